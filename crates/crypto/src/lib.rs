@@ -1,0 +1,23 @@
+//! Cryptography for Vestibule: randomness, opaque secrets, sealing at rest, password hashing, and
+//! compact JWS. No I/O and no tenant rules; every primitive comes from aws-lc-rs or the argon2 crate.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod jws;
+pub mod keys;
+pub mod password;
+pub mod random;
+pub mod sealing;
+pub mod token;
+
+mod api_key;
+mod jwk;
+mod phc;
+mod strict_json;
+
+pub use api_key::ApiKey;
+pub use jws::{Jws, JwsError, TimeClaims, check_times};
+pub use keys::{Algorithm, KeyError, SigningKey, VerifyingKey};
+pub use password::{HashError, HashOptions, HashPool, PasswordPolicyParams, PoolError, Verdict};
+pub use random::{Random, SeededRandom, SystemRandom};
+pub use sealing::{SealError, Sealer};
+pub use token::{Opaque, alphanumeric, digest, equal, secret_bytes};

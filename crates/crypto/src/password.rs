@@ -1,0 +1,291 @@
+//! Password hashing with Argon2id (RFC 9106) on threads of its own, so that hashing can neither
+//! starve the rest of the server nor take more memory than planned.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use argon2::{Algorithm, Argon2, Block, Version};
+use parking_lot::{Condvar, Mutex};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::oneshot;
+
+use crate::phc::Phc;
+use crate::random::SystemRandom;
+use crate::token::{equal, secret_bytes};
+
+/// The cost of one hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordPolicyParams {
+    /// Memory in KiB, at least 8 for each lane, at most 262144.
+    pub m_kib: u32,
+    /// Passes over the memory, 1 to 16.
+    pub t: u32,
+    /// Lanes, 1 to 8. They are computed one after the other.
+    pub p: u32,
+}
+
+impl Default for PasswordPolicyParams {
+    /// 19 MiB, two passes, one lane: OWASP's first choice.
+    fn default() -> Self {
+        Self {
+            m_kib: 19456,
+            t: 2,
+            p: 1,
+        }
+    }
+}
+
+/// How a [`HashPool`] works.
+#[derive(Debug, Clone)]
+pub struct HashOptions {
+    /// The cost of new hashes.
+    pub params: PasswordPolicyParams,
+    /// Threads, at least one; each keeps the memory of one hash.
+    pub workers: usize,
+    /// Jobs that may wait; one more is refused at once.
+    pub queue: usize,
+    /// Jobs that waited longer are refused without hashing.
+    pub max_wait: Duration,
+}
+
+impl Default for HashOptions {
+    /// A worker for each core, 64 waiting jobs for each worker, two seconds of waiting.
+    fn default() -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            params: PasswordPolicyParams::default(),
+            workers,
+            queue: 64 * workers,
+            max_wait: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why a pool did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// See [`PasswordPolicyParams`] for the bounds.
+    #[error("the password hashing parameters are out of bounds")]
+    Params,
+    /// The system gave no thread.
+    #[error("cannot start a hashing thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why a password was not hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// More work is waiting than the pool can do in time.
+    #[error("too many passwords are being hashed, retry in {retry_after_secs} s")]
+    Overloaded {
+        /// When the queue should have drained, in seconds, at least 1.
+        retry_after_secs: u64,
+    },
+    /// The stored hash is no Argon2id hash, or would cost more than is allowed.
+    #[error("the stored password hash is not usable")]
+    BadHash,
+    /// The pool is shutting down.
+    #[error("password hashing has stopped")]
+    Closed,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is the password.
+    pub matches: bool,
+    /// Whether the hash has other parameters than the pool makes now.
+    pub rehash: bool,
+}
+
+/// Threads that hash passwords from a bounded queue, first come, first served. Dropping the pool
+/// ends it; who still waits gets [`HashError::Closed`].
+pub struct HashPool {
+    shared: Arc<Shared>,
+}
+
+impl HashPool {
+    /// Starts the threads. Their memory is taken with the first hash.
+    pub fn new(options: HashOptions) -> Result<Self, PoolError> {
+        options.params.argon2(None).ok_or(PoolError::Params)?;
+        let workers = options.workers.max(1);
+        let shared = Arc::new(Shared {
+            options,
+            state: Mutex::new(State::default()),
+            wake: Condvar::new(),
+        });
+        // From here on a failure drops the pool and with it the threads already started.
+        let pool = Self { shared };
+        for index in 0..workers {
+            let shared = Arc::clone(&pool.shared);
+            std::thread::Builder::new()
+                .name(format!("hash-{index}"))
+                .spawn(move || shared.work())
+                .map_err(PoolError::Thread)?;
+        }
+        Ok(pool)
+    }
+
+    /// Hashes a password under a fresh salt, into a PHC string.
+    pub async fn hash(&self, password: SecretString) -> Result<String, HashError> {
+        let mut phc = Phc::blank(self.shared.options.params, secret_bytes(&SystemRandom));
+        phc.hash = self.compute(&phc, password).await?;
+        Ok(phc.to_text())
+    }
+
+    /// Checks a password against a PHC string.
+    pub async fn verify(&self, phc: &str, password: SecretString) -> Result<Verdict, HashError> {
+        let phc = Phc::parse(phc).ok_or(HashError::BadHash)?;
+        let hash = self.compute(&phc, password).await?;
+        Ok(Verdict {
+            matches: equal(&hash, &phc.hash),
+            rehash: !phc.is_current(self.shared.options.params),
+        })
+    }
+
+    /// Does the work of a verification that fails, for accounts that do not exist or have no
+    /// password, so that the time of an answer does not tell.
+    pub async fn verify_absent(&self, password: SecretString) -> Result<(), HashError> {
+        let phc = Phc::blank(self.shared.options.params, [0; 16]);
+        let hash = self.compute(&phc, password).await?;
+        std::hint::black_box(equal(&hash, &phc.hash));
+        Ok(())
+    }
+
+    async fn compute(&self, phc: &Phc, password: SecretString) -> Result<Vec<u8>, HashError> {
+        let (answer, wait) = oneshot::channel();
+        self.shared.push(Job {
+            params: phc.params,
+            salt: phc.salt.clone(),
+            hash_len: phc.hash.len(),
+            password,
+            since: Instant::now(),
+            answer,
+        })?;
+        wait.await.unwrap_or(Err(HashError::Closed))
+    }
+}
+
+impl Drop for HashPool {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.closed = true;
+        state.queue.clear();
+        self.shared.wake.notify_all();
+    }
+}
+
+impl fmt::Debug for HashPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashPool")
+            .field("options", &self.shared.options)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Job {
+    params: PasswordPolicyParams,
+    salt: Vec<u8>,
+    hash_len: usize,
+    password: SecretString,
+    since: Instant,
+    answer: oneshot::Sender<Result<Vec<u8>, HashError>>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    closed: bool,
+    /// How long a hash takes, smoothed.
+    cost: Duration,
+}
+
+struct Shared {
+    options: HashOptions,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+impl Shared {
+    fn push(&self, job: Job) -> Result<(), HashError> {
+        let mut state = self.state.lock();
+        if state.queue.len() >= self.options.queue {
+            // Callers that hung up must not keep others out.
+            state.queue.retain(|job| !job.answer.is_closed());
+        }
+        if state.queue.len() >= self.options.queue {
+            return Err(self.overloaded(&state));
+        }
+        state.queue.push_back(job);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The next job that is still worth doing; `None` when the pool ends.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state.lock();
+        while !state.closed {
+            match state.queue.pop_front() {
+                None => self.wake.wait(&mut state),
+                Some(job) if job.answer.is_closed() => {}
+                Some(job) if job.since.elapsed() >= self.options.max_wait => {
+                    // An error means that the caller has just left, which is as good.
+                    let _ = job.answer.send(Err(self.overloaded(&state)));
+                }
+                Some(job) => return Some(job),
+            }
+        }
+        None
+    }
+
+    fn overloaded(&self, state: &State) -> HashError {
+        let waiting = u32::try_from(state.queue.len()).unwrap_or(u32::MAX);
+        let workers = u32::try_from(self.options.workers)
+            .unwrap_or(u32::MAX)
+            .max(1);
+        let drained = state.cost.saturating_mul(waiting) / workers;
+        HashError::Overloaded {
+            retry_after_secs: drained.as_secs() + 1,
+        }
+    }
+
+    fn work(&self) {
+        let mut memory = Vec::new();
+        while let Some(job) = self.next() {
+            let started = Instant::now();
+            let hash = self.hash(&job, &mut memory);
+            let took = started.elapsed();
+            let _ = job.answer.send(hash);
+            let mut state = self.state.lock();
+            state.cost = (state.cost * 7 + took) / 8;
+        }
+    }
+
+    fn hash(&self, job: &Job, kept: &mut Vec<Block>) -> Result<Vec<u8>, HashError> {
+        let params = job.params.argon2(Some(job.hash_len));
+        let params = params.ok_or(HashError::BadHash)?;
+        let blocks = params.block_count();
+        let mut temporary = Vec::new();
+        // Only the pool's own parameters size what is kept: one old, expensive hash must not
+        // raise the memory of a worker for good.
+        let own = self.options.params.m_kib as usize;
+        let memory = if blocks <= own { kept } else { &mut temporary };
+        if memory.len() < blocks {
+            let size = if blocks <= own { own } else { blocks };
+            memory.resize(size, Block::new());
+        }
+        let mut hash = vec![0; job.hash_len];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into_with_memory(
+                job.password.expose_secret().as_bytes(),
+                &job.salt,
+                &mut hash,
+                memory,
+            )
+            .map_err(|_| HashError::BadHash)?;
+        Ok(hash)
+    }
+}

@@ -1,0 +1,91 @@
+//! Argon2id hashes as PHC strings: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`.
+
+use argon2::Params;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use crate::password::PasswordPolicyParams;
+
+/// Stored hashes decide how much work a sign-in costs, and imported ones come from outside: these
+/// bound it to 256 MiB and 16 passes.
+const MAX_M_KIB: u32 = 256 * 1024;
+const MAX_T: u32 = 16;
+const MAX_P: u32 = 8;
+
+const SALT_LEN: usize = 16;
+const HASH_LEN: usize = 32;
+const MAX_BYTES: usize = 64;
+
+/// A hash taken apart: parameters within bounds, salt of 8 to 64 bytes, hash of 16 to 64.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Phc {
+    pub(crate) params: PasswordPolicyParams,
+    pub(crate) salt: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
+}
+
+impl Phc {
+    /// An all-zero hash to be filled in.
+    pub(crate) fn blank(params: PasswordPolicyParams, salt: [u8; SALT_LEN]) -> Self {
+        Self {
+            params,
+            salt: salt.to_vec(),
+            hash: vec![0; HASH_LEN],
+        }
+    }
+
+    /// Reads a hash in the one form that [`Phc::to_text`] writes; everything else is `None`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("$argon2id$v=19$m=")?;
+        let (m_kib, rest) = rest.split_once(",t=")?;
+        let (t, rest) = rest.split_once(",p=")?;
+        let (p, rest) = rest.split_once('$')?;
+        let (salt, hash) = rest.split_once('$')?;
+        let params = PasswordPolicyParams {
+            m_kib: number(m_kib)?,
+            t: number(t)?,
+            p: number(p)?,
+        };
+        params.argon2(None)?;
+        let (salt, hash) = (bytes(salt, 8)?, bytes(hash, 16)?);
+        Some(Self { params, salt, hash })
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        let PasswordPolicyParams { m_kib, t, p } = self.params;
+        let salt = STANDARD_NO_PAD.encode(&self.salt);
+        let hash = STANDARD_NO_PAD.encode(&self.hash);
+        format!("$argon2id$v=19$m={m_kib},t={t},p={p}${salt}${hash}")
+    }
+
+    /// Whether the hash is what we would make today.
+    pub(crate) fn is_current(&self, params: PasswordPolicyParams) -> bool {
+        self.params == params && self.salt.len() >= SALT_LEN && self.hash.len() == HASH_LEN
+    }
+}
+
+impl PasswordPolicyParams {
+    /// The library's parameters for a hash of `hash_len` bytes, if they are allowed.
+    pub(crate) fn argon2(self, hash_len: Option<usize>) -> Option<Params> {
+        let allowed = self.m_kib <= MAX_M_KIB && self.t <= MAX_T && self.p <= MAX_P;
+        allowed
+            .then(|| Params::new(self.m_kib, self.t, self.p, hash_len).ok())
+            .flatten()
+    }
+}
+
+/// A decimal without sign or leading zeros.
+fn number(text: &str) -> Option<u32> {
+    text.parse()
+        .ok()
+        .filter(|value: &u32| value.to_string() == text)
+}
+
+fn bytes(text: &str, min: usize) -> Option<Vec<u8>> {
+    // Checked before decoding so that a huge string costs nothing.
+    if text.len() > MAX_BYTES * 2 {
+        return None;
+    }
+    let bytes = STANDARD_NO_PAD.decode(text).ok()?;
+    (min..=MAX_BYTES).contains(&bytes.len()).then_some(bytes)
+}

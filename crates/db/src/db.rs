@@ -1,0 +1,201 @@
+//! The handle that the rest of the program holds.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::postgres::{Access, Postgres};
+use crate::sqlite::Sqlite;
+use crate::{Error, MigrateError, Migration, Tx, migrate};
+
+/// Where the database is and how many connections to hold.
+#[derive(Clone)]
+pub struct Options {
+    /// `sqlite:PATH` or `postgres://…` as PostgreSQL's own clients take it.
+    pub url: String,
+    /// PostgreSQL connections, or SQLite connections for reading (writing has one of its own).
+    pub pool: usize,
+    /// How long a call waits for a connection before it answers [`Error::Busy`].
+    pub wait: Duration,
+    /// Whether a missing SQLite file is created.
+    pub create: bool,
+}
+
+impl Options {
+    /// Sixteen connections, a wait of five seconds, create what is missing.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            pool: 16,
+            wait: Duration::from_secs(5),
+            create: true,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = self.url.split(':').next().unwrap_or_default();
+        f.debug_struct("Options")
+            .field("url", &format_args!("{scheme}:…"))
+            .field("pool", &self.pool)
+            .field("wait", &self.wait)
+            .field("create", &self.create)
+            .finish()
+    }
+}
+
+/// The two engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite, in this process.
+    Sqlite,
+    /// PostgreSQL 14 or newer.
+    Postgres,
+}
+
+impl std::fmt::Display for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        })
+    }
+}
+
+/// An open database. Clones share it.
+#[derive(Clone)]
+pub struct Db {
+    backend: Arc<Backend>,
+}
+
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db")
+            .field("engine", &self.engine())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// Connects; does not migrate. [`Error::Config`] for a URL that cannot be used.
+    pub async fn open(options: &Options) -> Result<Self, Error> {
+        let backend = match options.url.split_once(':') {
+            Some(("sqlite", _)) => Backend::Sqlite(Sqlite::open(options).await?),
+            Some(("postgres" | "postgresql", _)) => {
+                Backend::Postgres(Postgres::open(options).await?)
+            }
+            _ => {
+                return Err(Error::Config(
+                    "the database URL must start with `sqlite:`, `postgres://` or `postgresql://`"
+                        .to_owned(),
+                ));
+            }
+        };
+        Ok(Self {
+            backend: Arc::new(backend),
+        })
+    }
+
+    /// Brings the schema up to date, each migration in one transaction; answers the versions applied.
+    /// Several processes may call it at once. `now_micros` goes into the bookkeeping.
+    pub async fn migrate(
+        &self,
+        migrations: &'static [Migration],
+        now_micros: i64,
+    ) -> Result<Vec<u32>, MigrateError> {
+        migrate::migrate(self, migrations, now_micros).await
+    }
+
+    /// The newest migration that has been applied; `None` if the schema is empty.
+    pub async fn schema_version(&self) -> Result<Option<u32>, Error> {
+        self.read(migrate::schema_version).await
+    }
+
+    /// Runs a closure on one consistent snapshot; a statement that writes answers [`Error::ReadOnly`].
+    pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(f).await,
+            Backend::Postgres(postgres) => postgres.run(Access::Read, f).await,
+        }
+    }
+
+    /// Runs a closure as one transaction, committed and on disk when this answers `Ok`.
+    pub async fn write<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(f).await,
+            Backend::Postgres(postgres) => postgres.run(Access::Write, f).await,
+        }
+    }
+
+    /// Looks for damage; answers one line for each problem found.
+    pub async fn check(&self) -> Result<Vec<String>, Error> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.check().await,
+            Backend::Postgres(postgres) => postgres.check().await,
+        }
+    }
+
+    /// Copies a SQLite database, while in use, to a new file that is synced and verified. `progress` gets pages done
+    /// and pages in all. PostgreSQL answers [`Error::Unsupported`].
+    pub async fn backup(
+        &self,
+        to: &Path,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<(), Error> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.backup(to.to_owned(), progress).await,
+            Backend::Postgres(_) => Err(Error::Unsupported(
+                "back up a PostgreSQL database with pg_dump or its own base backups".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.read(|tx| tx.one("SELECT 1", &[], |_| Ok(()))).await
+    }
+
+    /// Finishes what has been queued and closes; later calls answer [`Error::Closed`].
+    pub async fn close(&self) {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+            Backend::Postgres(postgres) => postgres.close().await,
+        }
+    }
+
+    /// Which engine it is, for messages.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match &*self.backend {
+            Backend::Sqlite(_) => Engine::Sqlite,
+            Backend::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// How many COMMITs have succeeded through [`Db::write`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.commits(),
+            Backend::Postgres(postgres) => postgres.commits(),
+        }
+    }
+}

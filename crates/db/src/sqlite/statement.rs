@@ -1,0 +1,140 @@
+//! Preparing, binding and stepping one statement.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Statement};
+
+use super::error::convert;
+use crate::{Error, Row, Value};
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+pub(crate) fn exec(connection: &Connection, sql: &str, params: &[Value]) -> Result<u64, Error> {
+    let before = connection.total_changes();
+    let mut statement = bound(connection, sql, params)?;
+    let mut found = 0;
+    let mut rows = statement.raw_query();
+    while rows.next().map_err(|error| convert(error, sql))?.is_some() {
+        found += 1;
+    }
+    drop(rows);
+    // `changes()` keeps an older statement's number after one that changes no row, such as CREATE TABLE.
+    Ok(if statement.readonly() {
+        found
+    } else if connection.total_changes() == before {
+        0
+    } else {
+        connection.changes()
+    })
+}
+
+/// Steps to the end even when the caller wants no more rows: only then are the statement's effects complete.
+pub(crate) fn query(
+    connection: &Connection,
+    sql: &str,
+    params: &[Value],
+    each: &mut dyn FnMut(&Row),
+) -> Result<(), Error> {
+    let mut statement = bound(connection, sql, params)?;
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(|error| convert(error, sql))? {
+        let values = (0..columns)
+            .map(|index| {
+                let value = row.get_ref(index).map_err(|error| convert(error, sql))?;
+                value_of(index, value)
+            })
+            .collect::<Result<_, _>>()?;
+        each(&Row { values });
+    }
+    Ok(())
+}
+
+pub(crate) fn prepare_only(connection: &Connection, sql: &str) -> Result<(), Error> {
+    let statement = connection
+        .prepare(sql)
+        .map_err(|error| convert(error, sql))?;
+    numbers(&statement).map(drop)
+}
+
+pub(crate) fn batch(connection: &Connection, sql: &str) -> Result<(), Error> {
+    connection
+        .execute_batch(sql)
+        .map_err(|error| convert(error, sql))
+}
+
+/// Runs one of BEGIN, COMMIT and their like.
+pub(super) fn control(connection: &Connection, sql: &'static str) -> Result<(), Error> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.raw_execute())
+        .map(drop)
+        .map_err(|error| convert(error, sql))
+}
+
+fn bound<'c>(
+    connection: &'c Connection,
+    sql: &str,
+    params: &[Value],
+) -> Result<rusqlite::CachedStatement<'c>, Error> {
+    let mut statement = connection
+        .prepare_cached(sql)
+        .map_err(|error| convert(error, sql))?;
+    let numbers = numbers(&statement)?;
+    if numbers.len() != params.len() {
+        return Err(Error::parameter(
+            numbers.len().min(params.len()) + 1,
+            format!(
+                "the statement takes {} parameters, {} were given",
+                numbers.len(),
+                params.len()
+            ),
+        ));
+    }
+    for (index, number) in numbers.iter().enumerate() {
+        statement
+            .raw_bind_parameter(index + 1, &params[number - 1])
+            .map_err(|error| convert(error, sql))?;
+    }
+    Ok(statement)
+}
+
+/// The number in each parameter's name, by SQLite's index (the order of first use). They are a permutation of 1 … n:
+/// SQLite takes `$2` for a name like any other and would not miss `$1`.
+fn numbers(statement: &Statement<'_>) -> Result<Vec<usize>, Error> {
+    let count = statement.parameter_count();
+    let numbers = (1..=count)
+        .map(|index| {
+            statement
+                .parameter_name(index)
+                .and_then(|name| name.strip_prefix('$')?.parse().ok())
+                .filter(|number| *number >= 1)
+                .ok_or_else(|| Error::parameter(index, "parameters must be written $1, $2 …"))
+        })
+        .collect::<Result<Vec<usize>, _>>()?;
+    match (1..=count).find(|number| !numbers.contains(number)) {
+        Some(missing) => Err(Error::parameter(missing, "is not used in the statement")),
+        None => Ok(numbers),
+    }
+}
+
+fn value_of(index: usize, value: ValueRef<'_>) -> Result<Value, Error> {
+    const WANTED: &str = "INTEGER, TEXT or BLOB";
+    match value {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(value) => Ok(Value::Int(value)),
+        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_vec())),
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+            .map(|text| Value::Text(text.to_owned()))
+            .map_err(|_| Error::column(index, WANTED, "TEXT that is not UTF-8")),
+        ValueRef::Real(_) => Err(Error::column(index, WANTED, "REAL")),
+    }
+}

@@ -1,0 +1,158 @@
+//! The transaction that a closure works on.
+
+use crate::postgres::Session;
+use crate::{Error, Row, Value, sqlite};
+
+/// One open transaction.
+pub struct Tx<'a> {
+    engine: Handle<'a>,
+    failure: Option<Error>,
+}
+
+enum Handle<'a> {
+    Sqlite(&'a rusqlite::Connection),
+    Postgres(&'a Session<'a>),
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx")
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Tx<'a> {
+    pub(crate) fn sqlite(connection: &'a rusqlite::Connection) -> Self {
+        Self {
+            engine: Handle::Sqlite(connection),
+            failure: None,
+        }
+    }
+
+    pub(crate) fn postgres(session: &'a Session<'a>) -> Self {
+        Self {
+            engine: Handle::Postgres(session),
+            failure: None,
+        }
+    }
+
+    /// The first statement error, which has spoilt the transaction.
+    pub(crate) fn into_failure(self) -> Option<Error> {
+        self.failure
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.engine, Handle::Postgres(_))
+    }
+
+    /// Runs a statement; answers the number of rows it changed (for a SELECT: found).
+    pub fn exec(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, Error> {
+        self.ready(params)?;
+        let result = match &self.engine {
+            Handle::Sqlite(connection) => sqlite::statement::exec(connection, sql, params),
+            Handle::Postgres(session) => session.exec(sql, params),
+        };
+        self.note(result)
+    }
+
+    /// The only row, mapped; [`Error::NoRow`] if there is none, [`Error::ManyRows`] if there are several.
+    pub fn one<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+        map: impl FnMut(&Row) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.opt(sql, params, map)?.ok_or(Error::NoRow)
+    }
+
+    /// The only row, mapped, or `None`; [`Error::ManyRows`] if there are several.
+    pub fn opt<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+        map: impl FnMut(&Row) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let mut rows = self.all(sql, params, map)?;
+        if rows.len() > 1 {
+            return Err(Error::ManyRows {
+                sql: sql.to_owned(),
+            });
+        }
+        Ok(rows.pop())
+    }
+
+    /// Every row, mapped, in the statement's order.
+    pub fn all<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+        mut map: impl FnMut(&Row) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut rows = Ok(Vec::new());
+        self.each(sql, params, &mut |row| {
+            if let Ok(found) = &mut rows {
+                match map(row) {
+                    Ok(value) => found.push(value),
+                    Err(error) => rows = Err(error),
+                }
+            }
+        })?;
+        rows
+    }
+
+    /// Checks that the engine understands a statement, without running it.
+    pub fn prepare_only(&mut self, sql: &str) -> Result<(), Error> {
+        self.ready(&[])?;
+        let result = match &self.engine {
+            Handle::Sqlite(connection) => sqlite::statement::prepare_only(connection, sql),
+            Handle::Postgres(session) => session.prepare_only(sql),
+        };
+        self.note(result)
+    }
+
+    /// Runs several statements without parameters.
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        self.ready(&[])?;
+        let result = match &self.engine {
+            Handle::Sqlite(connection) => sqlite::statement::batch(connection, sql),
+            Handle::Postgres(session) => session.batch(sql),
+        };
+        self.note(result)
+    }
+
+    fn each(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        each: &mut dyn FnMut(&Row),
+    ) -> Result<(), Error> {
+        self.ready(params)?;
+        let result = match &self.engine {
+            Handle::Sqlite(connection) => sqlite::statement::query(connection, sql, params, each),
+            Handle::Postgres(session) => session.query(sql, params, each),
+        };
+        self.note(result)
+    }
+
+    /// PostgreSQL refuses every statement after a failed one, and NUL in text; so does SQLite here.
+    fn ready(&mut self, params: &[Value]) -> Result<(), Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let nul = params
+            .iter()
+            .position(|value| matches!(value, Value::Text(text) if text.contains('\0')));
+        match nul {
+            Some(index) => Err(Error::parameter(index + 1, "text holds a NUL character")),
+            None => Ok(()),
+        }
+    }
+
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+}

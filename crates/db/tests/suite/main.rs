@@ -1,0 +1,16 @@
+//! The same tests on both engines, and a few on one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
+
+#[macro_use]
+mod place;
+
+mod migrations;
+mod postgres;
+mod sqlite;
+mod statements;
+mod transactions;

@@ -1,0 +1,28 @@
+//! Dialects: authentication APIs described as data. A file maps requests onto operations of the identity core and
+//! writes the reply and every error as the vendor's clients expect them.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod answer;
+mod bearer;
+mod body;
+mod call;
+mod errors;
+pub mod examples;
+mod expression;
+mod filters;
+mod inputs;
+mod json;
+mod load;
+mod operation;
+mod path;
+mod perform;
+mod problem;
+mod registry;
+mod scope;
+mod shape;
+
+pub use call::{Answer, BodyError, BrowserOpen, BrowserRequest, Call, RouteInfo};
+pub use load::{Dialect, check_file};
+pub use problem::{Problem, Problems};
+pub use registry::Dialects;

@@ -1,0 +1,1 @@
+//! All dialects that a server knows, and which of them a path belongs to.

@@ -1,0 +1,267 @@
+//! What expressions may name: the request on the way in, the operation's result on the way out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use minijinja::value::{Object, Value};
+use vestibule_identity::{Account, Micros, Session, SignedIn, Team, Tenant};
+
+use crate::problem::did_you_mean;
+
+/// A name that a scope has.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
+    pub name: &'static str,
+    pub fields: Fields,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Fields {
+    /// It is a value itself.
+    None,
+    Any,
+    Only(Vec<String>),
+}
+
+/// Whether the scope has this dotted name; the error says what it has instead.
+pub(crate) fn check_name(dotted: &str, roots: &[Root]) -> Result<(), String> {
+    let mut parts = dotted.splitn(3, '.');
+    let (name, field) = (parts.next().unwrap_or_default(), parts.next());
+    let Some(root) = roots.iter().find(|root| root.name == name) else {
+        return Err(format!("`{name}` names nothing here{}", did_you_mean(name, roots.iter().map(|root| root.name))));
+    };
+    match (&root.fields, field) {
+        (Fields::None, Some(field)) => Err(format!("`{name}` has no fields, so no `{field}`")),
+        (Fields::Only(known), Some(field)) if !known.iter().any(|known| known == field) => {
+            Err(format!("`{name}` has no `{field}`{}", did_you_mean(field, known.iter().map(String::as_str))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Names of a request. `path` has the parameters of the route's patterns.
+pub(crate) fn input_roots(parameters: Vec<String>) -> Vec<Root> {
+    let root = |name, fields| Root { name, fields };
+    vec![
+        root("body", Fields::Any),
+        root("query", Fields::Any),
+        root("header", Fields::Any),
+        root("path", Fields::Only(parameters)),
+        root("bearer", Fields::None),
+    ]
+}
+
+/// Names of a reply to an operation that gives `gives`; `tokens` is empty for the claims of tokens themselves.
+pub(crate) fn reply_roots(gives: &[&str], tokens: Option<Vec<String>>) -> Vec<Root> {
+    let only = |names: Vec<&str>| Fields::Only(names.into_iter().map(str::to_owned).collect());
+    let mut roots = vec![
+        Root { name: "user", fields: only(names(USER)) },
+        Root { name: "session", fields: only(names(SESSION)) },
+        Root { name: "team", fields: only(names(TEAM)) },
+        Root { name: "exists", fields: Fields::None },
+        Root { name: "reset_token", fields: Fields::None },
+    ];
+    roots.retain(|root| gives.contains(&root.name));
+    roots.push(Root { name: "tenant", fields: only(names(TENANT)) });
+    roots.push(Root { name: "now", fields: Fields::None });
+    if let Some(tokens) = tokens {
+        roots.push(Root { name: "token", fields: Fields::Only(tokens) });
+    }
+    roots
+}
+
+type Getters<T> = &'static [(&'static str, fn(&T) -> Value)];
+
+fn names<T>(getters: Getters<T>) -> Vec<&'static str> {
+    getters.iter().map(|(name, _)| *name).collect()
+}
+
+const USER: Getters<Account> = &[
+    ("id", |user| Value::from(user.id.as_str())),
+    ("number", |user| Value::from(user.number)),
+    ("email", |user| Value::from(user.email.as_str())),
+    ("verified", |user| Value::from(user.email_verified)),
+    ("name", |user| Value::from(user.display_name())),
+    ("first_name", |user| Value::from(user.first_name.as_str())),
+    ("last_name", |user| Value::from(user.last_name.as_str())),
+    ("mobile", |user| Value::from(user.mobile.as_str())),
+    ("unique_id", |user| Value::from(user.unique_id.as_str())),
+    ("role", |user| Value::from(user.role.as_str())),
+    ("locale", |user| Value::from(user.locale.as_str())),
+    ("timezone", |user| Value::from(user.timezone.as_str())),
+    ("created_at", |user| Value::from(user.created_at.secs())),
+    ("onboarded", |user| Value::from(user.onboarded)),
+];
+
+const SESSION: Getters<Session> = &[
+    ("id", |session| Value::from(session.id.as_str())),
+    ("created_at", |session| Value::from(session.created_at.secs())),
+    ("expires_at", |session| Value::from(session.expires_at.secs())),
+];
+
+const TEAM: Getters<Team> = &[
+    ("id", |team| Value::from(team.id.as_str())),
+    ("name", |team| Value::from(team.name.as_str())),
+    ("role", |team| Value::from(team.role.as_str())),
+    ("project_id", |team| Value::from(team.project_id.as_str())),
+    ("project_name", |team| Value::from(team.project_name.as_str())),
+];
+
+const TENANT: Getters<Arc<Tenant>> = &[
+    ("id", |tenant| Value::from(tenant.id.as_str())),
+    ("number", |tenant| Value::from(tenant.number)),
+    ("name", |tenant| Value::from(tenant.file.name.as_str())),
+    ("slug", |tenant| Value::from(tenant.slug())),
+    ("issuer", |tenant| Value::from(tenant.issuer())),
+];
+
+/// A domain value as expressions see it.
+struct View<T: 'static> {
+    of: T,
+    getters: Getters<T>,
+}
+
+impl<T> fmt::Debug for View<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("View")
+    }
+}
+
+impl<T: Send + Sync + 'static> Object for View<T> {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.getters.iter().find(|(name, _)| *name == key).map(|(_, get)| get(&self.of))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+}
+
+fn view<T: Send + Sync + 'static>(of: T, getters: Getters<T>) -> Value {
+    Value::from_object(View { of, getters })
+}
+
+/// A request as the expressions of inputs see it.
+pub(crate) struct RequestScope {
+    pub body: Value,
+    pub query: Value,
+    pub path: Value,
+    pub headers: HeaderMap,
+    pub bearer: Option<Value>,
+}
+
+impl fmt::Debug for RequestScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestScope")
+    }
+}
+
+impl Object for RequestScope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
+            "body" => Some(self.body.clone()),
+            "query" => Some(self.query.clone()),
+            "path" => Some(self.path.clone()),
+            "header" => Some(Value::from_object(Headers(self.clone()))),
+            "bearer" => self.bearer.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// `header['x-forwarded-host']` or `header.x_forwarded_host`.
+#[derive(Debug)]
+struct Headers(Arc<RequestScope>);
+
+impl Object for Headers {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let headers = &self.0.headers;
+        let value = headers.get(key).or_else(|| headers.get(key.replace('_', "-")))?;
+        value.to_str().ok().map(Value::from)
+    }
+}
+
+/// What an operation gave.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub account: Option<Account>,
+    pub signed_in: Option<SignedIn>,
+    pub exists: Option<bool>,
+    pub reset_token: Option<String>,
+}
+
+/// The operation's result as the expressions of replies see it.
+#[derive(Clone)]
+pub(crate) struct ReplyScope {
+    user: Option<Value>,
+    session: Option<Value>,
+    team: Option<Value>,
+    tenant: Value,
+    exists: Option<Value>,
+    reset_token: Option<Value>,
+    now: i64,
+    tokens: BTreeMap<String, Value>,
+}
+
+impl ReplyScope {
+    pub(crate) fn new(outcome: &Outcome, tenant: &Arc<Tenant>, now: Micros) -> ReplyScope {
+        let signed_in = outcome.signed_in.as_ref();
+        let account = outcome.account.as_ref().or(signed_in.map(|signed_in| &signed_in.account));
+        // Nobody is in a team before the address is verified: the name is there, its value is none.
+        let team = |signed_in: &SignedIn| signed_in.team.clone().map_or(Value::from(()), |team| view(team, TEAM));
+        ReplyScope {
+            user: account.map(|account| view(account.clone(), USER)),
+            session: signed_in.map(|signed_in| view(signed_in.session.clone(), SESSION)),
+            team: signed_in.map(team),
+            tenant: view(tenant.clone(), TENANT),
+            exists: outcome.exists.map(Value::from),
+            reset_token: outcome.reset_token.as_deref().map(Value::from),
+            now: now.secs(),
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn with_tokens(self, tokens: BTreeMap<String, Value>) -> ReplyScope {
+        ReplyScope { tokens, ..self }
+    }
+}
+
+impl fmt::Debug for ReplyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplyScope")
+    }
+}
+
+impl Object for ReplyScope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
+            "user" => self.user.clone(),
+            "session" => self.session.clone(),
+            "team" => self.team.clone(),
+            "tenant" => Some(self.tenant.clone()),
+            "exists" => self.exists.clone(),
+            "reset_token" => self.reset_token.clone(),
+            "now" => Some(Value::from(self.now)),
+            "token" => Some(Value::from(self.tokens.clone())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What every request passes through, outermost first: a name and a client, the host and its tenant, a task of its own
+//! with a time-out, then on the way out a body for faults, security headers, one log line and the figures.
+
+mod body;
+mod client;
+mod host;
+mod request_id;
+mod route;
+mod security;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderValue, Method, header};
+use vestibule_identity::{Client, Error, Kind, Micros, Tenant};
+
+pub(crate) use body::{BodyFault, read as read_body};
+pub(crate) use host::Host;
+pub(crate) use request_id::RequestIds;
+
+use crate::fault::{self, Fault};
+use crate::metrics::Metrics;
+use crate::shared::{Everything, Shared};
+use route::Route;
+
+/// Who came, and to which tenant: known for every request, also for refused ones.
+#[derive(Debug)]
+pub(crate) struct Reception {
+    pub(crate) client: Client,
+    pub(crate) lookup: Lookup,
+}
+
+/// What the host says about the tenant.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    Found(Arc<Tenant>),
+    Unknown,
+    /// The directory could not be asked.
+    Failed,
+}
+
+impl Reception {
+    pub(crate) fn tenant(&self) -> Option<&Arc<Tenant>> {
+        match &self.lookup {
+            Lookup::Found(tenant) => Some(tenant),
+            _ => None,
+        }
+    }
+}
+
+/// A request that was let in. Handlers find it among the request's extensions.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) reception: Arc<Reception>,
+    pub(crate) host: Host,
+    pub(crate) now: Micros,
+}
+
+impl Arrival {
+    pub(crate) fn of(parts: &Parts) -> Result<Arc<Arrival>, Fault> {
+        parts.extensions.get::<Arc<Arrival>>().cloned().ok_or_else(|| Error::internal("a handler ran outside the layers").into())
+    }
+}
+
+/// The outermost layer.
+pub(crate) async fn around(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let route = Route::of(&request, &shared.dialects);
+    let html = route.wants_html(request.headers());
+    let host = Host::of(request.version(), request.uri(), request.headers());
+    let reception = Arc::new(receive(&shared, &request, host.as_ref()).await);
+    let line = LogLine::start(&route, &reception, request.method(), shared.settings.metrics.clone());
+    let answer = match host {
+        None => Fault::from(Error::with_detail(Kind::MalformedInput, "The Host header is missing or not valid.")).into_response(),
+        Some(_) if matches!(*request.method(), Method::TRACE | Method::CONNECT) => Fault::from(Kind::MethodNotAllowed).into_response(),
+        Some(host) => {
+            let arrival = Arrival { reception: reception.clone(), host, now: shared.identity.now() };
+            request.extensions_mut().insert(Arc::new(arrival));
+            in_own_task(next, request, shared.settings.request_timeout).await
+        }
+    };
+    let mut answer = fault::render(answer, &reception, html);
+    security::add_headers(&mut answer, reception.tenant().map(AsRef::as_ref));
+    if let Ok(id) = HeaderValue::from_str(&reception.client.request_id) {
+        answer.headers_mut().insert("x-request-id", id);
+    }
+    line.finish(answer.status().as_u16());
+    answer
+}
+
+/// Runs the handler in a task of its own: a client that hangs up, or a time-out, leaves no operation half done, and a
+/// panic costs this request only.
+async fn in_own_task(next: Next, request: Request, limit: Duration) -> Response {
+    let task = tokio::spawn(next.run(request));
+    match tokio::time::timeout(limit, task).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => Fault::from(Error::internal(error)).into_response(),
+        Err(_) => Fault::from(Error::unavailable("the request took too long")).into_response(),
+    }
+}
+
+async fn receive(shared: &Everything, request: &Request, host: Option<&Host>) -> Reception {
+    let headers = request.headers();
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let client = Client {
+        address: peer.map(|peer| client::address(peer, headers, &shared.settings.trusted_proxies)),
+        user_agent: text(header::USER_AGENT),
+        // Present but unreadable still means: a page calls.
+        origin: headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null").to_owned()),
+        request_id: shared.request_ids.next(),
+        dialect: None,
+    };
+    let lookup = match host {
+        None => Lookup::Unknown,
+        Some(host) => match shared.identity.directory().by_host(host.name()).await {
+            Ok(Some(tenant)) => Lookup::Found(tenant),
+            Ok(None) => Lookup::Unknown,
+            Err(error) => {
+                fault::log(&error, &client.request_id);
+                Lookup::Failed
+            }
+        },
+    };
+    Reception { client, lookup }
+}
+
+/// The one line that each request leaves in the log. Dropped unfinished (the client hung up), it says 499.
+struct LogLine {
+    started: Instant,
+    method: Method,
+    surface: &'static str,
+    path: String,
+    label: String,
+    reception: Arc<Reception>,
+    metrics: Metrics,
+    status: u16,
+}
+
+impl LogLine {
+    fn start(route: &Route, reception: &Arc<Reception>, method: &Method, metrics: Metrics) -> LogLine {
+        LogLine {
+            started: Instant::now(),
+            method: method.clone(),
+            surface: route.surface,
+            path: route.path.clone(),
+            label: route.label.clone(),
+            reception: reception.clone(),
+            metrics,
+            status: 499,
+        }
+    }
+
+    fn finish(mut self, status: u16) {
+        self.status = status;
+    }
+}
+
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        self.metrics.request(self.surface, &self.label, self.status, took);
+        let client = &self.reception.client;
+        tracing::info!(
+            target: "vestibule::request",
+            method = %self.method,
+            path = %self.path,
+            status = self.status,
+            ms = took.as_micros() as f64 / 1_000.0,
+            client = client.address.map(tracing::field::display),
+            tenant = self.reception.tenant().map(|tenant| tenant.slug()),
+            request_id = %client.request_id,
+            "request"
+        );
+    }
+}

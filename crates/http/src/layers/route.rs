@@ -1,0 +1,98 @@
+//! What a request's path is called in logs and figures: without its query, and with everything cut out of it that could
+//! be a secret or a person.
+
+use axum::extract::{MatchedPath, Request};
+use http::{HeaderMap, header};
+use vestibule_dialect::Dialects;
+
+/// Longer path segments are taken for tokens.
+const LONGEST_SEGMENT: usize = 32;
+/// The segment after these is a secret or an address.
+const BEFORE_SECRETS: &[&str] = &["verify-email", "reset-password", "exist-email"];
+
+/// A request's place in the table of routes.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) surface: &'static str,
+    /// For the log.
+    pub(crate) path: String,
+    /// For the figures: few different ones, whatever clients ask for.
+    pub(crate) label: String,
+    matched: bool,
+}
+
+impl Route {
+    pub(crate) fn of(request: &Request, dialects: &Dialects) -> Route {
+        if let Some(pattern) = request.extensions().get::<MatchedPath>() {
+            let pattern = pattern.as_str().to_owned();
+            return Route { surface: surface(&pattern), label: pattern.clone(), path: pattern, matched: true };
+        }
+        let path = cut(request.uri().path());
+        if dialects.knows_path(request.uri().path()) {
+            return Route { surface: "dialect", label: path.clone(), path, matched: false };
+        }
+        Route { surface: "other", label: "unmatched".to_owned(), path, matched: false }
+    }
+
+    /// Whether a fault here is told as a page rather than as problem+json.
+    pub(crate) fn wants_html(&self, headers: &HeaderMap) -> bool {
+        match self.surface {
+            "pages" => self.matched,
+            "other" | "dialect" => {
+                let lines = headers.get_all(header::ACCEPT).iter();
+                lines.filter_map(|line| line.to_str().ok()).any(|line| line.contains("text/html"))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn surface(pattern: &str) -> &'static str {
+    let first = pattern.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match first {
+        "account" if pattern.starts_with("/account/v1/") => "account",
+        "assets" | "favicon.ico" | "robots.txt" => "assets",
+        "forward-auth" => "forward-auth",
+        "health" => "health",
+        ".well-known" => "well-known",
+        _ => "pages",
+    }
+}
+
+/// The path as a log may hold it.
+fn cut(path: &str) -> String {
+    let mut kept = String::with_capacity(path.len().min(256));
+    let mut before = "";
+    for segment in path.split('/').skip(1).take(16) {
+        kept.push('/');
+        let secret = BEFORE_SECRETS.contains(&before) || segment.len() > LONGEST_SEGMENT || segment.contains('@') || segment.contains('%');
+        kept.push_str(if secret && !segment.is_empty() { "…" } else { segment });
+        before = segment;
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_people_are_cut_out() {
+        for (path, kept) in [
+            ("/", "/"),
+            ("/login/", "/login/"),
+            ("/v1/user/token", "/v1/user/token"),
+            ("/api/resend-email-verification", "/api/resend-email-verification"),
+            ("/api/verify-email/abc", "/api/verify-email/…"),
+            ("/verify-email/", "/verify-email/"),
+            ("/reset-password/x/y", "/reset-password/…/y"),
+            ("/api/exist-email/ada%40example.com", "/api/exist-email/…"),
+            ("/x/ada@example.com", "/x/…"),
+            ("/x/eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2ln", "/x/…"),
+            ("/authorize/third-party", "/authorize/third-party"),
+            ("/site/login-by-jwt-token", "/site/login-by-jwt-token"),
+        ] {
+            assert_eq!(cut(path), kept);
+        }
+    }
+}

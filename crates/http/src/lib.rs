@@ -1,0 +1,33 @@
+//! HTTP for Vestibule: layers, dialect routes, hosted pages, the signed-in person's API, and the mails' texts.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+mod brand;
+mod browser;
+mod cookie;
+mod csrf;
+mod demo;
+mod dialect;
+mod extract;
+mod fault;
+mod inbox;
+mod layers;
+pub mod mail;
+mod metrics;
+mod moment;
+mod native;
+mod pages;
+mod redirect;
+mod router;
+mod settings;
+mod shared;
+mod site;
+mod templates;
+mod well_known;
+
+pub use ipnet::IpNet;
+pub use metrics::Metrics;
+pub use router::{metrics_router, router};
+pub use settings::{App, Demo, DemoPerson, DemoTenant, HttpSettings};

@@ -1,0 +1,70 @@
+//! The tenant that a request is for, with the context that operations want.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use std::sync::Arc;
+use vestibule_identity::{Cx, Kind, Tenant};
+
+use crate::fault::Fault;
+use crate::layers::{Arrival, Lookup};
+use crate::shared::Shared;
+
+/// A request on a tenant's host. Handlers of tenant surfaces get their context from here and from nowhere else;
+/// an unknown host is refused before they run (421).
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) cx: Cx,
+    pub(crate) arrival: Arc<Arrival>,
+}
+
+impl Site {
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.cx.tenant
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        &self.cx.client.request_id
+    }
+
+    /// The language of the page: one for which there are texts.
+    pub(crate) fn language(&self) -> &'static str {
+        crate::templates::DEFAULT_LANGUAGE
+    }
+}
+
+impl FromRequestParts<Shared> for Site {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Site, Fault> {
+        let arrival = Arrival::of(parts)?;
+        let tenant = match &arrival.reception.lookup {
+            Lookup::Found(tenant) => tenant.clone(),
+            Lookup::Unknown => return Err(Kind::UnknownTenant.into()),
+            Lookup::Failed => return Err(Kind::Unavailable.into()),
+        };
+        let cx = Cx { tenant, now: arrival.now, client: arrival.reception.client.clone() };
+        Ok(Site { cx, arrival })
+    }
+}
+
+#[cfg(test)]
+pub(crate) use samples::{sample_tenant, sample_tenant_at};
+
+#[cfg(test)]
+mod samples {
+    use vestibule_identity::{Tenant, TenantFile};
+
+    /// A tenant at `https://lms.acme.test` with more lines in its file.
+    pub(crate) fn sample_tenant(more: &str) -> Tenant {
+        sample_tenant_at("https://lms.acme.test", more)
+    }
+
+    pub(crate) fn sample_tenant_at(base_url: &str, more: &str) -> Tenant {
+        let text = format!(
+            "slug = 'acme'\nname = 'Acme Learning'\ndomains = ['lms.acme.test', 'other.acme.test']\n\
+             handoff.trainee = '/course/{{enrollmentId}}'\n{more}"
+        );
+        let file: TenantFile = toml::from_str(&text).unwrap();
+        Tenant { id: "t1".into(), number: 101, file, base_url: base_url.parse().unwrap() }
+    }
+}

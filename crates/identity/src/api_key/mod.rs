@@ -1,0 +1,173 @@
+//! Private keys of a tenant's back ends: shown once, stored as digests.
+
+pub(crate) mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use vestibule_crypto::ApiKey;
+
+use crate::context::Cx;
+use crate::error::{Error, Kind, Result};
+use crate::ports::Micros;
+use crate::tenant::Tenant;
+use crate::{Identity, audit};
+
+/// A key to be made.
+#[derive(Clone, Debug, Default)]
+pub struct CreateApiKey {
+    pub name: String,
+    pub expires_in: Option<Duration>,
+    pub test: bool,
+}
+
+/// A key just made; the only time its secret is seen.
+#[derive(Debug)]
+pub struct CreatedKey {
+    pub id: String,
+    pub key: SecretString,
+    pub expires_at: Option<Micros>,
+}
+
+/// A key as lists show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ApiKeyView {
+    pub id: String,
+    pub name: String,
+    pub test: bool,
+    pub created_at: Micros,
+    pub expires_at: Option<Micros>,
+    pub revoked_at: Option<Micros>,
+}
+
+/// A stored key that a presented one is compared with.
+pub(crate) struct Stored {
+    pub(crate) tenant_id: String,
+    pub(crate) digest: [u8; 32],
+    pub(crate) expires_at: Option<Micros>,
+    pub(crate) revoked_at: Option<Micros>,
+}
+
+impl Identity {
+    pub async fn create_api_key(&self, cx: &Cx, new: CreateApiKey) -> Result<CreatedKey> {
+        let key = ApiKey::generate(self.random(), new.test);
+        let expires_at = new.expires_in.map(|span| cx.now + span);
+        let view = ApiKeyView {
+            id: key.id.clone(),
+            name: new.name,
+            test: new.test,
+            created_at: cx.now,
+            expires_at,
+            revoked_at: None,
+        };
+        let (cx, digest) = (cx.clone(), key.digest());
+        self.db()
+            .write(move |tx| {
+                store::insert(tx, &cx.tenant.id, &view, &digest)?;
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done("api_key.created").actor("operator"),
+                )
+            })
+            .await?;
+        Ok(CreatedKey {
+            id: key.id.clone(),
+            key: key.expose(),
+            expires_at,
+        })
+    }
+
+    pub async fn api_keys(&self, cx: &Cx) -> Result<Vec<ApiKeyView>> {
+        let tenant = cx.tenant.id.clone();
+        self.db().read(move |tx| store::list(tx, &tenant)).await
+    }
+
+    /// Ends a key at once, whichever tenant's it is. Revoking twice is no error.
+    pub async fn revoke_api_key(&self, id: &str) -> Result<()> {
+        let (id, now) = (id.to_owned(), self.now());
+        let owner = {
+            let id = id.clone();
+            self.db().read(move |tx| store::find(tx, &id)).await?
+        };
+        let owner = owner
+            .ok_or_else(|| Error::with_detail(Kind::NotFound, format!("No API key `{id}`.")))?;
+        let tenant = self
+            .directory()
+            .by_id(&owner.tenant_id)
+            .await?
+            .ok_or(Kind::UnknownTenant)?;
+        let cx = Cx {
+            tenant,
+            now,
+            client: crate::context::Client::default(),
+        };
+        self.db()
+            .write(move |tx| {
+                store::revoke(tx, &id, now)?;
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done("api_key.revoked").actor("operator"),
+                )
+            })
+            .await
+    }
+
+    /// The tenant whose live key this is.
+    pub async fn tenant_of_key(&self, key: &SecretString) -> Result<Arc<Tenant>> {
+        let stored = self.stored_key(key).await?;
+        self.directory()
+            .by_id(&stored.tenant_id)
+            .await?
+            .ok_or_else(|| Kind::UnauthorizedKey.into())
+    }
+
+    /// Proves a back end of this tenant. A key in a page's hands is refused and noted.
+    pub(crate) async fn authenticate_key(&self, cx: &Cx, key: &SecretString) -> Result<()> {
+        let stored = self.stored_key(key).await;
+        let verdict = match stored {
+            Ok(stored) if stored.tenant_id != cx.tenant.id => {
+                Err(Error::new(Kind::UnauthorizedKey))
+            }
+            Ok(_) if cx.client.origin.is_some() => Err(Error::new(Kind::BrowserOrigin)),
+            Ok(stored) if stored.expires_at.is_some_and(|at| at <= cx.now) => {
+                Err(Error::new(Kind::ExpiredKey))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &verdict
+            && matches!(
+                error.kind,
+                Kind::UnauthorizedKey | Kind::BrowserOrigin | Kind::ExpiredKey
+            )
+        {
+            let (cx, entry) = (
+                cx.clone(),
+                audit::Entry::refused("api_key.used", error.kind).actor("back_end"),
+            );
+            self.db()
+                .write(move |tx| audit::record(tx, &cx, entry.clone()))
+                .await?;
+        }
+        verdict
+    }
+
+    /// The row of a presented key, compared by digest in constant time, and not revoked.
+    async fn stored_key(&self, key: &SecretString) -> Result<Stored> {
+        let key = ApiKey::parse(key.expose_secret()).ok_or(Kind::UnauthorizedKey)?;
+        let id = key.id.clone();
+        let stored = self
+            .db()
+            .read(move |tx| store::find(tx, &id))
+            .await?
+            .ok_or(Kind::UnauthorizedKey)?;
+        if !vestibule_crypto::equal(&stored.digest, &key.digest()) || stored.revoked_at.is_some() {
+            return Err(Kind::UnauthorizedKey.into());
+        }
+        Ok(stored)
+    }
+}

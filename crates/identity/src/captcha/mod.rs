@@ -1,0 +1,57 @@
+//! Proofs of being human, checked with the provider that the tenant configured. A provider that does not answer lets nobody in.
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use crate::Identity;
+use crate::context::Cx;
+use crate::error::{Error, Kind, Result};
+use crate::tenant::Captcha;
+
+fn verdict_url(captcha: Captcha) -> Option<&'static str> {
+    match captcha {
+        Captcha::None | Captcha::Pow => None,
+        Captcha::Turnstile => Some("https://challenges.cloudflare.com/turnstile/v0/siteverify"),
+        Captcha::Hcaptcha => Some("https://api.hcaptcha.com/siteverify"),
+        Captcha::Recaptcha => Some("https://www.google.com/recaptcha/api/siteverify"),
+    }
+}
+
+impl Identity {
+    /// Nothing configured: nothing asked. Otherwise the answer must be there and the provider must confirm it.
+    pub(crate) async fn check_captcha(&self, cx: &Cx, answer: Option<&str>) -> Result<()> {
+        let registration = &cx.tenant.file.registration;
+        if registration.captcha == Captcha::None {
+            return Ok(());
+        }
+        let answer = answer
+            .map(str::trim)
+            .filter(|answer| !answer.is_empty())
+            .ok_or(Kind::MissingCaptcha)?;
+        let url = registration
+            .captcha_url
+            .as_deref()
+            .or_else(|| verdict_url(registration.captcha));
+        let (Some(url), Some(reference)) = (url, registration.captcha_secret.as_deref()) else {
+            return Err(Error::internal(
+                "the tenant's captcha is not fully configured",
+            ));
+        };
+        let secret = self
+            .references()
+            .resolve(reference)
+            .map_err(Error::internal)?;
+        let form = [("secret", secret.expose_secret()), ("response", answer)];
+        let body = self
+            .ports()
+            .upstream
+            .post_form(url, &form)
+            .await
+            .map_err(Error::unavailable)?;
+        let verdict: Value = serde_json::from_slice(&body).map_err(Error::unavailable)?;
+        match verdict.get("success") {
+            Some(Value::Bool(true)) => Ok(()),
+            _ => Err(Kind::InvalidCaptcha.into()),
+        }
+    }
+}

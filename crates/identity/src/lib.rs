@@ -1,0 +1,198 @@
+//! The identity core: tenants, accounts, credentials, sessions, tokens, teams, mail and the audit log.
+//!
+//! One folder a feature: `mod.rs` (types and operations), `rules.rs` (pure), `store.rs` (the only files with SQL). Every
+//! operation is a method of [`Identity`] that takes the request's [`Cx`] first. Nothing here knows HTTP or the database engine.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod account;
+mod api_key;
+mod audit;
+mod captcha;
+mod context;
+mod duration;
+mod email;
+mod error;
+mod handoff;
+pub mod limit;
+mod migrations;
+mod one_time;
+mod outbox;
+mod partner;
+mod password;
+mod ports;
+mod provider;
+mod session;
+mod signing_key;
+mod team;
+mod tenant;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+use vestibule_crypto::{HashPool, Random, Sealer};
+use vestibule_db::Db;
+
+pub use account::{Account, AccountState, CreateUser, ProfileChange, Register};
+pub use api_key::{ApiKeyView, CreateApiKey, CreatedKey};
+pub use audit::AuditEntry;
+pub use context::{Client, Cx};
+pub use duration::Span;
+pub use email::Email;
+pub use error::{Error, Kind, Result};
+pub use handoff::{BrowserCredential, OpenBrowser, Opened};
+pub use migrations::MIGRATIONS;
+pub use one_time::{OneTimeKind, ResendVerification, VerifyEmail};
+pub use outbox::{Mail, MailJob, MailKind};
+pub use partner::ExchangePartnerToken;
+pub use password::{ChangePassword, ForgotPassword, ResetPassword, SignInPassword};
+pub use ports::{Clock, Micros, Ports, Upstream};
+pub use provider::SignInProvider;
+pub use session::{
+    Authenticated, Refresh, Session, SessionKind, SignedIn, TokenSpec, TokenSubject,
+};
+pub use signing_key::{KeyView, Purpose};
+pub use team::Team;
+pub use tenant::*;
+pub use vestibule_crypto::Algorithm;
+
+/// Resolves secrets that settings name instead of holding: `env:NAME`, `file:PATH`.
+pub trait References: Send + Sync {
+    /// The error says what is missing, never a secret.
+    fn resolve(&self, reference: &str) -> Result<SecretString, String>;
+}
+
+/// What the core is put together from.
+pub struct Parts {
+    pub db: Db,
+    pub passwords: Arc<HashPool>,
+    pub sealer: Sealer,
+    pub ports: Ports,
+    /// Its scheme and port are every tenant's; https without a port when absent.
+    pub public_url: Option<Url>,
+    pub references: Arc<dyn References>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+struct Inner {
+    parts: Parts,
+    directory: Directory,
+    rings: signing_key::Rings,
+    limits: limit::Limits,
+    jwks_cache: provider::JwksCache,
+    partner_memory: partner::Memory,
+}
+
+/// The identity core. Cheap to clone.
+#[derive(Clone)]
+pub struct Identity(Arc<Inner>);
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({:?})", self.0.directory)
+    }
+}
+
+/// Ended sessions, used tokens and sent mails are kept for so long.
+const KEEP: Duration = Duration::from_secs(7 * 86_400);
+
+impl Identity {
+    /// Puts the core together on a migrated database and reads the tenants and their keys into memory.
+    pub async fn start(parts: Parts) -> Result<Identity> {
+        let directory = Directory::new(parts.db.clone(), parts.public_url.clone());
+        let partner_memory = partner::Memory::new(parts.ports.random.as_ref());
+        let identity = Identity(Arc::new(Inner {
+            directory,
+            rings: signing_key::Rings::default(),
+            limits: limit::Limits::default(),
+            jwks_cache: provider::JwksCache::default(),
+            partner_memory,
+            parts,
+        }));
+        for tenant in identity.directory().all().await? {
+            identity.load_ring(&tenant.id).await?;
+        }
+        Ok(identity)
+    }
+
+    /// Takes over what other processes changed: tenants, domains, signing keys. Cheap when nothing did.
+    pub async fn reload(&self) -> Result<()> {
+        if self.directory().refresh().await? {
+            for tenant in self.directory().all().await? {
+                self.load_ring(&tenant.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes rows that can no longer matter; answers how many.
+    pub async fn purge(&self) -> Result<u64> {
+        let now = self.now();
+        self.db()
+            .write(move |tx| {
+                let sessions = session::store::purge(tx, now - KEEP)?;
+                let tokens = one_time::store::purge(tx, now - KEEP)?;
+                let logins = handoff::store::purge(tx, now - KEEP)?;
+                Ok(sessions + tokens + logins + outbox::store::purge(tx, now - KEEP)?)
+            })
+            .await
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.0.parts.db
+    }
+
+    pub fn ports(&self) -> &Ports {
+        &self.0.parts.ports
+    }
+
+    pub fn now(&self) -> Micros {
+        self.0.parts.ports.clock.now()
+    }
+
+    pub fn sealer(&self) -> &Sealer {
+        &self.0.parts.sealer
+    }
+
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    pub fn public_url(&self) -> Option<&Url> {
+        self.0.parts.public_url.as_ref()
+    }
+
+    pub fn references(&self) -> &dyn References {
+        self.0.parts.references.as_ref()
+    }
+
+    pub fn passwords(&self) -> &HashPool {
+        &self.0.parts.passwords
+    }
+
+    pub fn random(&self) -> &dyn Random {
+        self.0.parts.ports.random.as_ref()
+    }
+
+    fn rings(&self) -> &signing_key::Rings {
+        &self.0.rings
+    }
+
+    fn limits(&self) -> &limit::Limits {
+        &self.0.limits
+    }
+
+    fn jwks_cache(&self) -> &provider::JwksCache {
+        &self.0.jwks_cache
+    }
+
+    fn partner_memory(&self) -> &partner::Memory {
+        &self.0.partner_memory
+    }
+}

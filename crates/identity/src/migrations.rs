@@ -1,0 +1,10 @@
+//! The schema's history. A landed migration is never edited; changes are added.
+
+use vestibule_db::Migration;
+
+/// In order; one text for both engines.
+pub static MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "foundation",
+    sql: include_str!("../migrations/0001_foundation.sql"),
+}];

@@ -1,0 +1,70 @@
+//! One-time tokens: mailed links and tokens handed to back ends. Stored as digests, consumed by one conditional statement.
+
+pub(crate) mod store;
+mod verify_email;
+
+pub(crate) use verify_email::Verification;
+pub use verify_email::{ResendVerification, VerifyEmail};
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use vestibule_crypto::Opaque;
+
+use crate::account::{self, Account};
+use crate::context::Cx;
+use crate::error::{Kind, Result};
+use crate::{Identity, error::Error};
+
+/// What a token is good for; nothing else takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OneTimeKind {
+    VerifyEmail,
+    ResetPassword,
+}
+
+impl OneTimeKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            OneTimeKind::VerifyEmail => "verify_email",
+            OneTimeKind::ResetPassword => "reset_password",
+        }
+    }
+}
+
+/// A token about to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct New {
+    pub(crate) kind: OneTimeKind,
+    pub(crate) digest: [u8; 32],
+    pub(crate) account_id: String,
+    pub(crate) lifetime: Duration,
+}
+
+/// The digest under which a presented token would be stored.
+pub(crate) fn digest_of(token: &SecretString) -> Result<[u8; 32]> {
+    Opaque::parse(token.expose_secret())
+        .map(|token| token.digest())
+        .ok_or_else(|| Error::new(Kind::InvalidToken))
+}
+
+impl Identity {
+    /// Whose token this is, if it could be used now. Changes nothing.
+    pub async fn peek_one_time(
+        &self,
+        cx: &Cx,
+        kind: OneTimeKind,
+        token: &SecretString,
+    ) -> Result<Account> {
+        let digest = digest_of(token)?;
+        let cx = cx.clone();
+        self.db()
+            .read(move |tx| {
+                let id = store::usable(tx, &cx, kind, &digest)?.ok_or(Kind::InvalidToken)?;
+                let account =
+                    account::store::by_id(tx, &cx.tenant.id, &id)?.filter(Account::is_active);
+                account.ok_or_else(|| Kind::InvalidToken.into())
+            })
+            .await
+    }
+}

@@ -1,0 +1,161 @@
+//! Partner sign-in: a back end vouches for a person with its private key and the person's stable secret (`uid`).
+
+mod memory;
+pub(crate) mod store;
+
+pub(crate) use memory::Memory;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::account::{self, Account};
+use crate::context::Cx;
+use crate::email::Email;
+use crate::error::{Error, Kind, Result};
+use crate::session::{self, EndReason};
+use crate::{Identity, audit, limit, password};
+
+/// Secrets beyond this many bytes are refused before hashing.
+const MAX_UID: usize = 1_024;
+
+/// A partner's back end names one of its people.
+#[derive(Debug)]
+pub struct ExchangePartnerToken {
+    pub key: SecretString,
+    pub email: String,
+    /// The partner's stable secret for that person; kept as a password is.
+    pub uid: SecretString,
+}
+
+impl Identity {
+    /// The account of the person, made at the first call. Another uid than the first is refused, whoever asks.
+    pub async fn exchange_partner_token(
+        &self,
+        cx: &Cx,
+        command: ExchangePartnerToken,
+    ) -> Result<Account> {
+        self.authenticate_key(cx, &command.key).await?;
+        let email = Email::parse(&command.email)?;
+        if command.uid.expose_secret().len() > MAX_UID {
+            return Err(Error::with_detail(
+                Kind::MalformedInput,
+                "uid has at most 1024 bytes",
+            ));
+        }
+        if let Some(account) = self.known_person(cx, &email, &command.uid).await? {
+            return Ok(account);
+        }
+        let phc = self.passwords().hash(command.uid.clone()).await?;
+        match self.connect(cx, &email, &phc).await? {
+            Some(account) => Ok(account),
+            // Another call connected this person in the meantime; now there is a uid to compare with.
+            None => self
+                .known_person(cx, &email, &command.uid)
+                .await?
+                .ok_or_else(|| Kind::Unavailable.into()),
+        }
+    }
+
+    /// The account whose uid is the presented one. `None`: no such account, or no uid bound yet.
+    async fn known_person(
+        &self,
+        cx: &Cx,
+        email: &Email,
+        uid: &SecretString,
+    ) -> Result<Option<Account>> {
+        let (tenant, wanted) = (cx.tenant.id.clone(), email.clone());
+        let found = self
+            .db()
+            .read(move |tx| {
+                let Some(account) = account::store::by_email(tx, &tenant, &wanted)? else {
+                    return Ok::<_, Error>(None);
+                };
+                let phc = store::find(tx, &tenant, &account.id)?;
+                Ok(Some((account, phc)))
+            })
+            .await?;
+        let Some((account, phc)) = found else {
+            return Ok(None);
+        };
+        if !account.is_active() {
+            return Err(Kind::Forbidden.into());
+        }
+        let Some(phc) = phc else { return Ok(None) };
+        let key = format!("{}/{}", cx.tenant.id, account.id);
+        if self.partner_memory().recalls(&key, &phc, uid, cx.now) {
+            return Ok(Some(account));
+        }
+        self.limits().check(limit::UID_MISMATCH, &key, cx.now)?;
+        if !self.passwords().verify(&phc, uid.clone()).await?.matches {
+            self.limits().count(limit::UID_MISMATCH, &key, cx.now);
+            let (cx, entry) = (
+                cx.clone(),
+                audit::Entry::refused("partner.exchange", Kind::UidMismatch)
+                    .account(&account.id)
+                    .actor("back_end"),
+            );
+            self.db()
+                .write(move |tx| audit::record(tx, &cx, entry.clone()))
+                .await?;
+            return Err(Kind::UidMismatch.into());
+        }
+        self.partner_memory().remember(&key, &phc, uid, cx.now);
+        Ok(Some(account))
+    }
+
+    /// Makes the account or binds the uid to the one there is. `None` when a uid is bound already.
+    async fn connect(&self, cx: &Cx, email: &Email, phc: &str) -> Result<Option<Account>> {
+        let fresh = Account {
+            email_verified: true,
+            ..Account::new(self, &cx.tenant, email, cx.now)
+        };
+        let ids = crate::team::TeamIds::new(self.random());
+        let (cx, email, phc) = (cx.clone(), email.clone(), phc.to_owned());
+        self.db()
+            .write(move |tx| {
+                let tenant = &cx.tenant.id;
+                let mut known = account::store::by_email(tx, tenant, &email)?;
+                let mut event = "partner.connected";
+                if known.is_none() {
+                    known = account::store::insert(tx, tenant, fresh.clone())?;
+                    event = "partner.account_created";
+                }
+                let Some(account) = known.filter(Account::is_active) else {
+                    return Ok(None);
+                };
+                if !store::bind(tx, tenant, &account.id, &phc, cx.now)? {
+                    return Ok(None);
+                }
+                if !account.email_verified {
+                    drop_unproven(tx, &cx, &account.id)?;
+                    account::store::set_verified(tx, tenant, &account.id, cx.now)?;
+                }
+                crate::team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done(event)
+                        .account(&account.id)
+                        .actor("back_end"),
+                )?;
+                Ok(Some(Account {
+                    email_verified: true,
+                    ..account
+                }))
+            })
+            .await
+    }
+}
+
+/// The person proved the address another way: what whoever signed up with it unproven left behind goes.
+pub(crate) fn drop_unproven(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, account: &str) -> Result<()> {
+    let tenant = &cx.tenant.id;
+    password::store::remove(tx, tenant, account)?;
+    session::store::end_all(tx, cx, account, None, EndReason::Unproven)?;
+    crate::one_time::store::void_all(tx, tenant, account, cx.now)?;
+    crate::provider::store::unlink_all(tx, tenant, account)?;
+    audit::record(
+        tx,
+        cx,
+        audit::Entry::done("account.unproven_credentials_dropped").account(account),
+    )
+}

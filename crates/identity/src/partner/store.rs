@@ -1,0 +1,29 @@
+//! Rows of `partner_secret`.
+
+use vestibule_db::{Tx, params};
+
+use crate::error::Result;
+use crate::ports::Micros;
+
+pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Option<String>> {
+    Ok(tx.opt(
+        "SELECT phc FROM partner_secret WHERE tenant_id = $1 AND account_id = $2",
+        &params![tenant, account],
+        |row| row.get(0),
+    )?)
+}
+
+/// Binds the first uid; `false` when there is one.
+pub(crate) fn bind(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    account: &str,
+    phc: &str,
+    now: Micros,
+) -> Result<bool> {
+    let added = tx.exec(
+        "INSERT INTO partner_secret (tenant_id, account_id, phc, bound_at) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, account_id) DO NOTHING",
+        &params![tenant, account, phc, now],
+    )?;
+    Ok(added == 1)
+}

@@ -1,0 +1,174 @@
+//! Forgotten passwords: a link by mail, or a token for a back end that proves who it is.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use vestibule_crypto::Opaque;
+
+use crate::account::{self, Account};
+use crate::context::Cx;
+use crate::email::Email;
+use crate::error::{Error, Kind, Result};
+use crate::one_time::{self, OneTimeKind};
+use crate::outbox::{self, Mail, MailKind};
+use crate::session::{self, EndReason};
+use crate::tenant::link_is_allowed;
+use crate::{Identity, audit, limit};
+
+const LIFETIME: Duration = Duration::from_secs(3_600);
+
+/// A request for a way back in.
+#[derive(Debug)]
+pub struct ForgotPassword {
+    pub email: String,
+    /// Send a mail. Without proof one goes out whatever this says.
+    pub notify: bool,
+    /// The caller's own link, `{token}` in it; its host must be on the tenant's list.
+    pub link: Option<String>,
+    /// A tenant's private key, or an access token of an Admin or Manager.
+    pub proof: Option<SecretString>,
+}
+
+/// A new password by a reset token.
+#[derive(Debug)]
+pub struct ResetPassword {
+    pub token: SecretString,
+    pub password: SecretString,
+}
+
+impl Identity {
+    /// Answers a token in any case; it opens something only for a proven caller and a known address.
+    pub async fn forgot_password(&self, cx: &Cx, command: ForgotPassword) -> Result<SecretString> {
+        let email = Email::parse(&command.email)?;
+        if let Some(link) = &command.link {
+            link_is_allowed(&cx.tenant, link)?;
+        }
+        let proven = match &command.proof {
+            Some(proof) => self.proves_back_end(cx, proof).await?,
+            None => false,
+        };
+        self.limits()
+            .take(limit::FORGOT, &limit::email_key(cx, &email), cx.now)?;
+        let handed_out = Opaque::generate(self.random());
+        let mailed = Opaque::generate(self.random());
+        let (tenant, wanted) = (cx.tenant.id.clone(), email.clone());
+        let found = self
+            .db()
+            .read(move |tx| account::store::by_email(tx, &tenant, &wanted))
+            .await?;
+        let Some(account) = found.filter(Account::is_active) else {
+            let cx = cx.clone();
+            let entry = audit::Entry::refused("password.forgotten", Kind::InvalidEmail);
+            self.db()
+                .write(move |tx| audit::record(tx, &cx, entry.clone()))
+                .await?;
+            return Ok(handed_out.expose());
+        };
+        let mail = if command.notify || !proven {
+            let url = match &command.link {
+                Some(link) => link.replacen("{token}", mailed.expose().expose_secret(), 1),
+                None => cx.tenant.link(&format!(
+                    "/reset-password/{}",
+                    mailed.expose().expose_secret()
+                )),
+            };
+            let mail = Mail {
+                link: Some(SecretString::from(url)),
+                ..Mail::notice(MailKind::ResetPassword, &account)
+            };
+            Some(outbox::NewMail::draw(self, cx, mail)?.expiring(cx.now + LIFETIME))
+        } else {
+            None
+        };
+        let (for_caller, for_mail) = (handed_out.digest(), mailed.digest());
+        let cx = cx.clone();
+        self.db()
+            .write(move |tx| {
+                let new = |digest| one_time::New {
+                    kind: OneTimeKind::ResetPassword,
+                    digest,
+                    account_id: account.id.clone(),
+                    lifetime: LIFETIME,
+                };
+                if proven {
+                    one_time::store::add(tx, &cx, &new(for_caller))?;
+                }
+                let sent = one_time::store::count_since(
+                    tx,
+                    &cx,
+                    OneTimeKind::ResetPassword,
+                    &account.id,
+                    cx.now - LIFETIME,
+                )?;
+                // Beyond the hourly bound the answer stays the same and the mailbox is spared.
+                if let Some(mail) = mail.as_ref().filter(|_| sent < outbox::HOURLY_BOUND) {
+                    one_time::store::add(tx, &cx, &new(for_mail))?;
+                    outbox::store::add(tx, &cx.tenant.id, mail, cx.now)?;
+                }
+                let actor = if proven { "back_end" } else { "anonymous" };
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done("password.forgotten")
+                        .account(&account.id)
+                        .actor(actor),
+                )
+            })
+            .await?;
+        Ok(handed_out.expose())
+    }
+
+    /// A key of this tenant, or a live access token of its Admin or Manager.
+    async fn proves_back_end(&self, cx: &Cx, proof: &SecretString) -> Result<bool> {
+        if vestibule_crypto::ApiKey::parse(proof.expose_secret()).is_some() {
+            return match self.authenticate_key(cx, proof).await {
+                Ok(_) => Ok(true),
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        Kind::UnauthorizedKey | Kind::ExpiredKey | Kind::BrowserOrigin
+                    ) =>
+                {
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            };
+        }
+        match self.authenticate_access(cx, proof).await {
+            Ok(who) => Ok(matches!(who.account.role.as_str(), "Admin" | "Manager")),
+            Err(error) if error.kind == Kind::Unauthorized => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Consumes the token, sets the password, ends every session, and tells the owner by mail.
+    pub async fn reset_password(&self, cx: &Cx, command: ResetPassword) -> Result<Account> {
+        let account = self
+            .peek_one_time(cx, OneTimeKind::ResetPassword, &command.token)
+            .await?;
+        let email = Email::parse(&account.email)?;
+        let phc = self
+            .hash_new_password(&cx.tenant, &email, command.password)
+            .await?;
+        let digest = one_time::digest_of(&command.token)?;
+        let mail =
+            outbox::NewMail::draw(self, cx, Mail::notice(MailKind::PasswordChanged, &account))?;
+        let cx = cx.clone();
+        self.db()
+            .write(move |tx| {
+                let tenant = &cx.tenant.id;
+                let used = one_time::store::consume(tx, &cx, OneTimeKind::ResetPassword, &digest)?;
+                let id = used.ok_or_else(|| Error::new(Kind::InvalidToken))?;
+                let account = account::store::by_id(tx, tenant, &id)?
+                    .filter(Account::is_active)
+                    .ok_or(Kind::InvalidToken)?;
+                super::store::set(tx, tenant, &id, &phc, cx.now)?;
+                session::store::end_all(tx, &cx, &id, None, EndReason::PasswordChanged)?;
+                one_time::store::void_all(tx, tenant, &id, cx.now)?;
+                outbox::store::add(tx, tenant, &mail, cx.now)?;
+                audit::record(tx, &cx, audit::Entry::done("password.reset").account(&id))?;
+                Ok(account)
+            })
+            .await
+    }
+}

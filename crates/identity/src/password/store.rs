@@ -1,0 +1,63 @@
+//! Rows of `password`.
+
+use vestibule_db::{Tx, params};
+
+use crate::error::Result;
+use crate::ports::Micros;
+
+pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Option<String>> {
+    Ok(tx.opt(
+        "SELECT phc FROM password WHERE tenant_id = $1 AND account_id = $2",
+        &params![tenant, account],
+        |row| row.get(0),
+    )?)
+}
+
+/// Whether the account is active and its password still this one; holds both until the transaction ends.
+pub(crate) fn still(tx: &mut Tx<'_>, tenant: &str, account: &str, phc: &str) -> Result<bool> {
+    let held = tx.exec(
+        "UPDATE password SET changed_at = changed_at WHERE tenant_id = $1 AND account_id = $2 AND phc = $3
+         AND EXISTS (SELECT 1 FROM account WHERE tenant_id = $1 AND id = $2 AND state = 'active')",
+        &params![tenant, account, phc],
+    )?;
+    Ok(held == 1)
+}
+
+pub(crate) fn set(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    account: &str,
+    phc: &str,
+    now: Micros,
+) -> Result<()> {
+    tx.exec(
+        "INSERT INTO password (tenant_id, account_id, phc, changed_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, account_id) DO UPDATE SET phc = excluded.phc, changed_at = excluded.changed_at",
+        &params![tenant, account, phc, now],
+    )?;
+    Ok(())
+}
+
+/// Sets a new hash where the old one is still there.
+pub(crate) fn replace(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    account: &str,
+    old: &str,
+    new: &str,
+    now: Micros,
+) -> Result<bool> {
+    let changed = tx.exec(
+        "UPDATE password SET phc = $4, changed_at = $5 WHERE tenant_id = $1 AND account_id = $2 AND phc = $3",
+        &params![tenant, account, old, new, now],
+    )?;
+    Ok(changed == 1)
+}
+
+pub(crate) fn remove(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<()> {
+    tx.exec(
+        "DELETE FROM password WHERE tenant_id = $1 AND account_id = $2",
+        &params![tenant, account],
+    )?;
+    Ok(())
+}

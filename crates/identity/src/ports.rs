@@ -1,0 +1,88 @@
+//! What the core takes from outside: the time, randomness (from `vestibule_crypto`), and documents fetched from upstreams.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+#[serde(transparent)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    /// Whole seconds since the epoch, as JWTs count.
+    pub fn secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// `self - earlier`; zero where the clock went back.
+    pub fn since(self, earlier: Micros) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl std::ops::Add<Duration> for Micros {
+    type Output = Micros;
+    fn add(self, span: Duration) -> Micros {
+        Micros(
+            self.0
+                .saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+impl std::ops::Sub<Duration> for Micros {
+    type Output = Micros;
+    fn sub(self, span: Duration) -> Micros {
+        Micros(
+            self.0
+                .saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+impl From<Micros> for vestibule_db::Value {
+    fn from(at: Micros) -> Self {
+        vestibule_db::Value::Int(at.0)
+    }
+}
+
+impl vestibule_db::FromValue for Micros {
+    const WANTED: &'static str = "INTEGER (microseconds)";
+
+    fn from_value(value: &vestibule_db::Value) -> Option<Self> {
+        i64::from_value(value).map(Micros)
+    }
+}
+
+/// The time of day. Tests set it; the binary reads the machine's.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Micros;
+}
+
+/// Fetches upstream documents (a provider's JWKS, a captcha's verdict). Bounded in time and size, follows no redirect.
+#[async_trait]
+pub trait Upstream: Send + Sync {
+    /// The body of a 200 answer; the error is text for the log.
+    async fn get(&self, url: &str) -> Result<Vec<u8>, String>;
+    /// Posts a form, answers the body of a 200.
+    async fn post_form(&self, url: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, String>;
+}
+
+/// The ports the core runs on.
+#[derive(Clone)]
+pub struct Ports {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn vestibule_crypto::Random>,
+    pub upstream: Arc<dyn Upstream>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ports")
+    }
+}

@@ -1,0 +1,115 @@
+//! Sign-in by an upstream's ID token (OpenID Connect Core 3.1.3.7).
+
+mod jwks;
+mod rules;
+pub(crate) mod store;
+
+pub(crate) use jwks::JwksCache;
+
+use secrecy::SecretString;
+
+use crate::account::{self, Account};
+use crate::context::Cx;
+use crate::email::Email;
+use crate::error::{Error, Kind, Result};
+use crate::session::{self, NewSession, SessionKind, SignedIn};
+use crate::tenant::ProviderKind;
+use crate::{Identity, audit, partner};
+
+/// A person shows an upstream's ID token.
+#[derive(Debug)]
+pub struct SignInProvider {
+    pub provider: ProviderKind,
+    pub token: SecretString,
+    pub kind: SessionKind,
+}
+
+/// What a verified ID token says.
+pub(crate) struct Person {
+    pub(crate) subject: String,
+    pub(crate) email: Email,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+}
+
+impl Identity {
+    /// The upstream's `sub` is the key; an address links once, and only a verified one.
+    pub async fn sign_in_provider(&self, cx: &Cx, command: SignInProvider) -> Result<SignedIn> {
+        let provider = cx
+            .tenant
+            .provider(command.provider)
+            .ok_or(Kind::InvalidProvider)?
+            .clone();
+        let person = match self.verify_id_token(cx, &provider, &command.token).await {
+            Ok(person) => person,
+            Err(error) => {
+                let (cx, entry) = (
+                    cx.clone(),
+                    audit::Entry::refused("sign_in.provider", error.kind),
+                );
+                self.db()
+                    .write(move |tx| audit::record(tx, &cx, entry.clone()))
+                    .await?;
+                return Err(error);
+            }
+        };
+        let new = NewSession::draw(self, cx, command.kind);
+        let ids = crate::team::TeamIds::new(self.random());
+        let mut fresh = Account::new(self, &cx.tenant, &person.email, cx.now);
+        fresh.email_verified = true;
+        fresh.first_name.clone_from(&person.first_name);
+        fresh.last_name.clone_from(&person.last_name);
+        let cx = cx.clone();
+        self.db()
+            .write(move |tx| {
+                let tenant = &cx.tenant.id;
+                let name = command.provider.name();
+                let linked = store::find(tx, tenant, name, &person.subject)?;
+                let id = match linked {
+                    Some(id) => id,
+                    None => {
+                        let known = account::store::by_email(tx, tenant, &person.email)?;
+                        let account = match known {
+                            Some(account) => account,
+                            None if provider.create => {
+                                match account::store::insert(tx, tenant, fresh.clone())? {
+                                    Some(account) => account,
+                                    // Another call made it between our look and our insert.
+                                    None => account::store::by_email(tx, tenant, &person.email)?
+                                        .ok_or(Kind::Unavailable)?,
+                                }
+                            }
+                            None => {
+                                return Err(Error::with_detail(
+                                    Kind::InvalidProviderData,
+                                    "Nobody here has this address.",
+                                ));
+                            }
+                        };
+                        if !account.is_active() {
+                            return Err(Kind::InvalidProviderData.into());
+                        }
+                        if !account.email_verified {
+                            partner::drop_unproven(tx, &cx, &account.id)?;
+                            account::store::set_verified(tx, tenant, &account.id, cx.now)?;
+                        }
+                        // One account, one subject: a second subject with the same address is somebody else's mailbox now.
+                        if !store::link(tx, tenant, name, &person.subject, &account.id, cx.now)? {
+                            return Err(Kind::InvalidProviderData.into());
+                        }
+                        crate::team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
+                        account.id
+                    }
+                };
+                let signed_in = session::store::start(tx, &cx, &id, &new).map_err(|error| {
+                    match error.kind {
+                        Kind::InvalidCredentials => Kind::InvalidProviderData.into(),
+                        _ => error,
+                    }
+                })?;
+                audit::record(tx, &cx, audit::Entry::done("sign_in.provider").account(&id))?;
+                Ok(signed_in)
+            })
+            .await
+    }
+}

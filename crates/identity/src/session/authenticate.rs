@@ -1,0 +1,180 @@
+//! Who a presented token or cookie is: signature first, then the session's row.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use vestibule_crypto::{Jws, JwsError, check_times};
+
+use super::tokens::{NamedSession, OpaqueKind, access_audience};
+use super::{Session, SignedIn, store};
+use crate::account::{self, Account};
+use crate::context::Cx;
+use crate::error::{Error, Kind, Result};
+use crate::signing_key::Purpose;
+use crate::team::Team;
+use crate::{Identity, team};
+
+/// Clocks of other nodes may differ by so many seconds.
+const LEEWAY: i64 = 30;
+/// A session's last use is written down at most so often.
+const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// A person proven to be signed in.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    pub account: Account,
+    pub session: Session,
+    pub team: Option<Team>,
+}
+
+impl From<Authenticated> for SignedIn {
+    fn from(who: Authenticated) -> SignedIn {
+        SignedIn {
+            account: who.account,
+            session: who.session,
+            team: who.team,
+        }
+    }
+}
+
+/// An access token whose signature, issuer, audience and kind are right.
+pub(crate) struct AccessClaims {
+    pub(crate) named: NamedSession,
+    expired: bool,
+}
+
+impl Identity {
+    /// A bearer of this tenant: a JWT of any dialect it mounts, or an opaque session token.
+    pub async fn authenticate_access(
+        &self,
+        cx: &Cx,
+        token: &SecretString,
+    ) -> Result<Authenticated> {
+        let text = token.expose_secret();
+        if let Some(named) = self.read_opaque(&cx.tenant, OpaqueKind::Session, text) {
+            return self.live_session(cx, &named).await;
+        }
+        self.authenticate_jwt(cx, text, None).await
+    }
+
+    /// A JWT of the dialect that the request speaks; no other dialect's.
+    pub async fn authenticate_dialect(
+        &self,
+        cx: &Cx,
+        token: &SecretString,
+    ) -> Result<Authenticated> {
+        self.authenticate_jwt(cx, token.expose_secret(), Some(cx.surface()))
+            .await
+    }
+
+    async fn authenticate_jwt(
+        &self,
+        cx: &Cx,
+        token: &str,
+        dialect: Option<&str>,
+    ) -> Result<Authenticated> {
+        let claims = self.access_claims(cx, token, dialect)?;
+        if claims.expired {
+            return Err(Error::with_detail(
+                Kind::Unauthorized,
+                "The token has expired.",
+            ));
+        }
+        self.live_session(cx, &claims.named).await
+    }
+
+    /// The browser that this cookie value signs in.
+    pub async fn authenticate_cookie(
+        &self,
+        cx: &Cx,
+        value: &SecretString,
+    ) -> Result<Authenticated> {
+        let named = self
+            .read_opaque(&cx.tenant, OpaqueKind::Cookie, value.expose_secret())
+            .ok_or(Kind::Unauthorized)?;
+        self.live_session(cx, &named).await
+    }
+
+    async fn live_session(&self, cx: &Cx, named: &NamedSession) -> Result<Authenticated> {
+        let (reading, id) = (cx.clone(), named.session_id.clone());
+        let found = self
+            .db()
+            .read(move |tx| {
+                let Some(session) = store::live(tx, &reading, &id)? else {
+                    return Ok::<_, Error>(None);
+                };
+                let tenant = &reading.tenant.id;
+                let account = account::store::by_id(tx, tenant, &session.account_id)?
+                    .filter(Account::is_active);
+                let Some(account) = account else {
+                    return Ok(None);
+                };
+                let team = team::store::of_account(tx, tenant, &account.id)?
+                    .into_iter()
+                    .next();
+                Ok(Some(Authenticated {
+                    account,
+                    session,
+                    team,
+                }))
+            })
+            .await?;
+        let who = found.ok_or(Kind::Unauthorized)?;
+        if cx.now.since(who.session.last_seen_at) > TOUCH_EVERY {
+            let (cx, id) = (cx.clone(), who.session.id.clone());
+            self.db()
+                .write(move |tx| store::touch(tx, &cx, &id))
+                .await?;
+        }
+        Ok(who)
+    }
+
+    /// Verifies an access token of this tenant: pinned algorithm, known key, `iss`, `aud`, `typ`. From memory.
+    pub(crate) fn access_claims(
+        &self,
+        cx: &Cx,
+        token: &str,
+        dialect: Option<&str>,
+    ) -> Result<AccessClaims> {
+        let refuse = || Error::new(Kind::Unauthorized);
+        let jws = Jws::parse(token).map_err(|_| refuse())?;
+        if jws.typ() != Some("at+jwt") {
+            return Err(refuse());
+        }
+        let key = jws
+            .kid()
+            .and_then(|kid| self.verifying_key(&cx.tenant, Purpose::Access, kid))
+            .ok_or_else(refuse)?;
+        let claims = jws.verify(&key).map_err(|_| refuse())?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).ok_or_else(refuse);
+        if text("iss")? != cx.tenant.issuer() {
+            return Err(refuse());
+        }
+        let audience = text("aud")?;
+        let fits = |name: &str| {
+            audience == access_audience(&cx.tenant, name) && cx.tenant.mount(name).is_some()
+        };
+        let right = match dialect {
+            Some(name) => fits(name),
+            None => audience.rsplit('/').next().is_some_and(fits),
+        };
+        if !right {
+            return Err(refuse());
+        }
+        let expired = match check_times(&claims, cx.now.secs(), LEEWAY) {
+            Ok(_) => false,
+            Err(JwsError::Expired) => true,
+            Err(_) => return Err(refuse()),
+        };
+        let generation = claims
+            .get("gen")
+            .and_then(Value::as_i64)
+            .ok_or_else(refuse)?;
+        Ok(AccessClaims {
+            named: NamedSession {
+                session_id: text("sid")?.to_owned(),
+                generation,
+            },
+            expired,
+        })
+    }
+}

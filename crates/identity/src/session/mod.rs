@@ -1,0 +1,173 @@
+//! Sessions: one row each, whatever number of tokens name it. Tokens carry the session's id and generation.
+
+mod authenticate;
+mod refresh;
+pub(crate) mod rules;
+pub(crate) mod store;
+mod tokens;
+
+pub use authenticate::Authenticated;
+pub use refresh::Refresh;
+pub(crate) use tokens::login_issuer;
+pub use tokens::{TokenSpec, TokenSubject};
+
+use serde::Serialize;
+
+use crate::account::Account;
+use crate::context::Cx;
+use crate::error::{Kind, Result};
+use crate::ports::Micros;
+use crate::team::Team;
+use crate::{Identity, audit};
+
+/// A signed-in person at one client.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Session {
+    /// 20 characters of [A-Za-z0-9]; a name, no secret.
+    pub id: String,
+    #[serde(skip)]
+    pub account_id: String,
+    pub kind: SessionKind,
+    pub dialect: String,
+    /// How often the refresh token has changed.
+    #[serde(skip)]
+    pub generation: i64,
+    pub created_at: Micros,
+    pub last_seen_at: Micros,
+    pub expires_at: Micros,
+    pub client_address: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// Whether a browser's cookie or an API client's tokens name the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionKind {
+    Api,
+    Browser,
+}
+
+impl SessionKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            SessionKind::Api => "api",
+            SessionKind::Browser => "browser",
+        }
+    }
+}
+
+/// Why a session ended, as audit entries and rows say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    SignedOut,
+    Ended,
+    PasswordChanged,
+    Suspended,
+    Replay,
+    /// The account's address was proven by somebody else than who signed up.
+    Unproven,
+    /// Another session began in the same browser.
+    Replaced,
+}
+
+impl EndReason {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            EndReason::SignedOut => "signed_out",
+            EndReason::Ended => "ended",
+            EndReason::PasswordChanged => "password_changed",
+            EndReason::Suspended => "suspended",
+            EndReason::Replay => "replay",
+            EndReason::Unproven => "unproven",
+            EndReason::Replaced => "replaced",
+        }
+    }
+}
+
+/// What every way of signing in answers.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub account: Account,
+    pub session: Session,
+    /// None before the address is verified.
+    pub team: Option<Team>,
+}
+
+/// A session about to start.
+#[derive(Clone, Debug)]
+pub(crate) struct NewSession {
+    pub(crate) id: String,
+    pub(crate) kind: SessionKind,
+    pub(crate) expires_at: Micros,
+}
+
+impl NewSession {
+    pub(crate) fn draw(identity: &Identity, cx: &Cx, kind: SessionKind) -> NewSession {
+        let id = vestibule_crypto::alphanumeric(identity.random(), 20);
+        NewSession {
+            id,
+            kind,
+            expires_at: cx.now + cx.tenant.file.session.absolute.0,
+        }
+    }
+}
+
+impl Identity {
+    /// Ends this session; whatever names it is dead at once.
+    pub async fn sign_out(&self, cx: &Cx, session: &Session) -> Result<()> {
+        self.end(cx, &session.account_id, &session.id, EndReason::SignedOut)
+            .await
+    }
+
+    /// Ends one session of the account. `NotFound` when it has no such live session.
+    pub async fn end_session(&self, cx: &Cx, account_id: &str, session_id: &str) -> Result<()> {
+        self.end(cx, account_id, session_id, EndReason::Ended).await
+    }
+
+    async fn end(&self, cx: &Cx, account_id: &str, session_id: &str, why: EndReason) -> Result<()> {
+        let (cx, account, session) = (cx.clone(), account_id.to_owned(), session_id.to_owned());
+        self.db()
+            .write(move |tx| {
+                if !store::end_one(tx, &cx, &account, &session, why)? {
+                    return Err(Kind::NotFound.into());
+                }
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done("session.ended")
+                        .account(&account)
+                        .reason(why.name()),
+                )
+            })
+            .await
+    }
+
+    /// Ends every session of the account but `except`; answers how many.
+    pub async fn sign_out_all(
+        &self,
+        cx: &Cx,
+        account_id: &str,
+        except: Option<&str>,
+    ) -> Result<u64> {
+        let (cx, account, except) = (cx.clone(), account_id.to_owned(), except.map(str::to_owned));
+        self.db()
+            .write(move |tx| {
+                let ended = store::end_all(tx, &cx, &account, except.as_deref(), EndReason::Ended)?;
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done("session.all_ended").account(&account),
+                )?;
+                Ok(ended)
+            })
+            .await
+    }
+
+    /// The live sessions of the account, newest first.
+    pub async fn sessions(&self, cx: &Cx, account_id: &str) -> Result<Vec<Session>> {
+        let (cx, account) = (cx.clone(), account_id.to_owned());
+        self.db()
+            .read(move |tx| store::live_of(tx, &cx, &account))
+            .await
+    }
+}

@@ -1,0 +1,81 @@
+//! Refresh: one conditional step from a token's generation to the next.
+
+use secrecy::SecretString;
+
+use super::rules::{Turn, advance, turn};
+use super::{EndReason, SignedIn, store};
+use crate::context::Cx;
+use crate::error::{Error, Kind, Result};
+use crate::{Identity, account, audit, team};
+
+/// A refresh token, or an access token standing in for one (also after its expiry).
+#[derive(Debug)]
+pub struct Refresh {
+    pub token: SecretString,
+    /// Whether the answer has a place for a new refresh token. Without, the generation stays.
+    pub rotate: bool,
+}
+
+/// How the transaction ended; a replay must be committed before it is refused.
+enum Outcome {
+    Fresh(Box<SignedIn>),
+    Refused(Kind),
+}
+
+impl Identity {
+    pub async fn refresh(&self, cx: &Cx, command: Refresh) -> Result<SignedIn> {
+        let named = self.names_session(cx, &command.token)?;
+        let (cx, rotate) = (cx.clone(), command.rotate);
+        let outcome = self
+            .db()
+            .write(move |tx| {
+                let refused = Ok::<_, Error>(Outcome::Refused(Kind::InvalidRefreshToken));
+                let tenant = &cx.tenant.id;
+                let Some(row) = store::hold(tx, &cx, &named.session_id)? else {
+                    return refused;
+                };
+                let Some(mut session) = store::live(tx, &cx, &named.session_id)? else {
+                    return refused;
+                };
+                let account = account::store::by_id(tx, tenant, &session.account_id)?
+                    .filter(|account| account.is_active());
+                let Some(account) = account.filter(|_| session.dialect == cx.surface()) else {
+                    return refused;
+                };
+                match turn(row, named.generation, cx.now) {
+                    Turn::Replay => {
+                        store::end_one(tx, &cx, &account.id, &session.id, EndReason::Replay)?;
+                        let entry =
+                            audit::Entry::refused("session.refresh", Kind::InvalidRefreshToken);
+                        audit::record(
+                            tx,
+                            &cx,
+                            entry.account(&account.id).reason(EndReason::Replay.name()),
+                        )?;
+                        return refused;
+                    }
+                    Turn::Next if rotate => {
+                        let next = advance(row, cx.now);
+                        if !store::set_generations(tx, &cx, &session.id, row, next)? {
+                            return refused;
+                        }
+                        session.generation = next.current;
+                    }
+                    Turn::Next | Turn::Again => session.generation = row.current,
+                }
+                let team = team::store::of_account(tx, tenant, &account.id)?
+                    .into_iter()
+                    .next();
+                Ok(Outcome::Fresh(Box::new(SignedIn {
+                    account,
+                    session,
+                    team,
+                })))
+            })
+            .await?;
+        match outcome {
+            Outcome::Fresh(signed_in) => Ok(*signed_in),
+            Outcome::Refused(kind) => Err(kind.into()),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Rows of `session`.
+
+use vestibule_db::{Row, Tx, params};
+
+use super::rules::Generations;
+use super::{EndReason, NewSession, Session, SessionKind, SignedIn};
+use crate::context::Cx;
+use crate::error::{Kind, Result};
+use crate::ports::Micros;
+use crate::{account, team};
+
+fn session(row: &Row) -> Result<Session, vestibule_db::Error> {
+    Ok(Session {
+        id: row.get(0)?,
+        account_id: row.get(1)?,
+        kind: if row.get::<String>(2)? == "browser" {
+            SessionKind::Browser
+        } else {
+            SessionKind::Api
+        },
+        dialect: row.get(3)?,
+        generation: row.get(4)?,
+        created_at: row.get(5)?,
+        last_seen_at: row.get(6)?,
+        expires_at: row.get(7)?,
+        client_address: row.get(8)?,
+        user_agent: row.get(9)?,
+    })
+}
+
+/// Adds the session of an active account and answers it with its person and team.
+pub(crate) fn start(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    account_id: &str,
+    new: &NewSession,
+) -> Result<SignedIn> {
+    let tenant = &cx.tenant.id;
+    let account = account::store::by_id(tx, tenant, account_id)?
+        .filter(|account| account.is_active())
+        .ok_or(Kind::InvalidCredentials)?;
+    let user_agent = cx
+        .client
+        .user_agent
+        .as_deref()
+        .map(|agent| agent.chars().take(200).collect::<String>());
+    let session = Session {
+        id: new.id.clone(),
+        account_id: account.id.clone(),
+        kind: new.kind,
+        dialect: cx.surface().to_owned(),
+        generation: 0,
+        created_at: cx.now,
+        last_seen_at: cx.now,
+        expires_at: new.expires_at,
+        client_address: cx.client.address.map(|address| address.to_string()),
+        user_agent,
+    };
+    tx.exec(
+        "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, window_generation, window_at, client_address, user_agent, created_at,
+             last_seen_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $6, $6, $9)",
+        &params![
+            tenant,
+            &session.id,
+            &session.account_id,
+            session.kind.name(),
+            &session.dialect,
+            cx.now,
+            session.client_address.clone(),
+            session.user_agent.clone(),
+            session.expires_at
+        ],
+    )?;
+    let team = team::store::of_account(tx, tenant, &account.id)?
+        .into_iter()
+        .next();
+    Ok(SignedIn {
+        account,
+        session,
+        team,
+    })
+}
+
+/// A live session: not ended, within its absolute and idle time, of an active account.
+pub(crate) fn live(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Session>> {
+    Ok(tx.opt(
+        "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent
+         FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4",
+        &params![&cx.tenant.id, id, cx.now, cx.now - cx.tenant.file.session.idle.0],
+        session,
+    )?)
+}
+
+pub(crate) fn live_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Vec<Session>> {
+    Ok(tx.all(
+        "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent
+         FROM session WHERE tenant_id = $1 AND account_id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
+         ORDER BY created_at DESC, id LIMIT 200",
+        &params![&cx.tenant.id, account, cx.now, cx.now - cx.tenant.file.session.idle.0],
+        session,
+    )?)
+}
+
+/// Locks the live session's row until the transaction ends and reads its generations.
+pub(crate) fn hold(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Generations>> {
+    Ok(tx.opt(
+        "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
+         RETURNING generation, window_generation, window_at",
+        &params![&cx.tenant.id, id, cx.now, cx.now - cx.tenant.file.session.idle.0],
+        |row| Ok(Generations { current: row.get(0)?, window: row.get(1)?, window_at: row.get(2)? }),
+    )?)
+}
+
+/// Moves to the next generation; nothing when another one was faster.
+pub(crate) fn set_generations(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    id: &str,
+    was: Generations,
+    next: Generations,
+) -> Result<bool> {
+    let changed = tx.exec(
+        "UPDATE session SET generation = $4, window_generation = $5, window_at = $6
+         WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND ended_at IS NULL",
+        &params![
+            &cx.tenant.id,
+            id,
+            was.current,
+            next.current,
+            next.window,
+            next.window_at
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Remembers that the session is in use.
+pub(crate) fn touch(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<()> {
+    tx.exec(
+        "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND last_seen_at < $3",
+        &params![&cx.tenant.id, id, cx.now],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn end_one(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    account: &str,
+    id: &str,
+    why: EndReason,
+) -> Result<bool> {
+    let ended = tx.exec(
+        "UPDATE session SET ended_at = $4, end_reason = $5 WHERE tenant_id = $1 AND account_id = $2 AND id = $3 AND ended_at IS NULL",
+        &params![&cx.tenant.id, account, id, cx.now, why.name()],
+    )?;
+    Ok(ended == 1)
+}
+
+/// Ends a session that another one in the same browser replaces.
+pub(crate) fn end_by_id(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<()> {
+    tx.exec(
+        "UPDATE session SET ended_at = $3, end_reason = $4 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL",
+        &params![&cx.tenant.id, id, cx.now, EndReason::Replaced.name()],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn end_all(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    account: &str,
+    except: Option<&str>,
+    why: EndReason,
+) -> Result<u64> {
+    Ok(tx.exec(
+        "UPDATE session SET ended_at = $4, end_reason = $5 WHERE tenant_id = $1 AND account_id = $2 AND id <> $3 AND ended_at IS NULL",
+        &params![&cx.tenant.id, account, except.unwrap_or(""), cx.now, why.name()],
+    )?)
+}
+
+/// Removes rows that ended or expired before `before`; answers how many.
+pub(crate) fn purge(tx: &mut Tx<'_>, before: Micros) -> Result<u64> {
+    Ok(tx.exec(
+        "DELETE FROM session WHERE expires_at < $1 OR ended_at < $1",
+        &params![before],
+    )?)
+}

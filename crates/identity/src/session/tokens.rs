@@ -1,0 +1,197 @@
+//! What names a session or a person outside: signed JWTs, and opaque tokens that are a name with a keyed MAC.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use vestibule_crypto::Algorithm;
+
+use super::{Session, SignedIn};
+use crate::Identity;
+use crate::account::Account;
+use crate::context::Cx;
+use crate::error::{Error, Kind, Result};
+use crate::signing_key::Purpose;
+use crate::tenant::Tenant;
+
+/// A JWT that a dialect wants minted.
+#[derive(Clone, Debug)]
+pub struct TokenSpec {
+    pub purpose: Purpose,
+    pub algorithm: Algorithm,
+    pub lifetime: Duration,
+    /// `aud` of login tokens, where the tenant's mount names none. Access tokens are always for `{issuer}/{dialect}`.
+    pub audience: Option<String>,
+    pub dialect: String,
+}
+
+/// Whom a token speaks of: a login token of an account, an access token of a session.
+#[derive(Clone, Copy, Debug)]
+pub enum TokenSubject<'a> {
+    Account(&'a Account),
+    Session(&'a SignedIn),
+}
+
+/// A session and generation that a presented token names; not yet known to live.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedSession {
+    pub(crate) session_id: String,
+    pub(crate) generation: i64,
+}
+
+/// The opaque kinds; each is refused where another is wanted.
+#[derive(Clone, Copy)]
+pub(crate) enum OpaqueKind {
+    Refresh,
+    Session,
+    Cookie,
+}
+
+impl OpaqueKind {
+    fn prefix(self) -> &'static str {
+        match self {
+            OpaqueKind::Refresh => "vsr",
+            OpaqueKind::Session => "vss",
+            OpaqueKind::Cookie => "vsc",
+        }
+    }
+}
+
+/// `aud` of access tokens: one per tenant and dialect.
+pub(crate) fn access_audience(tenant: &Tenant, dialect: &str) -> String {
+    format!("{}/{dialect}", tenant.issuer())
+}
+
+/// `iss` and `sub` of login tokens where the mount names none: the tenant's e-mail-shaped service name.
+fn service_name(tenant: &Tenant) -> String {
+    format!("sign-in@{}", tenant.canonical_domain())
+}
+
+/// `iss` of the login tokens of a tenant's dialect.
+pub(crate) fn login_issuer(tenant: &Tenant, dialect: &str) -> String {
+    tenant
+        .mount(dialect)
+        .and_then(|mount| mount.issuer)
+        .unwrap_or_else(|| service_name(tenant))
+}
+
+fn login_audience(tenant: &Tenant, spec: &TokenSpec) -> String {
+    let mounted = tenant.mount(&spec.dialect).and_then(|mount| mount.audience);
+    mounted
+        .or_else(|| spec.audience.clone())
+        .unwrap_or_else(|| access_audience(tenant, &spec.dialect))
+}
+
+impl Identity {
+    /// Signs a JWT. `extra` claims never replace the registered ones.
+    pub async fn mint(
+        &self,
+        tenant: &Tenant,
+        spec: &TokenSpec,
+        subject: TokenSubject<'_>,
+        extra: Map<String, Value>,
+    ) -> Result<SecretString> {
+        let now = self.now().secs();
+        let exp = now + i64::try_from(spec.lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+        let mut claims = extra;
+        let typ = match subject {
+            TokenSubject::Account(account) => {
+                let issuer = login_issuer(tenant, &spec.dialect);
+                claims.insert("iss".into(), issuer.clone().into());
+                claims.insert("sub".into(), issuer.into());
+                claims.insert("aud".into(), login_audience(tenant, spec).into());
+                claims.insert("uid".into(), account.id.clone().into());
+                "JWT"
+            }
+            TokenSubject::Session(signed_in) => {
+                claims.insert("iss".into(), tenant.issuer().into());
+                claims.insert("aud".into(), access_audience(tenant, &spec.dialect).into());
+                claims.insert("sub".into(), signed_in.account.id.clone().into());
+                claims.insert("sid".into(), signed_in.session.id.clone().into());
+                claims.insert("gen".into(), signed_in.session.generation.into());
+                "at+jwt"
+            }
+        };
+        claims.insert("iat".into(), now.into());
+        claims.insert("exp".into(), exp.into());
+        let key = self
+            .signing_key(tenant, spec.purpose, spec.algorithm)
+            .await?;
+        Ok(SecretString::from(
+            key.sign(typ, &claims).map_err(Error::internal)?,
+        ))
+    }
+
+    /// The refresh token of the session's present generation; the same each time it is asked for.
+    pub fn refresh_token(&self, tenant: &Tenant, session: &Session) -> SecretString {
+        self.opaque(tenant, OpaqueKind::Refresh, &session.id, session.generation)
+    }
+
+    /// An opaque bearer for this session at our own API.
+    pub fn session_token(&self, tenant: &Tenant, session: &Session) -> SecretString {
+        self.opaque(tenant, OpaqueKind::Session, &session.id, 0)
+    }
+
+    /// The browser cookie's value.
+    pub fn cookie_value(&self, tenant: &Tenant, session: &Session) -> SecretString {
+        self.opaque(tenant, OpaqueKind::Cookie, &session.id, 0)
+    }
+
+    fn opaque(
+        &self,
+        tenant: &Tenant,
+        kind: OpaqueKind,
+        session: &str,
+        generation: i64,
+    ) -> SecretString {
+        let mac = self.sealer().mac(
+            kind.prefix(),
+            &[
+                tenant.id.as_bytes(),
+                session.as_bytes(),
+                &generation.to_be_bytes(),
+            ],
+        );
+        SecretString::from(format!(
+            "{}_{session}.{generation}.{}",
+            kind.prefix(),
+            URL_SAFE_NO_PAD.encode(mac)
+        ))
+    }
+
+    /// Takes an opaque token apart; `None` unless it is exactly one that we gave out.
+    pub(crate) fn read_opaque(
+        &self,
+        tenant: &Tenant,
+        kind: OpaqueKind,
+        token: &str,
+    ) -> Option<NamedSession> {
+        let rest = token.strip_prefix(kind.prefix())?.strip_prefix('_')?;
+        let mut parts = rest.splitn(3, '.');
+        let (session, generation) = (parts.next()?, parts.next()?.parse::<i64>().ok()?);
+        if session.len() != 20 || !session.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let expected = self.opaque(tenant, kind, session, generation);
+        vestibule_crypto::equal(expected.expose_secret().as_bytes(), token.as_bytes()).then(|| {
+            NamedSession {
+                session_id: session.to_owned(),
+                generation,
+            }
+        })
+    }
+
+    /// The session that a refresh token, or an access token of this dialect, names. Expiry does not matter here.
+    pub(crate) fn names_session(&self, cx: &Cx, token: &SecretString) -> Result<NamedSession> {
+        let text = token.expose_secret();
+        if let Some(named) = self.read_opaque(&cx.tenant, OpaqueKind::Refresh, text) {
+            return Ok(named);
+        }
+        let claims = self
+            .access_claims(cx, text, Some(cx.surface()))
+            .map_err(|_| Kind::InvalidRefreshToken)?;
+        Ok(claims.named)
+    }
+}

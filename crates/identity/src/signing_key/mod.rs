@@ -1,0 +1,197 @@
+//! Each tenant's own signing keys: one current key a purpose and algorithm, older ones kept until their last token dies.
+
+mod ring;
+pub(crate) mod store;
+
+pub(crate) use ring::Rings;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use vestibule_crypto::{Algorithm, SigningKey, VerifyingKey};
+
+use crate::context::Cx;
+use crate::error::{Error, Result};
+use crate::ports::Micros;
+use crate::tenant::Tenant;
+use crate::{Identity, audit};
+
+/// Retired keys verify for so long: longer than any token of ours lives, refresh by an expired one included.
+pub(crate) const KEEP_RETIRED: Duration = Duration::from_secs(90 * 86_400);
+
+/// What a key signs. A key of one purpose never verifies for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Hand-off tokens that open a browser session.
+    Login,
+    /// Access tokens.
+    Access,
+}
+
+impl Purpose {
+    pub(crate) const ALL: [Purpose; 2] = [Purpose::Login, Purpose::Access];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Purpose::Login => "login",
+            Purpose::Access => "access",
+        }
+    }
+}
+
+/// A key as lists show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyView {
+    pub kid: String,
+    pub algorithm: String,
+    pub purpose: String,
+    /// `current` or `retired`.
+    pub state: &'static str,
+    pub created_at: Micros,
+    pub retired_at: Option<Micros>,
+}
+
+/// A key about to be stored.
+pub(crate) struct NewKey {
+    pub(crate) key: Arc<SigningKey>,
+    pub(crate) purpose: Purpose,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) public_jwk: String,
+}
+
+/// Binds a sealed key to its place, so that rows cannot be swapped.
+pub(crate) fn seal_context(tenant: &str, purpose: Purpose, kid: &str) -> String {
+    format!("signing-key/{tenant}/{}/{kid}", purpose.name())
+}
+
+impl Identity {
+    /// Makes a key off the runtime: an RSA key takes a tenth of a second.
+    async fn generate_key(
+        &self,
+        tenant: &str,
+        purpose: Purpose,
+        algorithm: Algorithm,
+    ) -> Result<NewKey> {
+        let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm))
+            .await
+            .map_err(Error::internal)?
+            .map_err(Error::internal)?;
+        let der = key.to_pkcs8().map_err(Error::internal)?;
+        let sealed = self
+            .sealer()
+            .seal(&seal_context(tenant, purpose, key.kid()), &der);
+        let public_jwk = key.public_jwk().to_string();
+        Ok(NewKey {
+            key: Arc::new(key),
+            purpose,
+            sealed,
+            public_jwk,
+        })
+    }
+
+    /// The key that signs now; made at the first wish for one. Two nodes wishing at once end up with one key.
+    pub(crate) async fn signing_key(
+        &self,
+        tenant: &Tenant,
+        purpose: Purpose,
+        algorithm: Algorithm,
+    ) -> Result<Arc<SigningKey>> {
+        if let Some(key) = self.rings().current(&tenant.id, purpose, algorithm) {
+            return Ok(key);
+        }
+        self.load_ring(&tenant.id).await?;
+        if let Some(key) = self.rings().current(&tenant.id, purpose, algorithm) {
+            return Ok(key);
+        }
+        let new = self.generate_key(&tenant.id, purpose, algorithm).await?;
+        let (id, now) = (tenant.id.clone(), self.now());
+        self.db()
+            .write(move |tx| {
+                store::insert_current(tx, &id, &new, now)?;
+                crate::tenant::store::bump_catalog(tx)
+            })
+            .await?;
+        self.load_ring(&tenant.id).await?;
+        self.rings()
+            .current(&tenant.id, purpose, algorithm)
+            .ok_or_else(|| Error::internal("a signing key just made is not there"))
+    }
+
+    pub(crate) fn verifying_key(
+        &self,
+        tenant: &Tenant,
+        purpose: Purpose,
+        kid: &str,
+    ) -> Option<Arc<VerifyingKey>> {
+        self.rings().verifying(&tenant.id, purpose, kid)
+    }
+
+    /// Reads a tenant's keys into memory.
+    pub(crate) async fn load_ring(&self, tenant: &str) -> Result<()> {
+        let (id, oldest) = (tenant.to_owned(), self.now() - KEEP_RETIRED);
+        let rows = self
+            .db()
+            .read(move |tx| store::keys(tx, &id, oldest))
+            .await?;
+        self.rings().load(self.sealer(), tenant, rows)
+    }
+
+    /// The public keys of a tenant (RFC 7517), from memory.
+    pub async fn jwks(&self, tenant: &Tenant) -> Result<Value> {
+        if !self.rings().knows(&tenant.id) {
+            self.load_ring(&tenant.id).await?;
+        }
+        Ok(json!({ "keys": self.rings().public(&tenant.id) }))
+    }
+
+    pub async fn signing_keys(&self, cx: &Cx) -> Result<Vec<KeyView>> {
+        let (tenant, oldest) = (cx.tenant.id.clone(), cx.now - KEEP_RETIRED);
+        self.db()
+            .read(move |tx| store::list(tx, &tenant, oldest))
+            .await
+    }
+
+    /// Replaces every current key by a new one. Old ones verify on, so nobody is signed out.
+    pub async fn rotate_signing_keys(&self, cx: &Cx) -> Result<Vec<KeyView>> {
+        let tenant = cx.tenant.id.clone();
+        let rows = {
+            let (id, oldest) = (tenant.clone(), cx.now - KEEP_RETIRED);
+            self.db()
+                .read(move |tx| store::keys(tx, &id, oldest))
+                .await?
+        };
+        let mut fresh = Vec::new();
+        for row in rows.iter().filter(|row| row.current) {
+            fresh.push(
+                self.generate_key(&tenant, row.purpose, row.algorithm)
+                    .await?,
+            );
+        }
+        let (writing, now) = (cx.clone(), cx.now);
+        self.db()
+            .write(move |tx| {
+                for new in &fresh {
+                    store::retire(
+                        tx,
+                        &writing.tenant.id,
+                        new.purpose,
+                        new.key.algorithm(),
+                        now,
+                    )?;
+                    store::insert_current(tx, &writing.tenant.id, new, now)?;
+                }
+                crate::tenant::store::bump_catalog(tx)?;
+                audit::record(
+                    tx,
+                    &writing,
+                    audit::Entry::done("signing_key.rotated").actor("operator"),
+                )
+            })
+            .await?;
+        self.load_ring(&tenant).await?;
+        self.signing_keys(cx).await
+    }
+}

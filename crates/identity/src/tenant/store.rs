@@ -1,0 +1,107 @@
+//! Rows of `tenant`, `tenant_domain` and `catalog`.
+
+use vestibule_db::{Tx, params};
+
+use super::TenantFile;
+use crate::error::Result;
+use crate::ports::Micros;
+
+/// A tenant as stored; `settings` is a `TenantFile` in JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantRow {
+    pub(crate) id: String,
+    pub(crate) number: i64,
+    pub(crate) settings: String,
+}
+
+fn tenant(row: &vestibule_db::Row) -> Result<TenantRow, vestibule_db::Error> {
+    Ok(TenantRow {
+        id: row.get(0)?,
+        number: row.get(1)?,
+        settings: row.get(2)?,
+    })
+}
+
+pub(crate) fn all(tx: &mut Tx<'_>) -> Result<Vec<TenantRow>> {
+    Ok(tx.all(
+        "SELECT id, number, settings FROM tenant ORDER BY number",
+        &params![],
+        tenant,
+    )?)
+}
+
+pub(crate) fn by_slug(tx: &mut Tx<'_>, slug: &str) -> Result<Option<TenantRow>> {
+    Ok(tx.opt(
+        "SELECT id, number, settings FROM tenant WHERE slug = $1",
+        &params![slug],
+        tenant,
+    )?)
+}
+
+/// The number that every change of a tenant, domain or signing key moves on.
+pub(crate) fn catalog_version(tx: &mut Tx<'_>) -> Result<i64> {
+    Ok(tx.one(
+        "SELECT version FROM catalog WHERE id = 1",
+        &params![],
+        |row| row.get(0),
+    )?)
+}
+
+pub(crate) fn bump_catalog(tx: &mut Tx<'_>) -> Result<()> {
+    tx.exec(
+        "UPDATE catalog SET version = version + 1 WHERE id = 1",
+        &params![],
+    )?;
+    Ok(())
+}
+
+/// Adds a tenant under the next number, which it answers.
+pub(crate) fn insert(
+    tx: &mut Tx<'_>,
+    id: &str,
+    file: &TenantFile,
+    settings: &str,
+    now: Micros,
+) -> Result<i64> {
+    let number: i64 = tx.one(
+        "UPDATE catalog SET next_tenant_number = next_tenant_number + 1 WHERE id = 1 RETURNING next_tenant_number - 1",
+        &params![],
+        |row| row.get(0),
+    )?;
+    tx.exec(
+        "INSERT INTO tenant (id, number, slug, settings, next_account_number, created_at, updated_at) VALUES ($1, $2, $3, $4, 1, $5, $5)",
+        &params![id, number, &file.slug, settings, now],
+    )?;
+    Ok(number)
+}
+
+pub(crate) fn update(tx: &mut Tx<'_>, id: &str, settings: &str, now: Micros) -> Result<()> {
+    tx.exec(
+        "UPDATE tenant SET settings = $2, updated_at = $3 WHERE id = $1",
+        &params![id, settings, now],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn delete(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+    Ok(tx.exec("DELETE FROM tenant WHERE id = $1", &params![id])? == 1)
+}
+
+pub(crate) fn drop_domains(tx: &mut Tx<'_>, tenant: &str) -> Result<()> {
+    tx.exec(
+        "DELETE FROM tenant_domain WHERE tenant_id = $1",
+        &params![tenant],
+    )?;
+    Ok(())
+}
+
+/// Claims a domain for the tenant; `false` when another tenant has it.
+pub(crate) fn claim_domain(tx: &mut Tx<'_>, tenant: &str, domain: &str) -> Result<bool> {
+    tx.exec("INSERT INTO tenant_domain (domain, tenant_id) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING", &params![domain, tenant])?;
+    let owner: String = tx.one(
+        "SELECT tenant_id FROM tenant_domain WHERE domain = $1",
+        &params![domain],
+        |row| row.get(0),
+    )?;
+    Ok(owner == tenant)
+}

@@ -1,0 +1,167 @@
+//! Commands that look after tenants, people, keys, dialects and the database.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use vestibule_identity::Span;
+
+/// `vestibule tenant …`
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// List all tenants
+    List,
+    /// Show one tenant
+    Show { slug: String },
+    /// Print a tenant's file, as `apply` takes it
+    Export { slug: String },
+    /// Delete a tenant with its people, keys and sessions
+    Delete {
+        slug: String,
+        /// Do not ask on a terminal
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `vestibule api-key …`
+#[derive(Debug, Subcommand)]
+pub enum ApiKeyCommand {
+    /// Make a key and print it; it is not shown again
+    Create {
+        /// Slug of the tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+        /// What it is for
+        #[arg(long, default_value = "default")]
+        name: String,
+        /// Lifetime, as in 90d; without it the key does not expire
+        #[arg(long, value_name = "SPAN")]
+        expires: Option<Span>,
+        /// Mark it as a key for tests
+        #[arg(long)]
+        test: bool,
+    },
+    /// List keys, without their secrets
+    List {
+        /// Slug of the tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Make a key useless at once
+    Revoke {
+        /// The id that `create` and `list` show
+        id: String,
+    },
+}
+
+/// One person of one tenant.
+#[derive(Args, Clone, Debug)]
+pub struct Who {
+    /// Id or e-mail address
+    #[arg(value_name = "ID|EMAIL")]
+    pub who: String,
+    /// Slug of the tenant
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: String,
+}
+
+/// `vestibule user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// List people, oldest first
+    List {
+        /// Slug of the tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Show one person
+    Show(Who),
+    /// Create an account
+    Create(NewUser),
+    /// Let nobody sign in as this person; ends the sessions
+    Suspend(Who),
+    /// Undo `suspend`
+    Restore(Who),
+    /// Delete the account with all that belongs to it
+    Delete(Who),
+    /// List a person's live sessions
+    Sessions(Who),
+    /// End all of a person's sessions
+    SignOut(Who),
+    /// Print all people as JSON lines
+    Export {
+        /// Slug of the tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+}
+
+/// `vestibule user create …`
+#[derive(Args, Clone, Debug)]
+pub struct NewUser {
+    /// Slug of the tenant
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: String,
+    #[arg(long)]
+    pub email: String,
+    /// Role, such as Trainee, Manager or Admin [default: the tenant's]
+    #[arg(long)]
+    pub role: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub first_name: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub last_name: Option<String>,
+    /// The address is known to be this person's
+    #[arg(long)]
+    pub verified: bool,
+    /// Read the password from standard input (one line)
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `vestibule dialect …`
+#[derive(Debug, Subcommand)]
+pub enum DialectCommand {
+    /// List the dialects this server knows
+    List,
+    /// Check a dialect file
+    Check {
+        /// A dialect.toml, or the folder it is in
+        file: PathBuf,
+    },
+    /// Replay a dialect's examples against a fresh server
+    Test {
+        /// The dialect's folder: dialect.toml and examples/
+        dir: PathBuf,
+    },
+    /// List every route of every dialect
+    Routes,
+}
+
+/// `vestibule signing-key …`
+#[derive(Debug, Subcommand)]
+pub enum SigningKeyCommand {
+    /// List a tenant's keys
+    List {
+        /// Slug of the tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Sign with new keys from now on; tokens of the old ones stay valid
+    Rotate {
+        /// Slug of the tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+}
+
+/// `vestibule db …`
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Bring the schema up to date
+    Migrate,
+    /// Look for damage
+    Check,
+    /// Copy the embedded database to a new file, while in use
+    Backup { file: PathBuf },
+}

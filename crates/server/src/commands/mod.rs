@@ -1,0 +1,74 @@
+//! What each command does.
+
+mod api_key;
+mod apply;
+mod config;
+mod db;
+mod dialect;
+mod moment;
+mod signing_key;
+mod tenant;
+mod user;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use vestibule_identity::{Cx, Tenant};
+
+use crate::cli::{Cli, Command, Output};
+use crate::node::{Node, Schema, core_error};
+use crate::settings::Settings;
+use crate::{demo, serve};
+
+pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode> {
+    let output = Output { json: cli.global.json };
+    match cli.command {
+        Command::Serve(_) => serve::serve(settings).await?,
+        Command::Demo(_) => demo::demo(settings).await?,
+        Command::Config => config::config(&settings, output)?,
+        Command::Dialect(command) => return dialect::run(command, &settings, output).await,
+        Command::Db(command) => return db::run(command, &settings, output).await,
+        Command::Apply { files, dry_run } => {
+            let mut settings = settings;
+            settings.hash.workers = 1;
+            apply::apply(&files, dry_run, settings, output).await?;
+        }
+        Command::Tenant(command) => tenant::run(command, &operator(settings).await?, output).await?,
+        Command::ApiKey(command) => api_key::run(command, &operator(settings).await?, output).await?,
+        Command::User(command) => user::run(command, &operator(settings).await?, output).await?,
+        Command::SigningKey(command) => signing_key::run(command, &operator(settings).await?, output).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The core as a command uses it, beside a server or without one.
+async fn operator(mut settings: Settings) -> anyhow::Result<Node> {
+    settings.hash.workers = 1;
+    Node::open(settings, Schema::MustBeCurrent).await
+}
+
+impl Node {
+    async fn tenant(&self, slug: &str) -> anyhow::Result<Arc<Tenant>> {
+        if let Some(tenant) = self.identity.directory().by_slug(slug).await.map_err(core_error)? {
+            return Ok(tenant);
+        }
+        let tenants = self.identity.directory().all().await.map_err(core_error)?;
+        let known = tenants.iter().map(|tenant| tenant.slug());
+        anyhow::bail!("there is no tenant `{slug}`{}", crate::settings::suggestion(slug, known))
+    }
+
+    /// The context of an operator's deed.
+    async fn cx(&self, slug: &str) -> anyhow::Result<Cx> {
+        Ok(self.identity.operator_cx(self.tenant(slug).await?))
+    }
+}
+
+/// One line of standard input, without its end.
+fn line_of_stdin() -> anyhow::Result<zeroize::Zeroizing<String>> {
+    let mut line = zeroize::Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line).context("cannot read standard input")?;
+    let length = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(length);
+    Ok(line)
+}

@@ -1,0 +1,33 @@
+//! `vestibule signing-key …`
+
+use serde_json::{Value, json};
+use vestibule_identity::KeyView;
+
+use super::moment::rfc3339;
+use crate::cli::{Output, SigningKeyCommand};
+use crate::node::{Node, core_error};
+
+pub(super) async fn run(command: SigningKeyCommand, node: &Node, output: Output) -> anyhow::Result<()> {
+    let keys = match command {
+        SigningKeyCommand::List { tenant } => node.identity.signing_keys(&node.cx(&tenant).await?).await,
+        SigningKeyCommand::Rotate { tenant } => node.identity.rotate_signing_keys(&node.cx(&tenant).await?).await,
+    };
+    let keys = keys.map_err(core_error)?;
+    let documents: Vec<Value> = keys.iter().map(document).collect();
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    output.table(&json!({ "signing_keys": documents }), &["KID", "PURPOSE", "ALGORITHM", "STATE", "CREATED"], &rows)
+}
+
+fn document(key: &KeyView) -> Value {
+    json!({
+        "kid": key.kid,
+        "purpose": key.purpose,
+        "algorithm": key.algorithm,
+        "state": key.state,
+        "created_at": rfc3339(key.created_at),
+    })
+}
+
+fn row(key: &KeyView) -> Vec<String> {
+    vec![key.kid.clone(), key.purpose.clone(), key.algorithm.clone(), key.state.to_string(), rfc3339(key.created_at)]
+}

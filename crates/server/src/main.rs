@@ -1,0 +1,7 @@
+//! The `vestibule` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vestibule::run()
+}

@@ -1,0 +1,101 @@
+//! `vestibule serve`: a node from start to stop.
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use vestibule_http::{Demo, Metrics};
+
+use crate::listener::Listener;
+use crate::node::{Node, Schema};
+use crate::settings::Settings;
+use crate::workers::Workers;
+
+/// A node that answers requests.
+pub struct Server {
+    node: Node,
+    listener: Listener,
+    metrics: Option<Listener>,
+    workers: Workers,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.listener.address()).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Binds the listeners and starts the workers.
+    pub async fn start(node: Node, demo: Option<Demo>) -> anyhow::Result<Server> {
+        let metrics = Metrics::default();
+        let router = vestibule_http::router(node.app(demo, metrics.clone()));
+        let address = node.settings.listen.clone();
+        let listener = Listener::start(&address, router).await.with_context(|| format!("cannot listen on {address}"))?;
+        let metrics = match node.settings.metrics_listen {
+            None => None,
+            Some(address) => {
+                let router = vestibule_http::metrics_router(metrics);
+                let started = Listener::start(&address.to_string(), router).await;
+                Some(started.with_context(|| format!("cannot listen on {address}"))?)
+            }
+        };
+        let workers = Workers::start(&node);
+        Ok(Server { node, listener, metrics, workers })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.listener.address()
+    }
+
+    /// Where it tells its metrics.
+    pub fn metrics_address(&self) -> Option<std::net::SocketAddr> {
+        self.metrics.as_ref().map(Listener::address)
+    }
+
+    /// Finishes the requests in flight, then the mails in hand, then closes the database.
+    pub async fn stop(self) {
+        self.listener.stop().await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
+        }
+        self.workers.stop().await;
+        self.node.identity.db().close().await;
+    }
+}
+
+/// Runs a node until SIGTERM or SIGINT; a second one ends it at once.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
+    let node = Node::open(settings, Schema::Migrate).await?;
+    let server = Server::start(node, None).await?;
+    if let Some(address) = server.metrics_address() {
+        tracing::info!("metrics on http://{address}/metrics");
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{}", server.address());
+    stop.wait().await;
+    tracing::info!("stopping");
+    tokio::select! {
+        () = server.stop() => tracing::info!("stopped"),
+        () = stop.wait() => tracing::warn!("stopped at once, on a second signal"),
+    }
+    Ok(())
+}
+
+/// The signals that ask for an end.
+pub(crate) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    pub(crate) fn listen() -> anyhow::Result<Stop> {
+        Ok(Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

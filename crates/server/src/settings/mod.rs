@@ -1,0 +1,78 @@
+//! Settings: built-in defaults < file < environment < flags. `vestibule.default.toml` is the reference.
+
+mod file;
+mod layers;
+mod names;
+mod parse;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vestibule_http::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+pub use layers::{Entry, Inputs, Origin};
+pub use names::DEFAULTS;
+pub use parse::mask_url;
+pub(crate) use file::line_of;
+pub(crate) use names::suggestion;
+pub(crate) use parse::is_reference;
+
+/// Every setting, checked. Shapes and units are those of `vestibule.default.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub data: PathBuf,
+    pub database_url: SecretString,
+    pub database_connections: usize,
+    /// `host:port`.
+    pub listen: String,
+    pub public_url: Option<Url>,
+    pub smtp_url: Option<SecretString>,
+    pub mail_from: Option<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub secret_key_file: PathBuf,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub dialects: Option<PathBuf>,
+    pub metrics_listen: Option<SocketAddr>,
+    pub hash: HashSettings,
+    pub request_timeout: Duration,
+    /// Name, shown value and origin of each, in the order of the reference.
+    pub entries: Vec<Entry>,
+}
+
+/// How passwords are hashed; 0 stands for the default that fits the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct HashSettings {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub workers: usize,
+    pub queue: usize,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+    Human,
+    Json,
+}
+
+impl Settings {
+    /// Reads all layers. The error names the file and line, variable or flag that is wrong.
+    pub fn load(inputs: &Inputs) -> anyhow::Result<Settings> {
+        let layered = layers::Layered::read(inputs)?;
+        parse::settings(&layered)
+    }
+
+    /// Whether the setting was given rather than left at its default.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name && entry.origin != Origin::Default)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What a node does besides answering requests.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::mail::{MailWorker, Sender};
+use crate::node::Node;
+
+/// How soon a change to tenants made by another process is seen.
+const REFRESH: Duration = Duration::from_millis(250);
+const PURGE: Duration = Duration::from_secs(600);
+/// Mails in hand get so long to be handed over.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The running workers.
+pub(crate) struct Workers {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Workers {
+    pub(crate) fn start(node: &Node) -> Workers {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let identity = node.identity.clone();
+        tasks.spawn(repeat("directory", REFRESH, stopping.clone(), move || {
+            let identity = identity.clone();
+            async move { identity.refresh().await }
+        }));
+        let identity = node.identity.clone();
+        tasks.spawn(repeat("purge", PURGE, stopping.clone(), move || {
+            let identity = identity.clone();
+            async move { identity.purge().await.map(drop) }
+        }));
+        let worker = MailWorker::new(node.identity.clone(), Sender::new(&node.settings));
+        tasks.spawn(Arc::new(worker).run(stopping));
+        Workers { stop, tasks }
+    }
+
+    /// Lets them finish what they have in hand.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
+            tracing::warn!("stopped before all mails in hand had been handed over; they will be sent again");
+        }
+    }
+}
+
+/// Does a task again and again; says once that it fails, and once that it works again.
+async fn repeat<F, R>(name: &'static str, every: Duration, mut stop: watch::Receiver<bool>, mut task: F)
+where
+    F: FnMut() -> R + Send,
+    R: Future<Output = vestibule_identity::Result<()>> + Send,
+{
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        match task().await {
+            Ok(()) if failing => tracing::info!(worker = name, "works again"),
+            Err(error) if !failing => tracing::error!(worker = name, "fails: {error}"),
+            _ => continue,
+        }
+        failing = !failing;
+    }
+}

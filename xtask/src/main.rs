@@ -1,0 +1,77 @@
+//! Developer commands: `cargo xtask test` runs everything that must pass, from a machine with nothing but Rust on it.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a tool for the terminal: reads the environment and waits for the programs it starts"
+)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod deps;
+mod e2e;
+mod house;
+mod licences;
+mod literals;
+mod machine;
+mod postgres;
+mod runner;
+mod steps;
+mod tally;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::runner::Runner;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of this repository")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check and test, on both database engines; install what they need
+    Test(steps::Options),
+    /// Start a private PostgreSQL, print its URL and keep it until Ctrl-C
+    Postgres {
+        /// Keep fsync on, as a real server does
+        #[arg(long)]
+        durable: bool,
+        /// Only look for PostgreSQL, never install it
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// Check Cargo.lock against deny.toml and xtask/advisories.toml
+    CheckDeps,
+    /// Check the repository against xtask/house.toml
+    CheckHouse,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runner = Runner::new()?;
+    match cli.command {
+        Command::Test(options) => return steps::run(&runner, &options),
+        Command::Postgres {
+            durable,
+            no_install,
+        } => {
+            machine::prepare(&runner, &[machine::POSTGRES], !no_install)?;
+            postgres::stay(&runner, durable)?;
+        }
+        Command::CheckDeps => deps::check(&runner)?,
+        Command::CheckHouse => house::check(runner.root())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
