@@ -11,7 +11,8 @@
 //!   whole call even if the closure returns `Ok`. Prefer `ON CONFLICT … RETURNING` to catching an error.
 //! - A write closure may run more than once (PostgreSQL retries it after a serialization failure or a deadlock), so it
 //!   must have no effect outside its transaction.
-//! - A write starts before its future first waits and runs to its end even if that future is dropped.
+//! - Once it has been queued (SQLite) or has a connection (PostgreSQL), a write runs to its end even if its future is
+//!   dropped. Before that, dropping the future means that nothing happens.
 //!
 //! Constraints must not be deferred: on SQLite several closures share one COMMIT.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -75,6 +75,13 @@ impl Inputs {
         }
     }
 
+    pub(crate) fn peek_secret(&self, name: &str) -> Option<&SecretString> {
+        self.0.iter().find_map(|(given, value)| match value {
+            Given::Secret(secret) if *given == name => Some(secret),
+            _ => None,
+        })
+    }
+
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         matches!(self.remove(name), Some(Given::Flag(true)))
     }
@@ -119,6 +126,7 @@ impl Input {
             InputKind::Line => self.bounded(value, 200).map(|text| Given::Text(text.trim().to_owned())),
             InputKind::Text => self.bounded(value, 2_048).map(|text| Given::Text(text.to_owned())),
             InputKind::Token => self.bounded(value, 16_384).map(|text| Given::Secret(SecretString::from(text.trim()))),
+            InputKind::Secret => self.bounded(value, 16_384).map(|text| Given::Secret(SecretString::from(text))),
             InputKind::Password => match value.as_str() {
                 Some(text) => Ok(Given::Secret(SecretString::from(text))),
                 None => Err(self.malformed("must be a text")),

@@ -13,6 +13,8 @@ pub(crate) enum InputKind {
     Email,
     /// A key or token of at most 16 KiB; only blanks is missing.
     Token,
+    /// Kept to the letter, at most 16 KiB; only blanks is missing.
+    Secret,
     /// Kept to the letter; only the empty text is missing.
     Password,
     /// true or 1, false or 0 or 2, or these as texts.
@@ -108,7 +110,7 @@ const fn input(name: &'static str, kind: InputKind, presence: Presence, missing:
     InputSpec { name, kind, presence, missing, malformed }
 }
 
-use InputKind::{Email, Flag, Line, Object, Password, Text, Texts, Token};
+use InputKind::{Email, Flag, Line, Object, Password, Secret, Text, Texts, Token};
 use Presence::{Optional, Required, WhenNamed};
 
 const EMAIL: InputSpec = input("email", Email, Required, Kind::MissingEmail, Kind::InvalidEmail);
@@ -125,7 +127,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         inputs: &[
             input("key", Token, Required, Kind::UnauthorizedKey, Kind::UnauthorizedKey),
             EMAIL,
-            input("uid", Token, Required, Kind::MissingUid, Kind::MalformedInput),
+            input("uid", Secret, Required, Kind::MissingUid, Kind::MalformedInput),
         ],
         gives: &["user"],
         subject: Subject::Account,

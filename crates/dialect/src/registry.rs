@@ -1,1 +1,194 @@
 //! All dialects that a server knows, and which of them a path belongs to.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::Method;
+use include_dir::{Dir, include_dir};
+
+use crate::call::RouteInfo;
+use crate::load::{Dialect, parse};
+use crate::path::{Decoded, Pattern, decode};
+use crate::problem::{Problem, Problems};
+
+static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../dialects");
+
+/// Every dialect, compiled, and the paths they claim. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Dialects(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dialects: Vec<Dialect>,
+    places: Vec<Place>,
+    /// Paths without parameters, decoded, joined by `/`.
+    literal: HashMap<String, Vec<usize>>,
+    /// Places whose path has parameters.
+    patterned: Vec<usize>,
+}
+
+/// One path of one dialect.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub dialect: usize,
+    pub pattern: Pattern,
+    /// Method and index of the route.
+    pub methods: Vec<(Method, usize)>,
+}
+
+impl Dialects {
+    /// The dialects of this program alone.
+    pub fn builtin() -> Result<Dialects, Problems> {
+        Dialects::load(None)
+    }
+
+    /// These and those of a folder: `DIR/NAME/dialect.toml` or `DIR/NAME.toml`. Names must differ.
+    pub fn load(extra: Option<&Path>) -> Result<Dialects, Problems> {
+        let mut problems = Vec::new();
+        let mut dialects = Vec::new();
+        let mut files = builtin_files();
+        match extra.map(files_of).transpose() {
+            Ok(found) => files.extend(found.unwrap_or_default()),
+            Err(found) => return Err(found),
+        }
+        for (file, text) in files {
+            match parse(&file, &text) {
+                Ok(dialect) => dialects.push((file, dialect)),
+                Err(found) => problems.extend(found),
+            }
+        }
+        for (index, (file, dialect)) in dialects.iter().enumerate() {
+            if let Some((other, _)) = dialects[..index].iter().find(|(_, other)| other.name == dialect.name) {
+                let message = format!("the name `{}` is taken by {other}", dialect.name);
+                problems.push(Problem { file: file.clone(), line: 0, message });
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(Dialects::new(dialects.into_iter().map(|(_, dialect)| dialect).collect())),
+            false => Err(Problems(problems)),
+        }
+    }
+
+    fn new(mut dialects: Vec<Dialect>) -> Dialects {
+        dialects.sort_by(|one, two| one.name.cmp(&two.name));
+        let mut places: Vec<Place> = Vec::new();
+        for (index, dialect) in dialects.iter().enumerate() {
+            for (route_index, route) in dialect.routes.iter().enumerate() {
+                for (method, pattern) in &route.on {
+                    let entry = (method.clone(), route_index);
+                    match places.iter_mut().find(|place| place.dialect == index && place.pattern.text == pattern.text) {
+                        Some(place) => place.methods.push(entry),
+                        None => places.push(Place { dialect: index, pattern: pattern.clone(), methods: vec![entry] }),
+                    }
+                }
+            }
+        }
+        let mut literal: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut patterned = Vec::new();
+        for (index, place) in places.iter().enumerate() {
+            match place.pattern.is_literal() {
+                true => literal.entry(place.pattern.text.clone()).or_default().push(index),
+                false => patterned.push(index),
+            }
+        }
+        Dialects(Arc::new(Inner { dialects, places, literal, patterned }))
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.0.dialects.iter().map(Dialect::name).collect()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Dialect> {
+        self.0.dialects.iter().find(|dialect| dialect.name() == name)
+    }
+
+    pub(crate) fn at(&self, index: usize) -> Option<&Dialect> {
+        self.0.dialects.get(index)
+    }
+
+    /// Every method and path of every dialect, sorted.
+    pub fn routes(&self) -> Vec<RouteInfo> {
+        let of_dialect = |dialect: &Dialect| -> Vec<RouteInfo> {
+            let info = |operation, (method, pattern): &(Method, Pattern)| RouteInfo {
+                dialect: dialect.name().to_owned(),
+                path: pattern.text.clone(),
+                method: method.to_string(),
+                operation,
+            };
+            dialect.routes.iter().flat_map(|route| route.on.iter().map(move |on| info(route.operation.name, on))).collect()
+        };
+        let mut routes: Vec<RouteInfo> = self.0.dialects.iter().flat_map(of_dialect).collect();
+        routes.sort();
+        routes
+    }
+
+    /// Where two of these dialects claim one path, so that no tenant can mount both; one sentence each.
+    pub fn conflicts(&self, names: &[&str]) -> Vec<String> {
+        let mounted = |place: &&Place| self.at(place.dialect).is_some_and(|dialect| names.contains(&dialect.name()));
+        let places: Vec<&Place> = self.0.places.iter().filter(mounted).collect();
+        let mut conflicts = Vec::new();
+        for (index, place) in places.iter().enumerate() {
+            for other in places[..index].iter().filter(|other| other.dialect != place.dialect && other.pattern.overlaps(&place.pattern)) {
+                let name = |place: &Place| self.at(place.dialect).map(Dialect::name).unwrap_or_default();
+                let (one, two) = (name(other), name(place));
+                conflicts.push(format!("the dialects `{one}` and `{two}` both claim `{}`", place.pattern.text));
+            }
+        }
+        conflicts
+    }
+
+    /// Whether some dialect may answer at this path (as it came, percent-encoded).
+    pub fn knows_path(&self, path: &str) -> bool {
+        !self.places(path, &decode(path)).is_empty()
+    }
+
+    /// The places that the path fits; literal paths come first.
+    pub(crate) fn places(&self, path: &str, segments: &[Decoded<'_>]) -> Vec<&Place> {
+        let literal = match path.contains('%') {
+            false => self.0.literal.get(path),
+            true => self.0.literal.get(&plain(segments).unwrap_or_default()),
+        };
+        let patterned = self.0.patterned.iter().filter(|index| self.0.places[**index].pattern.matches(segments));
+        literal.into_iter().flatten().chain(patterned).filter_map(|index| self.0.places.get(*index)).collect()
+    }
+}
+
+/// The decoded path; `None` when an encoded `/` hides in a segment or a segment is no text.
+fn plain(segments: &[Decoded<'_>]) -> Option<String> {
+    let mut path = String::new();
+    for segment in segments {
+        let text = segment.as_ref().filter(|text| !text.contains('/'))?;
+        path.push('/');
+        path.push_str(text);
+    }
+    Some(path)
+}
+
+fn builtin_files() -> Vec<(String, String)> {
+    let file = |dir: &Dir<'static>| {
+        let file = dir.get_file(dir.path().join("dialect.toml"))?;
+        Some((format!("dialects/{}", file.path().display()), file.contents_utf8()?.to_owned()))
+    };
+    BUILTIN.dirs().filter_map(file).collect()
+}
+
+fn files_of(folder: &Path) -> Result<Vec<(String, String)>, Problems> {
+    let wrong = |path: &Path, error: std::io::Error| Problems::one(&path.display().to_string(), error.to_string());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, error))? {
+        let path = entry.map_err(|error| wrong(folder, error))?.path();
+        let inner = path.join("dialect.toml");
+        if inner.is_file() {
+            paths.push(inner);
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let read = |path: &std::path::PathBuf| match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(error) => Err(wrong(path, error)),
+    };
+    paths.iter().map(read).collect()
+}

@@ -214,7 +214,7 @@ pub(crate) struct ReplyScope {
     exists: Option<Value>,
     reset_token: Option<Value>,
     now: i64,
-    tokens: BTreeMap<String, Value>,
+    tokens: Option<Value>,
 }
 
 impl ReplyScope {
@@ -231,12 +231,12 @@ impl ReplyScope {
             exists: outcome.exists.map(Value::from),
             reset_token: outcome.reset_token.as_deref().map(Value::from),
             now: now.secs(),
-            tokens: BTreeMap::new(),
+            tokens: None,
         }
     }
 
     pub(crate) fn with_tokens(self, tokens: BTreeMap<String, Value>) -> ReplyScope {
-        ReplyScope { tokens, ..self }
+        ReplyScope { tokens: Some(Value::from(tokens)), ..self }
     }
 }
 
@@ -260,7 +260,7 @@ impl Object for ReplyScope {
             "exists" => self.exists.clone(),
             "reset_token" => self.reset_token.clone(),
             "now" => Some(Value::from(self.now)),
-            "token" => Some(Value::from(self.tokens.clone())),
+            "token" => self.tokens.clone(),
             _ => None,
         }
     }

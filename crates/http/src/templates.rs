@@ -35,7 +35,7 @@ pub(crate) static ASSETS_HASH: LazyLock<String> = LazyLock::new(|| {
 
 fn engine() -> Environment<'static> {
     let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     env.add_function("say", say);
     for dir in [Some(&TEMPLATES), TEMPLATES.get_dir("mail"), TEMPLATES.get_dir("demo")].into_iter().flatten() {
         for file in dir.files() {

@@ -17,6 +17,9 @@ impl Email {
     /// Reads an address as a person or a back end gave it. Normalised once, then checked, then kept.
     pub fn parse(text: &str) -> Result<Email> {
         let invalid = || Error::new(Kind::InvalidEmail);
+        if text.chars().any(is_look_alike) {
+            return Err(invalid());
+        }
         let given: String = text.trim().nfc().collect();
         if given.len() > 254 || given.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(invalid());
@@ -50,31 +53,27 @@ impl fmt::Debug for Email {
     }
 }
 
+/// A character that normalisation or another system's case folding turns into another one: full-width @, Kelvin sign,
+/// ideographic full stop, dotless i, long s. An address that holds one could name somebody else elsewhere.
+fn is_look_alike(c: char) -> bool {
+    !c.is_ascii()
+        && (matches!(c, '\u{3002}' | 'ı' | 'ſ' | 'İ') || !std::iter::once(c).nfkc().eq([c]))
+}
+
 /// A dot-atom of ASCII atext or of letters and digits beyond ASCII that lower-casing leaves alone in length.
 fn local_is_valid(local: &str) -> bool {
     let dots_ok = !local.starts_with('.') && !local.ends_with('.') && !local.contains("..");
-    // Characters that change under NFKC are look-alikes (full-width @, Kelvin sign); dotless i and long s
-    // fold onto ASCII letters in other systems, so an address holding them could name somebody else there.
     let plain = |c: char| {
         c.is_ascii_alphanumeric()
             || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-            || (!c.is_ascii()
-                && c.is_alphanumeric()
-                && std::iter::once(c).nfkc().eq([c])
-                && !matches!(c, 'ı' | 'ſ' | 'İ'))
+            || (!c.is_ascii() && c.is_alphanumeric())
     };
     !local.is_empty() && local.len() <= 64 && dots_ok && local.chars().all(plain)
 }
 
 /// The A-label, lower-case form of a host name; `None` if it is none. IP addresses are not host names.
 pub(crate) fn canonical_domain(domain: &str) -> Option<String> {
-    if domain.is_empty() || domain.ends_with('.') {
-        return None;
-    }
-    // The ideographic full stop is a dot to IDNA and a letter to nobody.
-    let look_alike = |c: char| c == '\u{3002}' || !std::iter::once(c).nfkc().eq([c]);
-    let changes_under_nfkc = domain.chars().any(|c| !c.is_ascii() && look_alike(c));
-    if changes_under_nfkc {
+    if domain.is_empty() || domain.ends_with('.') || domain.chars().any(is_look_alike) {
         return None;
     }
     let ascii = idna::domain_to_ascii_strict(domain).ok()?;

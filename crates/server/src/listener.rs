@@ -1,7 +1,9 @@
 //! Accepting connections: HTTP/1.1 with limits against slow and greedy clients, and a stop that lets requests finish.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,9 +11,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
@@ -116,25 +119,28 @@ async fn next(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Sock
     }
 }
 
+type Connection<S> = http1::Connection<TokioIo<TcpStream>, S>;
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
 fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     in_flight: Arc<AtomicUsize>,
-) -> http1::Connection<TokioIo<TcpStream>, impl hyper::service::HttpService<Incoming, ResBody = Body, Error = std::convert::Infallible>> {
+) -> Connection<impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future = Answer>> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "TCP_NODELAY: {error}");
     }
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let service = service_fn(move |request: hyper::Request<Incoming>| -> Answer {
         let counted = Counted::new(&in_flight);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
-        async move {
+        Box::pin(async move {
             let response = router.oneshot(request).await;
             drop(counted);
             response
-        }
+        })
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

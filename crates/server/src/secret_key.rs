@@ -12,7 +12,7 @@ use vestibule_crypto::{Sealer, SystemRandom, alphanumeric, secret_bytes};
 use zeroize::Zeroizing;
 
 /// Opens the key file; `None` if there is none.
-pub fn load(path: &Path) -> anyhow::Result<Option<Sealer>> {
+pub(crate) fn load(path: &Path) -> anyhow::Result<Option<Sealer>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -22,7 +22,7 @@ pub fn load(path: &Path) -> anyhow::Result<Option<Sealer>> {
 }
 
 /// Makes a key file that only its owner can read. Of several processes that do so at once one wins and all use its key.
-pub fn create(path: &Path) -> anyhow::Result<Sealer> {
+pub(crate) fn create(path: &Path) -> anyhow::Result<Sealer> {
     let folder = parent(path);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     // Written beside its place and linked to it: nobody ever sees half a key, and an existing one is never replaced.

@@ -29,7 +29,7 @@ impl Workers {
         let identity = node.identity.clone();
         tasks.spawn(repeat("directory", REFRESH, stopping.clone(), move || {
             let identity = identity.clone();
-            async move { identity.refresh().await }
+            async move { identity.reload().await }
         }));
         let identity = node.identity.clone();
         tasks.spawn(repeat("purge", PURGE, stopping.clone(), move || {

@@ -254,9 +254,10 @@ impl Identity {
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
-                if !store::replace(tx, &cx.tenant.id, &account.id, &phc, &new, cx.now)? {
+                if !store::still(tx, &cx.tenant.id, &account.id, &phc)? {
                     return Err(Kind::InvalidCredentials.into());
                 }
+                store::set(tx, &cx.tenant.id, &account.id, &new, cx.now)?;
                 session::store::end_all(
                     tx,
                     &cx,

@@ -38,22 +38,6 @@ pub(crate) fn set(
     Ok(())
 }
 
-/// Sets a new hash where the old one is still there.
-pub(crate) fn replace(
-    tx: &mut Tx<'_>,
-    tenant: &str,
-    account: &str,
-    old: &str,
-    new: &str,
-    now: Micros,
-) -> Result<bool> {
-    let changed = tx.exec(
-        "UPDATE password SET phc = $4, changed_at = $5 WHERE tenant_id = $1 AND account_id = $2 AND phc = $3",
-        &params![tenant, account, old, new, now],
-    )?;
-    Ok(changed == 1)
-}
-
 pub(crate) fn remove(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<()> {
     tx.exec(
         "DELETE FROM password WHERE tenant_id = $1 AND account_id = $2",

@@ -90,7 +90,7 @@ impl Identity {
             .tried_at
             .is_some_and(|at| now >= at && now.since(at) < PAUSE)
         {
-            return self.from_stale(&set, known(&set, STALE), now);
+            return settle(&set, known(&set, STALE), now);
         }
         set.tried_at = Some(now);
         match self
@@ -110,22 +110,21 @@ impl Identity {
             .sets
             .lock()
             .insert(url.to_owned(), set.clone());
-        self.from_stale(&set, known(&set, STALE), now)
+        settle(&set, known(&set, STALE), now)
     }
+}
 
-    /// A key we hold, an honest "unknown" when the set is current, or "cannot tell" when the upstream is down.
-    fn from_stale(
-        &self,
-        set: &Set,
-        known: Option<Arc<VerifyingKey>>,
-        now: Micros,
-    ) -> Result<Option<Arc<VerifyingKey>>> {
-        let current = set.fetched_at.is_some_and(|at| now.since(at) < FRESH);
-        match known {
-            Some(key) => Ok(Some(key)),
-            None if current => Ok(None),
-            None => Err(Error::unavailable("the upstream's keys are not known")),
-        }
+/// A key we hold, an honest "unknown" when the set is current, or "cannot tell" when the upstream is down.
+fn settle(
+    set: &Set,
+    known: Option<Arc<VerifyingKey>>,
+    now: Micros,
+) -> Result<Option<Arc<VerifyingKey>>> {
+    let current = set.fetched_at.is_some_and(|at| now.since(at) < FRESH);
+    match known {
+        Some(key) => Ok(Some(key)),
+        None if current => Ok(None),
+        None => Err(Error::unavailable("the upstream's keys are not known")),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::mail::SmtpUrl;
 pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
     let data = PathBuf::from(required(layered, "data")?);
     let database_url = match layered.text("database_url") {
-        Some(url) => check(layered, "database_url", url, |url| database_url(url))?,
+        Some(url) => check(layered, "database_url", url, database_url)?,
         None => format!("sqlite:{}", data.join("vestibule.db").display()),
     };
     let secret_key_file = layered.text("secret_key_file").map_or_else(|| data.join("secret.key"), PathBuf::from);

@@ -1,0 +1,109 @@
+//! `[error]`: the body of errors and the table from kind to status and words.
+
+use http::StatusCode;
+use vestibule_identity::Kind;
+
+use super::source::{Data, Field, Findings, Node, field, only};
+use crate::errors::{ERROR_FIELDS, Entry, ErrorTable, field_value};
+use crate::expression::Mode;
+use crate::problem::did_you_mean;
+use crate::shape::Shape;
+
+pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable> {
+    let Some(error) = field(root, "error") else {
+        findings.add(1, "there is no `[error]`: the body of errors and their table");
+        return None;
+    };
+    let fields = error.node.fields("`error`", findings).to_vec();
+    only(&fields, &["body", "default", "kinds"], findings);
+    let Some(body) = field(&fields, "body") else {
+        findings.add(error.line, "`[error]` lacks its `body`");
+        return None;
+    };
+    let mut table = ErrorTable::new(body.node.shape(Mode::Reply, findings));
+    table.default = field(&fields, "default").map(|default| entry(default, findings));
+    let kinds = match field(&fields, "kinds") {
+        Some(kinds) => kinds.node.fields("`kinds`", findings).to_vec(),
+        None => Vec::new(),
+    };
+    for kind in &kinds {
+        match Kind::from_code(&kind.name) {
+            Some(known) => table.set(known, entry(kind, findings)),
+            None => {
+                let known = Kind::ALL.iter().map(|kind| kind.code());
+                findings.add(kind.line, format!("there is no kind of error `{}`{}", kind.name, did_you_mean(&kind.name, known)));
+            }
+        }
+    }
+    check_bodies(&table, &kinds, body, findings);
+    Some(table)
+}
+
+fn entry(kind: &Field, findings: &mut Findings) -> Entry {
+    let fields = kind.node.fields("an error", findings).to_vec();
+    let mut entry = Entry { status: StatusCode::INTERNAL_SERVER_ERROR, message: None, fields: Vec::new(), body: None };
+    match field(&fields, "status") {
+        Some(code) => entry.status = status(code, findings),
+        None => findings.add(kind.line, format!("`{}` lacks its `status`", kind.name)),
+    }
+    for other in fields.iter().filter(|other| other.name != "status") {
+        match other.name.as_str() {
+            "message" => entry.message = other.node.text("`message`", findings).map(str::to_owned),
+            "body" => entry.body = Some(other.node.shape(Mode::Reply, findings)),
+            name if ERROR_FIELDS.contains(&name) => findings.add(other.line, format!("`error.{name}` is set by the core and cannot be written here")),
+            name => entry.fields.extend(extra(name, &other.node, findings)),
+        }
+    }
+    entry
+}
+
+fn extra(name: &str, node: &Node, findings: &mut Findings) -> Option<(String, minijinja::value::Value)> {
+    match node.shape(Mode::Reply, findings) {
+        Shape::Fixed(json) => Some((name.to_owned(), field_value(&json))),
+        _ => {
+            findings.add(node.line, format!("`{name}` is a plain value; expressions belong into the `body`"));
+            None
+        }
+    }
+}
+
+/// An HTTP status that an answer may have.
+pub(crate) fn status(field: &Field, findings: &mut Findings) -> StatusCode {
+    let code = match field.node.value {
+        Data::Integer(code) => u16::try_from(code).ok().filter(|code| (200..600).contains(code)).and_then(|code| StatusCode::from_u16(code).ok()),
+        _ => None,
+    };
+    code.unwrap_or_else(|| {
+        findings.add(field.line, "`status` must be an HTTP status from 200 to 599");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })
+}
+
+/// Whatever a body names beyond the core's facts, the kind's line must have.
+fn check_bodies(table: &ErrorTable, kinds: &[Field], body: &Field, findings: &mut Findings) {
+    let fallback: Vec<&str> = table.default.iter().flat_map(|default| &default.fields).map(|(name, _)| name.as_str()).collect();
+    for (kind, field) in kinds.iter().filter_map(|field| Some((Kind::from_code(&field.name)?, field))) {
+        let Some(entry) = table.get(kind) else { continue };
+        let own: Vec<&str> = entry.fields.iter().map(|(name, _)| name.as_str()).chain(fallback.iter().copied()).collect();
+        let (shape, body_line) = match &entry.body {
+            Some(shape) => (shape, field.line),
+            None => (&table.body, body.line),
+        };
+        for name in shape.codes().iter().flat_map(|code| code.names()) {
+            let known = ERROR_FIELDS.iter().copied().chain(own.iter().copied());
+            match name.strip_prefix("error.").map(|rest| rest.split('.').next().unwrap_or_default()) {
+                None if name == "error" => {}
+                None => findings.add(body_line, format!("`{name}` names nothing here; did you mean `error.{name}`?")),
+                Some(part) if known.clone().any(|known| known == part) => {}
+                Some(part) if kinds.iter().any(|field| has(field, part)) => {
+                    findings.add(field.line, format!("`{}` lacks `{part}`, which the body of errors names", field.name));
+                }
+                Some(part) => findings.add(body_line, format!("`error` has no `{part}`{}", did_you_mean(part, known))),
+            }
+        }
+    }
+}
+
+fn has(entry: &Field, name: &str) -> bool {
+    matches!(&entry.node.value, Data::Table(fields) if field(fields, name).is_some())
+}

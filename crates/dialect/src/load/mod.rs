@@ -1,0 +1,129 @@
+//! From a file to a dialect: everything is compiled and checked here, once, and every fault is told.
+
+mod error_table;
+mod reply;
+mod route;
+pub(crate) mod source;
+mod token;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::errors::ErrorTable;
+use crate::operation::EVERYWHERE;
+use crate::problem::{Problem, Problems};
+use source::{Field, Findings, field, only};
+
+pub(crate) use reply::Reply;
+pub(crate) use route::{Route, TenantSource};
+pub(crate) use token::{Lifetime, Token, TokenKind};
+
+/// A dialect, compiled.
+#[derive(Debug)]
+pub struct Dialect {
+    pub(crate) name: Arc<str>,
+    pub(crate) title: String,
+    pub(crate) bearer_headers: Vec<HeaderName>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) errors: ErrorTable,
+}
+
+impl Dialect {
+    /// As tenants mount it: lower-case letters, digits and `-`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is, in a few words.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The status that this dialect gives to an error of that kind; `None` where it cannot happen.
+    pub fn status_of(&self, kind: vestibule_identity::Kind) -> Option<http::StatusCode> {
+        self.errors.get(kind).map(|entry| entry.status)
+    }
+}
+
+/// Reads and checks one file.
+pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Problems::one(&name, error.to_string()))?;
+    parse(&name, &text).map_err(Problems)
+}
+
+const KEYS: [&str; 7] = ["name", "title", "bearer_headers", "route", "token", "reply", "error"];
+
+/// Compiles and checks a text; `file` names it in problems.
+pub(crate) fn parse(file: &str, text: &str) -> Result<Dialect, Vec<Problem>> {
+    let mut findings = Findings::new(file);
+    let Some(root) = source::parse(text, &mut findings) else { return Err(findings.problems) };
+    let fields = root.fields("the file", &mut findings);
+    only(fields, &KEYS, &mut findings);
+    let name = name(fields, &mut findings);
+    let title = match field(fields, "title") {
+        Some(title) => title.node.text("`title`", &mut findings).unwrap_or_default().to_owned(),
+        None => name.clone(),
+    };
+    let bearer_headers = bearer_headers(fields, &mut findings);
+    let tokens = token::read(fields, &name, &mut findings);
+    let token_names: Vec<String> = tokens.iter().map(|token| token.name.clone()).collect();
+    let replies = reply::read(fields, &token_names, &mut findings);
+    let routes = route::read(fields, &replies, &mut findings);
+    let errors = error_table::read(fields, &mut findings);
+    reply::check(&routes, &replies, &tokens, &mut findings);
+    if let Some(errors) = &errors {
+        check_errors(&routes, errors, fields, &mut findings);
+    }
+    findings.problems.sort_by_key(|problem| problem.line);
+    match errors {
+        Some(errors) if findings.problems.is_empty() => {
+            Ok(Dialect { name: name.into(), title, bearer_headers, routes, tokens, replies, errors })
+        }
+        _ => Err(findings.problems),
+    }
+}
+
+fn name(fields: &[Field], findings: &mut Findings) -> String {
+    let Some(name) = field(fields, "name") else {
+        findings.add(1, "`name` is missing: the name under which tenants mount the dialect");
+        return String::new();
+    };
+    let text = name.node.text("`name`", findings).unwrap_or_default();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(plain) || text == "native" {
+        findings.add(name.line, format!("`{text}` cannot name a dialect: write lower-case letters, digits and `-`"));
+    }
+    text.to_owned()
+}
+
+fn bearer_headers(fields: &[Field], findings: &mut Findings) -> Vec<HeaderName> {
+    let Some(listed) = field(fields, "bearer_headers") else { return vec![http::header::AUTHORIZATION] };
+    let mut headers = Vec::new();
+    for item in listed.node.items("`bearer_headers`", findings) {
+        let Some(text) = item.text("a header's name", findings) else { continue };
+        let header = HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` cannot be a header's name"));
+        headers.extend(findings.keep(item.line, header));
+    }
+    headers
+}
+
+/// Every kind that a route can raise must have its line.
+fn check_errors(routes: &[Route], errors: &ErrorTable, fields: &[Field], findings: &mut Findings) {
+    let line = field(fields, "error").map_or(1, |error| error.line);
+    for kind in EVERYWHERE {
+        if errors.get(*kind).is_none() {
+            findings.add(line, format!("`[error.kinds]` lacks `{}`, which every route can raise", kind.code()));
+        }
+    }
+    for route in routes {
+        for kind in route.raises().into_iter().filter(|kind| !EVERYWHERE.contains(kind) && errors.get(*kind).is_none()) {
+            let message = format!("`[error.kinds]` lacks `{}`, which `{}` (line {}) can raise", kind.code(), route.operation.name, route.line);
+            findings.add(line, message);
+        }
+    }
+}

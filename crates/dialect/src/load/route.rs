@@ -1,0 +1,242 @@
+//! `[[route]]`: which requests call which operation with what.
+
+use http::Method;
+use vestibule_identity::Kind;
+
+use super::reply::Reply;
+use super::source::{Data, Field, Findings, Node, field, only};
+use crate::expression::Mode;
+use crate::inputs::Input;
+use crate::operation::{EVERYWHERE, OPERATIONS, Operation, Presence, Verb};
+use crate::path::Pattern;
+use crate::problem::did_you_mean;
+use crate::scope::{check_name, input_roots};
+use crate::shape::Shape;
+
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub line: usize,
+    pub on: Vec<(Method, Pattern)>,
+    pub operation: &'static Operation,
+    /// In the operation's order.
+    pub inputs: Vec<Input>,
+    /// Names the tenant by one of its domains, before the Host does.
+    pub tenant: Option<Shape>,
+    pub without_tenant: TenantSource,
+    pub reply: Option<usize>,
+    /// The query options that some expression reads.
+    pub query_options: Vec<String>,
+}
+
+/// Who names the tenant when neither the request's domain nor its Host does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TenantSource {
+    /// Nobody: the request is refused.
+    Refuse,
+    /// The private key.
+    Key,
+    /// The tenants that know the person, and the password that fits.
+    Person,
+}
+
+impl Route {
+    /// Every kind that this route can raise.
+    pub(crate) fn raises(&self) -> Vec<Kind> {
+        let named = |kind: &Kind| !self.operation.is_browser() && !EVERYWHERE.contains(kind);
+        let of_inputs = self.inputs.iter().flat_map(|input| {
+            let missing = (input.spec.presence != Presence::Optional).then_some(input.spec.missing);
+            missing.into_iter().chain([input.spec.malformed])
+        });
+        let mut kinds: Vec<Kind> = of_inputs.chain(self.operation.raises.iter().copied()).collect();
+        kinds.extend(self.tenant.as_ref().map(|_| Kind::UnknownTenant));
+        kinds.extend((self.without_tenant == TenantSource::Person).then_some(Kind::AmbiguousTenant));
+        kinds.retain(named);
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+}
+
+const KEYS: [&str; 6] = ["on", "do", "with", "reply", "tenant", "without_tenant"];
+
+pub(crate) fn read(root: &[Field], replies: &[Reply], findings: &mut Findings) -> Vec<Route> {
+    let Some(routes) = field(root, "route") else {
+        findings.add(1, "there is no `[[route]]`");
+        return Vec::new();
+    };
+    let items = routes.node.items("`route`", findings).to_vec();
+    let routes: Vec<Route> = items.iter().filter_map(|item| one(item, replies, findings)).collect();
+    check_overlap(&routes, findings);
+    routes
+}
+
+fn one(item: &Node, replies: &[Reply], findings: &mut Findings) -> Option<Route> {
+    let fields = item.fields("a route", findings).to_vec();
+    only(&fields, &KEYS, findings);
+    let on = patterns(item, &fields, findings);
+    let operation = operation(item, &fields, findings)?;
+    let parameters = common_parameters(&on);
+    let inputs = inputs(item, &fields, operation, findings);
+    let tenant = field(&fields, "tenant").map(|tenant| tenant.node.shape(Mode::Input, findings));
+    let roots = input_roots(parameters);
+    let mut query_options = Vec::new();
+    for (line, shape) in shapes(&fields, &inputs, tenant.as_ref()) {
+        for code in shape.codes() {
+            query_options.extend(code.query_options());
+            for name in code.names() {
+                findings.keep(line, check_name(&name, &roots));
+            }
+        }
+    }
+    let reply = reply(item, &fields, operation, replies, findings);
+    let without_tenant = without_tenant(&fields, operation, findings);
+    Some(Route { line: item.line, on, operation, inputs, tenant, without_tenant, reply, query_options })
+}
+
+fn shapes<'a>(fields: &[Field], inputs: &'a [Input], tenant: Option<&'a Shape>) -> Vec<(usize, &'a Shape)> {
+    let line_of = |name: &str| {
+        let Some(Data::Table(with)) = field(fields, "with").map(|with| &with.node.value) else { return 0 };
+        field(with, name).map_or(0, |input| input.line)
+    };
+    let tenant_line = field(fields, "tenant").map_or(0, |tenant| tenant.line);
+    let of_inputs = inputs.iter().map(|input| (line_of(input.spec.name), &input.shape));
+    of_inputs.chain(tenant.map(|shape| (tenant_line, shape))).collect()
+}
+
+fn patterns(item: &Node, fields: &[Field], findings: &mut Findings) -> Vec<(Method, Pattern)> {
+    let Some(on) = field(fields, "on") else {
+        findings.add(item.line, "the route lacks `on`: [\"POST /path\"]");
+        return Vec::new();
+    };
+    let mut patterns = Vec::new();
+    for entry in on.node.items("`on`", findings) {
+        let Some(text) = entry.text("an entry of `on`", findings) else { continue };
+        patterns.extend(findings.keep(entry.line, pattern(text)));
+    }
+    if patterns.is_empty() {
+        findings.add(on.line, "`on` lists no path");
+    }
+    patterns
+}
+
+const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
+
+fn pattern(text: &str) -> Result<(Method, Pattern), String> {
+    let (method, path) = text.split_once(' ').ok_or_else(|| format!("`{text}` must be a method and a path, as in `POST /login`"))?;
+    if !METHODS.contains(&method) {
+        return Err(format!("`{method}` is not a method for a route{}", did_you_mean(method, METHODS)));
+    }
+    let method = method.parse().map_err(|_| format!("`{method}` is not a method"))?;
+    Ok((method, Pattern::parse(path.trim())?))
+}
+
+fn common_parameters(on: &[(Method, Pattern)]) -> Vec<String> {
+    let Some(((_, first), rest)) = on.split_first() else { return Vec::new() };
+    let everywhere = |name: &&str| rest.iter().all(|(_, pattern)| pattern.parameters().any(|other| other == *name));
+    first.parameters().filter(everywhere).map(str::to_owned).collect()
+}
+
+fn operation(item: &Node, fields: &[Field], findings: &mut Findings) -> Option<&'static Operation> {
+    let Some(named) = field(fields, "do") else {
+        findings.add(item.line, "the route lacks `do`: the operation");
+        return None;
+    };
+    let name = named.node.text("`do`", findings)?;
+    let found = Operation::named(name);
+    if found.is_none() {
+        let known = OPERATIONS.iter().map(|operation| operation.name);
+        findings.add(named.line, format!("there is no operation `{name}`{}", did_you_mean(name, known)));
+    }
+    found
+}
+
+fn inputs(item: &Node, fields: &[Field], operation: &'static Operation, findings: &mut Findings) -> Vec<Input> {
+    let with = match field(fields, "with") {
+        Some(with) => with.node.fields("`with`", findings).to_vec(),
+        None => Vec::new(),
+    };
+    let known: Vec<&str> = operation.inputs.iter().map(|input| input.name).collect();
+    for unknown in with.iter().filter(|input| !known.contains(&input.name.as_str())) {
+        let name = &unknown.name;
+        findings.add(unknown.line, format!("`{}` takes no `{name}`{}", operation.name, did_you_mean(name, known.iter().copied())));
+    }
+    let mut inputs = Vec::new();
+    for spec in operation.inputs {
+        let Some(given) = field(&with, spec.name) else {
+            if spec.presence == Presence::Required {
+                findings.add(item.line, format!("`{}` needs `{}`, which `with` does not name", operation.name, spec.name));
+            }
+            continue;
+        };
+        let shape = given.node.shape(Mode::Input, findings);
+        let label = shape.codes().iter().find_map(|code| code.request_field()).unwrap_or_else(|| spec.name.to_owned());
+        inputs.push(Input { spec, shape, label });
+    }
+    check_browser(item, operation, &inputs, findings);
+    inputs
+}
+
+/// A browser brings one credential; an access token is good only for the roles that the route lists.
+fn check_browser(item: &Node, operation: &Operation, inputs: &[Input], findings: &mut Findings) {
+    let named = |name: &str| inputs.iter().any(|input| input.spec.name == name);
+    if operation.is_browser() && named("login_token") == named("access_token") {
+        findings.add(item.line, "`open_browser` needs either `login_token` or `access_token`");
+    }
+    if named("access_token") && !named("roles") {
+        findings.add(item.line, "`open_browser` with an `access_token` needs `roles`: who may use this door");
+    }
+    if named("placeholders") && !named("destination") {
+        findings.add(item.line, "`placeholders` fill a `destination`, which `with` does not name");
+    }
+}
+
+fn reply(item: &Node, fields: &[Field], operation: &Operation, replies: &[Reply], findings: &mut Findings) -> Option<usize> {
+    match (field(fields, "reply"), operation.is_browser()) {
+        (None, true) => None,
+        (None, false) => {
+            findings.add(item.line, "the route lacks `reply`: the name of a `[reply.NAME]`");
+            None
+        }
+        (Some(named), true) => {
+            findings.add(named.line, "`open_browser` answers the browser with a redirect or a page and takes no `reply`");
+            None
+        }
+        (Some(named), false) => {
+            let name = named.node.text("`reply`", findings)?;
+            let found = replies.iter().position(|reply| reply.name == name);
+            if found.is_none() {
+                let known = replies.iter().map(|reply| reply.name.as_str());
+                findings.add(named.line, format!("there is no `[reply.{name}]`{}", did_you_mean(name, known)));
+            }
+            found
+        }
+    }
+}
+
+fn without_tenant(fields: &[Field], operation: &Operation, findings: &mut Findings) -> TenantSource {
+    let Some(named) = field(fields, "without_tenant") else { return TenantSource::Refuse };
+    match named.node.text("`without_tenant`", findings) {
+        Some("refuse") | None => TenantSource::Refuse,
+        Some("key") if operation.input("key").is_some() => TenantSource::Key,
+        Some("person") if operation.verb == Verb::SignInPassword => TenantSource::Person,
+        Some(word @ ("key" | "person")) => {
+            findings.add(named.line, format!("`{}` cannot find the tenant by its {word}", operation.name));
+            TenantSource::Refuse
+        }
+        Some(other) => {
+            findings.add(named.line, format!("`without_tenant` cannot be `{other}`{}", did_you_mean(other, ["refuse", "key", "person"])));
+            TenantSource::Refuse
+        }
+    }
+}
+
+fn check_overlap(routes: &[Route], findings: &mut Findings) {
+    let all: Vec<(usize, &Method, &Pattern)> =
+        routes.iter().flat_map(|route| route.on.iter().map(|(method, pattern)| (route.line, method, pattern))).collect();
+    for (index, (line, method, pattern)) in all.iter().enumerate() {
+        let clash = all[..index].iter().find(|(_, other_method, other)| other_method == method && pattern.overlaps(other));
+        if let Some((other, _, _)) = clash {
+            findings.add(*line, format!("`{method} {}` is claimed twice, first by the route in line {other}", pattern.text));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Dialect routes: whatever no route of ours matches is offered to the dialects.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header;
+use vestibule_dialect::{Answer, BodyError, Call};
+use vestibule_identity::Kind;
+
+use crate::browser;
+use crate::demo;
+use crate::fault::Fault;
+use crate::layers::{Arrival, BodyFault, Lookup, read_body};
+use crate::shared::Shared;
+
+/// The router's fallback.
+pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Result<Response, Fault> {
+    let (parts, body) = request.into_parts();
+    if !shared.dialects.knows_path(parts.uri.path()) {
+        return demo::app_page(&shared, parts).await;
+    }
+    let arrival = Arrival::of(&parts)?;
+    let reception = &arrival.reception;
+    if matches!(reception.lookup, Lookup::Failed) {
+        return Err(Kind::Unavailable.into());
+    }
+    let body = read_body(&parts.headers, body).await.map_err(|fault| match fault {
+        BodyFault::TooLarge => BodyError::TooLarge,
+        BodyFault::Broken => BodyError::Broken,
+    });
+    let call = Call {
+        method: parts.method.clone(),
+        uri: parts.uri.clone(),
+        headers: parts.headers.clone(),
+        body,
+        host_tenant: reception.tenant().cloned(),
+        client: reception.client.clone(),
+        now: arrival.now,
+    };
+    match shared.dialects.answer(&shared.identity, call).await {
+        Answer::Plain { status, headers, body } => {
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            // Whatever the dialect file says, an answer may hold a credential.
+            response.headers_mut().remove(header::CACHE_CONTROL);
+            Ok(response)
+        }
+        Answer::Browser { cx, open } => browser::open(&shared, &parts, cx, open).await,
+        Answer::NoTenant => Err(Kind::UnknownTenant.into()),
+        Answer::NotMounted => Err(Kind::NotFound.into()),
+    }
+}

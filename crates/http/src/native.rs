@@ -1,0 +1,170 @@
+//! The signed-in person's JSON API under `/account/v1`, and the question that reverse proxies ask.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use vestibule_identity::{Account, Authenticated, Kind, ProfileChange, Session, Team};
+
+use crate::extract::{Caller, Json, Query};
+use crate::fault::Fault;
+use crate::moment::rfc3339;
+use crate::shared::Shared;
+
+/// What a header value cannot hold as it is, and `%` itself.
+const HEADER: &AsciiSet = &CONTROLS.add(b'%');
+
+/// GET `/account/v1/session`: who is signed in, how, and in which team.
+pub(crate) async fn session(Caller { site, who }: Caller) -> axum::Json<Value> {
+    let tenant = site.tenant();
+    axum::Json(json!({
+        "tenant": { "id": tenant.id, "slug": tenant.slug(), "name": tenant.file.name },
+        "account": account_json(&who.account),
+        "session": session_json(&who.session, &who.session.id),
+        "team": who.team.as_ref().map(team_json),
+    }))
+}
+
+/// GET `/account/v1/profile`.
+pub(crate) async fn profile(Caller { who, .. }: Caller) -> axum::Json<Value> {
+    axum::Json(account_json(&who.account))
+}
+
+/// What a person may change; any other field is refused.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfilePatch {
+    first_name: Option<String>,
+    last_name: Option<String>,
+    locale: Option<String>,
+    timezone: Option<String>,
+}
+
+/// PATCH `/account/v1/profile`: answers the profile as it is then.
+pub(crate) async fn change_profile(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+    Json(patch): Json<ProfilePatch>,
+) -> Result<axum::Json<Value>, Fault> {
+    let ProfilePatch { first_name, last_name, locale, timezone } = patch;
+    let change = ProfileChange { first_name, last_name, locale, timezone };
+    let account = shared.identity.update_profile(&site.cx, &who.account.id, change).await?;
+    Ok(axum::Json(account_json(&account)))
+}
+
+/// GET `/account/v1/sessions`: the live ones, newest first.
+pub(crate) async fn sessions(State(shared): State<Shared>, Caller { site, who }: Caller) -> Result<axum::Json<Value>, Fault> {
+    let sessions = shared.identity.sessions(&site.cx, &who.account.id).await?;
+    let shown: Vec<Value> = sessions.iter().map(|session| session_json(session, &who.session.id)).collect();
+    Ok(axum::Json(json!({ "sessions": shown })))
+}
+
+/// DELETE `/account/v1/sessions/{id}`: 204.
+pub(crate) async fn end_session(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+    id: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<StatusCode, Fault> {
+    let Path(id) = id.map_err(|_| Kind::NotFound)?;
+    shared.identity.end_session(&site.cx, &who.account.id, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// GET `/account/v1/teams`.
+pub(crate) async fn teams(State(shared): State<Shared>, Caller { site, who }: Caller) -> Result<axum::Json<Value>, Fault> {
+    let teams = shared.identity.teams(&site.cx, &who.account.id).await?;
+    Ok(axum::Json(json!({ "teams": teams.iter().map(team_json).collect::<Vec<_>>() })))
+}
+
+/// Any method `/forward-auth`: 200 with the person in headers, 401, or 403 where `?role=A,B` names other roles. No body.
+pub(crate) async fn forward_auth(caller: Result<Caller, Fault>, Query(query): Query) -> Result<Response, Fault> {
+    let Caller { site, who } = match caller {
+        Ok(caller) => caller,
+        Err(fault) if fault.status() == StatusCode::UNAUTHORIZED => return Ok(StatusCode::UNAUTHORIZED.into_response()),
+        Err(fault) => return Err(fault),
+    };
+    let roles = query.get("role");
+    if !roles.is_empty() && !roles.split(',').any(|role| role.trim() == who.account.role) {
+        return Ok(StatusCode::FORBIDDEN.into_response());
+    }
+    Ok((StatusCode::OK, person_headers(&who, site.tenant().slug())).into_response())
+}
+
+fn person_headers(who: &Authenticated, tenant: &str) -> HeaderMap {
+    let values = [("x-vestibule-user", &*who.account.id), ("x-vestibule-email", &who.account.email), ("x-vestibule-role", &who.account.role), ("x-vestibule-tenant", tenant)];
+    values
+        .into_iter()
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&ascii(value)).ok()?)))
+        .chain([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+        .collect()
+}
+
+/// ASCII as it is; everything else percent-encoded UTF-8.
+fn ascii(value: &str) -> String {
+    utf8_percent_encode(value, HEADER).to_string()
+}
+
+fn account_json(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "number": account.number,
+        "email": account.email,
+        "email_verified": account.email_verified,
+        "first_name": account.first_name,
+        "last_name": account.last_name,
+        "mobile": account.mobile,
+        "unique_id": account.unique_id,
+        "role": account.role,
+        "locale": account.locale,
+        "timezone": account.timezone,
+        "onboarded": account.onboarded,
+        "created_at": rfc3339(account.created_at),
+    })
+}
+
+fn session_json(session: &Session, current: &str) -> Value {
+    json!({
+        "id": session.id,
+        "current": session.id == current,
+        "kind": session.kind,
+        "dialect": session.dialect,
+        "created_at": rfc3339(session.created_at),
+        "last_seen_at": rfc3339(session.last_seen_at),
+        "expires_at": rfc3339(session.expires_at),
+        "client_address": session.client_address,
+        "user_agent": session.user_agent,
+    })
+}
+
+fn team_json(team: &Team) -> Value {
+    json!({
+        "id": team.id,
+        "name": team.name,
+        "role": team.role,
+        "project": { "id": team.project_id, "name": team.project_name },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_hold_any_text() {
+        for (text, header) in [("Ada", "Ada"), ("käthe@bücher.example", "k%C3%A4the@b%C3%BCcher.example"), ("a%b\r\nX: y", "a%25b%0D%0AX: y")] {
+            assert_eq!(ascii(text), header);
+            assert!(HeaderValue::from_str(header).is_ok());
+        }
+    }
+
+    #[test]
+    fn only_four_fields_may_be_changed() {
+        let read = serde_json::from_str::<ProfilePatch>;
+        assert!(read(r#"{"first_name":"Ada","last_name":"L","locale":"en","timezone":"UTC"}"#).is_ok());
+        for body in [r#"{"role":"Admin"}"#, r#"{"email":"x@y.z"}"#, r#"{"email_verified":true}"#, r#"{"first_name":1}"#, "[]", "null"] {
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+}

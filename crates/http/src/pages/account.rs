@@ -1,0 +1,105 @@
+//! The signed-in person's own page: profile, password, sessions.
+
+use axum::extract::State;
+use minijinja::{Value, context};
+use vestibule_identity::{ChangePassword, Kind, Session};
+
+use super::onboarding::{profile_change, profile_values, typed_values};
+use super::{Alert, Answer, see_other, with_alert};
+use crate::extract::{Form, Person, Query};
+use crate::shared::Shared;
+use crate::{moment, templates};
+
+/// Sections of the page; an alert stands in the one it belongs to.
+const PROFILE: &str = "profile";
+const PASSWORD: &str = "password";
+const SESSIONS: &str = "sessions";
+
+/// GET.
+pub(crate) async fn show(State(shared): State<Shared>, person: Person, Query(query): Query) -> Answer {
+    let notice = match query.get("notice") {
+        "saved" => Some("notice.saved"),
+        "password-changed" => Some("notice.password_changed"),
+        "session-ended" => Some("notice.session_ended"),
+        _ => None,
+    };
+    page(&shared, &person, context! { notice => notice.and_then(|key| templates::text(person.site.language(), key)) }, None).await
+}
+
+async fn page(shared: &Shared, Person { site, who }: &Person, more: Value, alert: Option<Alert>) -> Answer {
+    let sessions = shared.identity.sessions(&site.cx, &who.account.id).await?;
+    let values = context! {
+        email => &who.account.email,
+        email_verified => who.account.email_verified,
+        display_name => who.account.display_name(),
+        profile => profile_values(&who.account),
+        sessions => sessions.iter().map(|session| session_values(session, &who.session.id)).collect::<Vec<_>>(),
+        min_length => site.tenant().file.password.min_length,
+        home => site.tenant().home(),
+    };
+    with_alert(site, alert, "account.html", context! { ..more, ..values })
+}
+
+fn session_values(session: &Session, current: &str) -> Value {
+    context! {
+        id => &session.id,
+        current => session.id == current,
+        device => session.user_agent.as_deref().unwrap_or_default(),
+        address => session.client_address.as_deref().unwrap_or_default(),
+        started => moment::readable(session.created_at),
+        last_seen => moment::readable(session.last_seen_at),
+    }
+}
+
+/// POST `/account/profile`.
+pub(crate) async fn save_profile(State(shared): State<Shared>, person: Person, Form(fields): Form) -> Answer {
+    let Person { site, who } = &person;
+    match shared.identity.update_profile(&site.cx, &who.account.id, profile_change(&fields)).await {
+        Ok(_) => Ok(see_other("/account?notice=saved")),
+        Err(error) => {
+            let alert = Alert::of(site, error)?;
+            page(&shared, &person, context! { section => PROFILE, profile => typed_values(&fields) }, Some(alert)).await
+        }
+    }
+}
+
+/// POST `/account/password`: every other session ends.
+pub(crate) async fn change_password(State(shared): State<Shared>, person: Person, Form(fields): Form) -> Answer {
+    let Person { site, who } = &person;
+    let outcome = if fields.get("current").is_empty() || fields.get("new").is_empty() {
+        Err(Kind::MissingPassword.into())
+    } else {
+        let command = ChangePassword {
+            current: fields.secret("current"),
+            new: fields.secret("new"),
+            keep_session: Some(who.session.id.clone()),
+        };
+        shared.identity.change_password(&site.cx, &who.account.id, command).await
+    };
+    match outcome {
+        Ok(()) => Ok(see_other("/account?notice=password-changed")),
+        Err(error) => {
+            let alert = Alert::of(site, error)?;
+            page(&shared, &person, context! { section => PASSWORD }, Some(alert)).await
+        }
+    }
+}
+
+/// POST `/account/sessions`: ends the one named, or all but this one.
+pub(crate) async fn end_sessions(State(shared): State<Shared>, person: Person, Form(fields): Form) -> Answer {
+    let Person { site, who } = &person;
+    let (identity, account) = (&shared.identity, &who.account.id);
+    let outcome = match fields.get("session") {
+        "others" => identity.sign_out_all(&site.cx, account, Some(&who.session.id)).await.map(|_| ()),
+        id => identity.end_session(&site.cx, account, id).await,
+    };
+    match outcome {
+        Ok(()) => Ok(see_other("/account?notice=session-ended")),
+        // It had ended by itself meanwhile.
+        Err(error) if error.kind == Kind::NotFound => Ok(see_other("/account?notice=session-ended")),
+        Err(error) => {
+            let alert = Alert::of(site, error)?;
+            page(&shared, &person, context! { section => SESSIONS }, Some(alert)).await
+        }
+    }
+}

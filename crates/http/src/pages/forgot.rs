@@ -1,0 +1,72 @@
+//! Forgotten passwords: asking for a link, and setting a new password by it.
+
+use axum::extract::State;
+use minijinja::context;
+use secrecy::SecretString;
+use vestibule_identity::{ForgotPassword, Kind, OneTimeKind, ResetPassword};
+
+use super::{Alert, Answer, see_other, with_alert};
+use crate::cookie;
+use crate::extract::{Form, PathToken, Query};
+use crate::pages::with_cookies;
+use crate::shared::Shared;
+use crate::site::Site;
+
+fn ask_page(site: &Site, email: &str, sent: bool, alert: Option<Alert>) -> Answer {
+    with_alert(site, alert, "forgot-password.html", context! { email, sent })
+}
+
+/// GET `/forgot-password`.
+pub(crate) async fn ask(site: Site, Query(query): Query) -> Answer {
+    ask_page(&site, query.get("email"), false, None)
+}
+
+/// POST `/forgot-password`: the same answer whether or not anybody has this address.
+pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields): Form) -> Answer {
+    let email = fields.get("email");
+    let outcome = if email.trim().is_empty() {
+        Err(Kind::MissingEmail.into())
+    } else {
+        let command = ForgotPassword { email: email.to_owned(), notify: true, link: None, proof: None };
+        shared.identity.forgot_password(&site.cx, command).await
+    };
+    match outcome {
+        Ok(_) => ask_page(&site, email, true, None),
+        Err(error) => ask_page(&site, email, false, Some(Alert::of(&site, error)?)),
+    }
+}
+
+/// GET `/reset-password/{token}`: the form. Changes nothing.
+pub(crate) async fn show(State(shared): State<Shared>, site: Site, PathToken(token): PathToken) -> Answer {
+    reset_page(&shared, &site, &token, None).await
+}
+
+/// POST `/reset-password/{token}`: sets the password; every session has ended, so the way on is to sign in.
+pub(crate) async fn reset(State(shared): State<Shared>, site: Site, PathToken(token): PathToken, Form(fields): Form) -> Answer {
+    let outcome = if fields.get("password").is_empty() {
+        Err(Kind::MissingPassword.into())
+    } else {
+        let command = ResetPassword { token: token.clone(), password: fields.secret("password") };
+        shared.identity.reset_password(&site.cx, command).await
+    };
+    match outcome {
+        Ok(_) => Ok(with_cookies(see_other("/sign-in?notice=password-reset"), cookie::sign_out(site.tenant()))),
+        Err(error) => {
+            let alert = Alert::of(&site, error)?;
+            reset_page(&shared, &site, &token, Some(alert)).await
+        }
+    }
+}
+
+async fn reset_page(shared: &Shared, site: &Site, token: &SecretString, alert: Option<Alert>) -> Answer {
+    match shared.identity.peek_one_time(&site.cx, OneTimeKind::ResetPassword, token).await {
+        Ok(account) => {
+            let min_length = site.tenant().file.password.min_length;
+            with_alert(site, alert, "reset-password.html", context! { email => account.email, min_length })
+        }
+        Err(error) => {
+            let values = context! { again => "/forgot-password", again_key => "link_spent.reset_again" };
+            with_alert(site, Some(Alert::of(site, error)?), "link-spent.html", values)
+        }
+    }
+}

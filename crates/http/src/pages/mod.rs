@@ -1,0 +1,86 @@
+//! The hosted pages. Each file is one page or one step: what it shows, what its form does, where that leads.
+
+pub(crate) mod account;
+pub(crate) mod forgot;
+pub(crate) mod onboarding;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
+pub(crate) mod sign_up;
+pub(crate) mod verify;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use minijinja::Value;
+use vestibule_identity::{Error, Identity, Kind, SignedIn};
+
+use crate::fault::{self, Fault};
+use crate::site::Site;
+use crate::{cookie, redirect, templates};
+
+#[cfg(test)]
+mod tests;
+
+/// What a handler of a page answers.
+pub(crate) type Answer = Result<Response, Fault>;
+
+/// 303; an address that no header can hold leads to `/`.
+pub(crate) fn see_other(location: &str) -> Response {
+    let location = HeaderValue::from_str(location).unwrap_or(HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// Where a person goes on to: the checked internal path they came for, else the tenant's app.
+pub(crate) fn onward(site: &Site, next: &str) -> String {
+    match redirect::internal_path(next) {
+        Some(path) => redirect::place(site.tenant(), &path),
+        None => site.tenant().home().to_owned(),
+    }
+}
+
+/// Signs this browser in and sends it on.
+pub(crate) fn signed_in(identity: &Identity, site: &Site, signed_in: &SignedIn, location: &str) -> Response {
+    let tenant = site.tenant();
+    let value = identity.cookie_value(tenant, &signed_in.session);
+    let cookies = cookie::sign_in(tenant, &value, site.cx.now, signed_in.session.expires_at);
+    with_cookies(see_other(location), cookies)
+}
+
+pub(crate) fn with_cookies(mut response: Response, cookies: Vec<HeaderValue>) -> Response {
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// A refusal told on the page it belongs to, above what was typed.
+#[derive(Debug)]
+pub(crate) struct Alert {
+    pub(crate) status: StatusCode,
+    pub(crate) text: String,
+    retry_after: Option<u32>,
+}
+
+impl Alert {
+    /// Faults of ours get the error page instead.
+    pub(crate) fn of(site: &Site, error: Error) -> Result<Alert, Fault> {
+        if matches!(error.kind, Kind::Internal | Kind::Unavailable) {
+            return Err(error.into());
+        }
+        Ok(Alert {
+            status: fault::status(error.kind),
+            text: templates::error_text(site.language(), &error),
+            retry_after: error.retry_after,
+        })
+    }
+}
+
+/// The page with its alert, if any, and the status that goes with it.
+fn with_alert(site: &Site, alert: Option<Alert>, name: &str, values: Value) -> Answer {
+    let Some(alert) = alert else { return Ok(templates::page(site, StatusCode::OK, name, values)?) };
+    let values = minijinja::context! { alert => alert.text, ..values };
+    let mut response = templates::page(site, alert.status, name, values)?;
+    if let Some(seconds) = alert.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Ok(response)
+}

@@ -1,0 +1,69 @@
+//! The first page a newcomer may see: name, language, time zone; and a way past it.
+
+use axum::extract::State;
+use minijinja::{Value, context};
+use vestibule_identity::{Account, ProfileChange};
+
+use super::{Alert, Answer, onward, see_other, with_alert};
+use crate::extract::{Fields, Form, Person, Query};
+use crate::redirect;
+use crate::shared::Shared;
+use crate::site::Site;
+
+/// Where closing leads: `next`, with the other options of the query, which travel on to the app.
+fn leads_to(site: &Site, query: &Fields) -> String {
+    redirect::with_options(&onward(site, query.get("next")), &query.without("next"))
+}
+
+/// GET.
+pub(crate) async fn show(Person { site, who }: Person, Query(query): Query) -> Answer {
+    page(&site, profile_values(&who.account), &query, None)
+}
+
+fn page(site: &Site, profile: Value, query: &Fields, alert: Option<Alert>) -> Answer {
+    let own_query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query.without("")).finish();
+    let values = context! { profile, leads_to => leads_to(site, query), own_query };
+    with_alert(site, alert, "onboarding.html", values)
+}
+
+/// POST: saves, then leads on.
+pub(crate) async fn save(State(shared): State<Shared>, Person { site, who }: Person, Query(query): Query, Form(fields): Form) -> Answer {
+    let identity = &shared.identity;
+    match identity.update_profile(&site.cx, &who.account.id, profile_change(&fields)).await {
+        Ok(_) => {
+            identity.finish_onboarding(&site.cx, &who.account.id).await?;
+            Ok(see_other(&leads_to(&site, &query)))
+        }
+        Err(error) => page(&site, typed_values(&fields), &query, Some(Alert::of(&site, error)?)),
+    }
+}
+
+/// What the form's four fields ask for.
+pub(super) fn profile_change(fields: &Fields) -> ProfileChange {
+    let field = |name: &str| Some(fields.get(name).to_owned());
+    ProfileChange {
+        first_name: field("first_name"),
+        last_name: field("last_name"),
+        locale: field("locale"),
+        timezone: field("timezone"),
+    }
+}
+
+pub(super) fn profile_values(account: &Account) -> Value {
+    context! {
+        first_name => &account.first_name,
+        last_name => &account.last_name,
+        locale => &account.locale,
+        timezone => &account.timezone,
+    }
+}
+
+/// As it was typed, to be shown again above the alert.
+pub(super) fn typed_values(fields: &Fields) -> Value {
+    context! {
+        first_name => fields.get("first_name"),
+        last_name => fields.get("last_name"),
+        locale => fields.get("locale"),
+        timezone => fields.get("timezone"),
+    }
+}

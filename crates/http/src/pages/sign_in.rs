@@ -1,0 +1,81 @@
+//! Sign-in with e-mail address and password.
+
+use axum::extract::State;
+use minijinja::{Value, context};
+use vestibule_identity::{Kind, SessionKind, SignInPassword};
+
+use super::{Alert, Answer, onward, see_other, signed_in, with_alert};
+use crate::extract::{Fields, Form, Query, Visitor};
+use crate::shared::Shared;
+use crate::site::Site;
+use crate::templates;
+
+/// What the form shows.
+#[derive(Default)]
+pub(crate) struct SignInForm<'a> {
+    pub(crate) email: &'a str,
+    /// Not checked yet; checked when it is followed.
+    pub(crate) next: &'a str,
+    /// Good news from the step before, by its key.
+    pub(crate) notice: Option<&'static str>,
+    pub(crate) alert: Option<Alert>,
+}
+
+pub(crate) fn page(site: &Site, form: SignInForm<'_>) -> Answer {
+    let notice = form.notice.and_then(|key| templates::text(site.language(), key));
+    with_alert(site, form.alert, "sign-in.html", values(site, form.email, form.next, notice))
+}
+
+fn values(site: &Site, email: &str, next: &str, notice: Option<&str>) -> Value {
+    context! { email, next, notice, may_sign_up => site.tenant().file.registration.open }
+}
+
+/// GET. Whoever is signed in already is sent on.
+pub(crate) async fn show(Visitor { site, who }: Visitor, Query(query): Query) -> Answer {
+    if who.is_some() {
+        return Ok(see_other(&onward(&site, query.get("next"))));
+    }
+    let notice = match query.get("notice") {
+        "signed-out" => Some("notice.signed_out"),
+        "password-reset" => Some("notice.password_reset"),
+        _ => None,
+    };
+    page(&site, SignInForm { next: query.get("next"), notice, ..SignInForm::default() })
+}
+
+/// POST.
+pub(crate) async fn submit(State(shared): State<Shared>, Visitor { site, who }: Visitor, Form(fields): Form) -> Answer {
+    let outcome = match missing(&fields) {
+        Some(kind) => Err(kind.into()),
+        None => {
+            let email = fields.get("email").to_owned();
+            let command = SignInPassword { email, password: fields.secret("password"), kind: SessionKind::Browser };
+            shared.identity.sign_in_password(&site.cx, command).await
+        }
+    };
+    shared.settings.metrics.sign_in(outcome.as_ref().map_or_else(|error| error.kind.code(), |_| "ok"));
+    match outcome {
+        Ok(new) => {
+            // The browser's former session ends with its cookie.
+            if let Some(former) = who {
+                match shared.identity.sign_out(&site.cx, &former.session).await {
+                    Err(error) if error.kind != Kind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            Ok(signed_in(&shared.identity, &site, &new, &onward(&site, fields.get("next"))))
+        }
+        Err(error) => {
+            let alert = Some(Alert::of(&site, error)?);
+            page(&site, SignInForm { email: fields.get("email"), next: fields.get("next"), alert, ..SignInForm::default() })
+        }
+    }
+}
+
+pub(super) fn missing(fields: &Fields) -> Option<Kind> {
+    match (fields.get("email").trim(), fields.get("password")) {
+        ("", _) => Some(Kind::MissingEmail),
+        (_, "") => Some(Kind::MissingPassword),
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! Sign-up with name, e-mail address and password.
+
+use axum::extract::State;
+use minijinja::context;
+use vestibule_identity::{Kind, Register, SessionKind};
+
+use super::{Alert, Answer, onward, see_other, sign_in, signed_in, with_alert};
+use crate::extract::{Fields, Form, Query, Visitor};
+use crate::shared::Shared;
+use crate::site::Site;
+
+fn page(site: &Site, fields: &Fields, alert: Option<Alert>) -> Answer {
+    let file = &site.tenant().file;
+    let values = context! {
+        email => fields.get("email"),
+        name => fields.get("name"),
+        next => fields.get("next"),
+        open => file.registration.open,
+        min_length => file.password.min_length,
+    };
+    with_alert(site, alert, "sign-up.html", values)
+}
+
+/// GET. Whoever is signed in already is sent on.
+pub(crate) async fn show(Visitor { site, who }: Visitor, Query(query): Query) -> Answer {
+    if who.is_some() {
+        return Ok(see_other(&onward(&site, query.get("next"))));
+    }
+    page(&site, &query, None)
+}
+
+/// POST: creates the account, signs in, and leads to the page that tells of the mail.
+pub(crate) async fn submit(State(shared): State<Shared>, Visitor { site, .. }: Visitor, Form(fields): Form) -> Answer {
+    let missing = sign_in::missing(&fields).or_else(|| fields.get("name").trim().is_empty().then_some(Kind::MissingName));
+    let outcome = match missing {
+        Some(kind) => Err(kind.into()),
+        None => {
+            let command = Register {
+                email: fields.get("email").to_owned(),
+                password: fields.secret("password"),
+                name: fields.get("name").to_owned(),
+                captcha: Some(fields.get("captcha").to_owned()).filter(|answer| !answer.is_empty()),
+                kind: SessionKind::Browser,
+            };
+            shared.identity.register(&site.cx, command).await
+        }
+    };
+    match outcome {
+        Ok(new) => {
+            let next = form_urlencoded::Serializer::new(String::new()).append_pair("next", fields.get("next")).finish();
+            let told = if fields.get("next").is_empty() { "/verify-email".to_owned() } else { format!("/verify-email?{next}") };
+            Ok(signed_in(&shared.identity, &site, &new, &told))
+        }
+        Err(error) => page(&site, &fields, Some(Alert::of(&site, error)?)),
+    }
+}

@@ -1,0 +1,87 @@
+//! The table of routes.
+
+use std::fmt::Write as _;
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, delete, get, post};
+use http::header;
+use vestibule_identity::Kind;
+
+use crate::fault::Fault;
+use crate::metrics::Metrics;
+use crate::pages::{account, forgot, onboarding, sign_in, sign_out, sign_up, verify};
+use crate::settings::App;
+use crate::shared::{Shared, share};
+use crate::{browser, demo, dialect, inbox, layers, native, well_known};
+
+/// Everything that is answered on the public listener. Serve it with `ConnectInfo<SocketAddr>`, or clients have no address.
+pub fn router(app: App) -> Router {
+    let demo = app.settings.demo.is_some();
+    let shared = share(app);
+    let routes = Router::new().merge(hosted_pages()).merge(account_api()).merge(documents());
+    let routes = if demo { routes.merge(demo_pages()) } else { routes };
+    routes
+        .fallback(dialect::answer)
+        .method_not_allowed_fallback(async || Fault::from(Kind::MethodNotAllowed))
+        .layer(middleware::from_fn_with_state(shared.clone(), layers::around))
+        .with_state(shared)
+}
+
+fn hosted_pages() -> Router<Shared> {
+    Router::new()
+        .route("/", get(demo::root))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/choose", get(browser::choose).post(browser::chosen))
+        .route("/sign-up", get(sign_up::show).post(sign_up::submit))
+        .route("/sign-out", post(sign_out::submit))
+        .route("/verify-email", get(verify::told).post(verify::resend))
+        .route("/verify-email/{token}", get(verify::show).post(verify::confirm))
+        .route("/forgot-password", get(forgot::ask).post(forgot::send))
+        .route("/reset-password/{token}", get(forgot::show).post(forgot::reset))
+        .route("/onboarding", get(onboarding::show).post(onboarding::save))
+        .route("/account", get(account::show))
+        .route("/account/profile", post(account::save_profile))
+        .route("/account/password", post(account::change_password))
+        .route("/account/sessions", post(account::end_sessions))
+}
+
+fn account_api() -> Router<Shared> {
+    Router::new()
+        .route("/account/v1/session", get(native::session))
+        .route("/account/v1/profile", get(native::profile).patch(native::change_profile))
+        .route("/account/v1/sessions", get(native::sessions))
+        .route("/account/v1/sessions/{id}", delete(native::end_session))
+        .route("/account/v1/teams", get(native::teams))
+        .route("/forward-auth", any(native::forward_auth))
+}
+
+fn documents() -> Router<Shared> {
+    Router::new()
+        .route("/.well-known/jwks.json", get(well_known::jwks))
+        .route("/.well-known/openid-configuration", get(well_known::discovery))
+        .route("/health/live", get(well_known::live))
+        .route("/health/ready", get(well_known::ready))
+        .route("/robots.txt", get(well_known::robots))
+        .route("/favicon.ico", get(well_known::favicon))
+        .route("/assets/{hash}/{name}", get(well_known::asset))
+}
+
+fn demo_pages() -> Router<Shared> {
+    Router::new().route("/dev/inbox", get(inbox::show)).route("/demo/partner", post(demo::partner))
+}
+
+/// `/metrics` for a listener of its own, which should not be public.
+pub fn metrics_router(app: App) -> Router {
+    Router::new().route("/metrics", get(expose)).with_state(app.settings.metrics)
+}
+
+async fn expose(State(metrics): State<Metrics>) -> Response {
+    let mut text = metrics.expose().unwrap_or_default();
+    if text.is_empty() {
+        let _ = write!(text, "# EOF");
+    }
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}

@@ -1,0 +1,91 @@
+//! Documents for machines: keys, discovery, health, robots; and the files of the pages.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use vestibule_identity::Kind;
+
+use crate::brand;
+use crate::fault::Fault;
+use crate::shared::Shared;
+use crate::site::Site;
+use crate::templates::{ASSETS, ASSETS_HASH, brand_hash};
+
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+fn public_json(document: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, ASK_AGAIN),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    ];
+    (headers, document.to_string()).into_response()
+}
+
+/// GET `/.well-known/jwks.json` (RFC 7517).
+pub(crate) async fn jwks(State(shared): State<Shared>, site: Site) -> Result<Response, Fault> {
+    Ok(public_json(&shared.identity.jwks(site.tenant()).await?))
+}
+
+/// GET `/.well-known/openid-configuration`: only what is true. There is no authorization endpoint yet.
+pub(crate) async fn discovery(site: Site) -> Response {
+    let tenant = site.tenant();
+    public_json(&json!({
+        "issuer": tenant.issuer(),
+        "jwks_uri": tenant.link("/.well-known/jwks.json"),
+    }))
+}
+
+/// GET `/health/live`: the process answers.
+pub(crate) async fn live() -> axum::Json<Value> {
+    axum::Json(json!({ "status": "ok" }))
+}
+
+/// GET `/health/ready`: the database answers too; else 503.
+pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
+    match shared.identity.db().ping().await {
+        Ok(()) => axum::Json(json!({ "status": "ok" })).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "unavailable" }))).into_response()
+        }
+    }
+}
+
+/// GET `/robots.txt`: nothing here is for search engines.
+pub(crate) async fn robots() -> Response {
+    ([(header::CACHE_CONTROL, ASK_AGAIN)], "User-agent: *\nDisallow: /\n").into_response()
+}
+
+/// GET `/favicon.ico`.
+pub(crate) async fn favicon() -> Result<Response, Fault> {
+    file("favicon.svg", ASK_AGAIN)
+}
+
+/// GET `/assets/{hash}/{name}`: for ever where the hash is that of the content, else (another version's page asks) for now.
+pub(crate) async fn asset(site: Result<Site, Fault>, Path((hash, name)): Path<(String, String)>) -> Result<Response, Fault> {
+    let caching = |current: &str| if hash == current { FOR_EVER } else { HeaderValue::from_static("no-cache") };
+    if name == "brand.css" {
+        let site = site?;
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+            (header::CACHE_CONTROL, caching(&brand_hash(site.tenant()))),
+        ];
+        return Ok((headers, brand::stylesheet(site.tenant())).into_response());
+    }
+    file(&name, caching(&ASSETS_HASH))
+}
+
+fn file(name: &str, caching: HeaderValue) -> Result<Response, Fault> {
+    let content = ASSETS.get_file(name).ok_or(Kind::NotFound)?;
+    let content_type = match name.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type)), (header::CACHE_CONTROL, caching)];
+    Ok((headers, content.contents()).into_response())
+}

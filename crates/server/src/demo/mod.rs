@@ -1,0 +1,2 @@
+//! stub
+pub async fn demo(_: crate::settings::Settings) -> anyhow::Result<()> { Ok(()) }

@@ -1,0 +1,100 @@
+//! What must hold of the whole: every statement prepares on both engines, and both schemas are one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use vestibule_db::{Error, params};
+
+use crate::app::TestApp;
+
+/// Every `store.rs` of the identity core.
+fn stores(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => stores(&path, found),
+            false if path.ends_with("store.rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+/// The string literals of a source file that are SQL.
+fn statements(source: &str) -> Vec<String> {
+    let parts = source.split('"').skip(1).step_by(2);
+    let sql = parts.filter(|text| ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|verb| text.starts_with(verb)));
+    sql.map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_prepares_on_both_engines() {
+    let mut files = Vec::new();
+    stores(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../identity/src"), &mut files);
+    let all: Vec<(PathBuf, String)> =
+        files.into_iter().flat_map(|file| statements(&std::fs::read_to_string(&file).unwrap()).into_iter().map(move |sql| (file.clone(), sql))).collect();
+    assert!(all.len() > 60, "only {} statements found: the search is broken", all.len());
+    for app in [TestApp::sqlite().await, TestApp::postgres().await] {
+        for (file, sql) in all.clone() {
+            let prepared = app.identity.db().read({ let sql = sql.clone(); move |tx| tx.prepare_only(&sql) }).await;
+            assert!(prepared.is_ok(), "{} on {:?}: {prepared:?}\n{sql}", file.display(), app.identity.db().engine());
+        }
+    }
+}
+
+type Columns = BTreeMap<(String, String), (String, bool)>;
+
+async fn columns(app: &TestApp, sql: &'static str) -> Columns {
+    let rows = app
+        .identity
+        .db()
+        .read(move |tx| {
+            tx.all(sql, &params![], |row| {
+                let (table, column, kind, nullable): (String, String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                Ok(((table, column), (kind, nullable == 1)))
+            })
+        })
+        .await;
+    let rows: Vec<_> = rows.map_err(|error: Error| error).unwrap();
+    rows.into_iter().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_schemas_are_one() {
+    let sqlite = columns(
+        &TestApp::sqlite().await,
+        "SELECT m.name, c.name, c.type, CASE c.\"notnull\" WHEN 1 THEN 0 ELSE 1 END FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c
+         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
+    )
+    .await;
+    let postgres = columns(
+        &TestApp::postgres().await,
+        "SELECT table_name::text, column_name::text, CASE data_type WHEN 'bigint' THEN 'INTEGER' WHEN 'text' THEN 'TEXT' WHEN 'bytea' THEN 'BLOB' ELSE data_type::text END,
+             CASE is_nullable WHEN 'YES' THEN 1 ELSE 0 END
+         FROM information_schema.columns WHERE table_schema = current_schema()",
+    )
+    .await;
+    assert!(sqlite.len() > 100, "{sqlite:?}");
+    assert_eq!(sqlite, postgres);
+}
+
+async fn indexes(app: &TestApp, sql: &'static str) -> Vec<(String, i64)> {
+    app.identity.db().read(move |tx| tx.all(sql, &params![], |row| Ok::<_, Error>((row.get(0)?, row.get(1)?)))).await.map_err(|error: Error| error).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_schemas_have_the_same_indexes() {
+    let sqlite = indexes(
+        &TestApp::sqlite().await,
+        "SELECT i.name, i.\"unique\" FROM sqlite_schema AS m JOIN pragma_index_list(m.name) AS i WHERE m.type = 'table' AND i.origin = 'c' ORDER BY i.name",
+    )
+    .await;
+    let postgres = indexes(
+        &TestApp::postgres().await,
+        "SELECT c.relname::text, CASE WHEN i.indisunique THEN 1 ELSE 0 END FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+         JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname = current_schema() AND NOT EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.conindid = i.indexrelid) ORDER BY c.relname COLLATE \"C\"",
+    )
+    .await;
+    assert!(sqlite.len() > 10, "{sqlite:?}");
+    assert_eq!(sqlite, postgres);
+}

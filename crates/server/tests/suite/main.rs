@@ -1,0 +1,12 @@
+//! The whole server through its front door: real router, real engines, a clock that tests set.
+//!
+//! The tree mirrors the surfaces. Each test runs on SQLite and on PostgreSQL (`on_both!`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+
+mod app;
+mod browser;
+
+mod alphalearn;
+mod enclaive;
+mod house;
+mod rezi;
