@@ -17,7 +17,7 @@ use crate::shared::Shared;
 pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
     if !shared.dialects.knows_path(parts.uri.path()) {
-        return demo::app_page(&shared, parts).await;
+        return demo::app_page(&shared, &parts).await;
     }
     let arrival = Arrival::of(&parts)?;
     let reception = &arrival.reception;

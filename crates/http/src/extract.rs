@@ -61,7 +61,8 @@ impl FromRequestParts<Shared> for Person {
     }
 }
 
-fn sign_in_and_back(parts: &Parts) -> String {
+/// The sign-in page that leads back to this page.
+pub(crate) fn sign_in_and_back(parts: &Parts) -> String {
     // A form's address is not a page to come back to.
     let back = match parts.method {
         Method::GET => parts.uri.path_and_query().map_or("/account", |path| path.as_str()),

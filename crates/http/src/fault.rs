@@ -22,6 +22,10 @@ impl Fault {
         Fault { error: std::sync::Arc::new(error), status }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The body is of a type that this address does not read.
     pub(crate) fn unsupported_media_type(wanted: &str) -> Fault {
         let detail = format!("The body must be {wanted}.");

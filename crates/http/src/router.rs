@@ -1,13 +1,11 @@
 //! The table of routes.
 
-use std::fmt::Write as _;
-
 use axum::Router;
 use axum::extract::State;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
-use http::header;
+use http::{StatusCode, header};
 use vestibule_identity::Kind;
 
 use crate::fault::Fault;
@@ -25,7 +23,7 @@ pub fn router(app: App) -> Router {
     let routes = if demo { routes.merge(demo_pages()) } else { routes };
     routes
         .fallback(dialect::answer)
-        .method_not_allowed_fallback(async || Fault::from(Kind::MethodNotAllowed))
+        .method_not_allowed_fallback(|| async { Fault::from(Kind::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(shared.clone(), layers::around))
         .with_state(shared)
 }
@@ -79,9 +77,6 @@ pub fn metrics_router(app: App) -> Router {
 }
 
 async fn expose(State(metrics): State<Metrics>) -> Response {
-    let mut text = metrics.expose().unwrap_or_default();
-    if text.is_empty() {
-        let _ = write!(text, "# EOF");
-    }
+    let Ok(text) = metrics.expose() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

@@ -18,6 +18,18 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// `UnknownTenant` when the host leads to none.
+    pub(crate) fn of(parts: &Parts) -> Result<Site, Fault> {
+        let arrival = Arrival::of(parts)?;
+        let tenant = match &arrival.reception.lookup {
+            Lookup::Found(tenant) => tenant.clone(),
+            Lookup::Unknown => return Err(Kind::UnknownTenant.into()),
+            Lookup::Failed => return Err(Kind::Unavailable.into()),
+        };
+        let cx = Cx { tenant, now: arrival.now, client: arrival.reception.client.clone() };
+        Ok(Site { cx, arrival })
+    }
+
     pub(crate) fn tenant(&self) -> &Tenant {
         &self.cx.tenant
     }
@@ -36,14 +48,7 @@ impl FromRequestParts<Shared> for Site {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Site, Fault> {
-        let arrival = Arrival::of(parts)?;
-        let tenant = match &arrival.reception.lookup {
-            Lookup::Found(tenant) => tenant.clone(),
-            Lookup::Unknown => return Err(Kind::UnknownTenant.into()),
-            Lookup::Failed => return Err(Kind::Unavailable.into()),
-        };
-        let cx = Cx { tenant, now: arrival.now, client: arrival.reception.client.clone() };
-        Ok(Site { cx, arrival })
+        Site::of(parts)
     }
 }
 

@@ -27,6 +27,8 @@ use crate::fault::{self, Fault};
 use crate::metrics::Metrics;
 use crate::shared::{Everything, Shared};
 use route::Route;
+pub(crate) use route::DialectPatterns;
+pub(crate) use security::page_policy;
 
 /// Who came, and to which tenant: known for every request, also for refused ones.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Arrival {
 
 /// The outermost layer.
 pub(crate) async fn around(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let route = Route::of(&request, &shared.dialects);
+    let route = Route::of(&request, &shared);
     let html = route.wants_html(request.headers());
     let host = Host::of(request.version(), request.uri(), request.headers());
     let reception = Arc::new(receive(&shared, &request, host.as_ref()).await);

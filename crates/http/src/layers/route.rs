@@ -5,6 +5,8 @@ use axum::extract::{MatchedPath, Request};
 use http::{HeaderMap, header};
 use vestibule_dialect::Dialects;
 
+use crate::shared::Everything;
+
 /// Longer path segments are taken for tokens.
 const LONGEST_SEGMENT: usize = 32;
 /// The segment after these is a secret or an address.
@@ -22,15 +24,17 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(crate) fn of(request: &Request, dialects: &Dialects) -> Route {
+    pub(crate) fn of(request: &Request, shared: &Everything) -> Route {
         if let Some(pattern) = request.extensions().get::<MatchedPath>() {
             let pattern = pattern.as_str().to_owned();
             return Route { surface: surface(&pattern), label: pattern.clone(), path: pattern, matched: true };
         }
-        let path = cut(request.uri().path());
-        if dialects.knows_path(request.uri().path()) {
-            return Route { surface: "dialect", label: path.clone(), path, matched: false };
+        let path = request.uri().path();
+        if shared.dialects.knows_path(path) {
+            let pattern = shared.dialect_patterns.find(path).to_owned();
+            return Route { surface: "dialect", label: pattern.clone(), path: pattern, matched: false };
         }
+        let path = cut(path);
         Route { surface: "other", label: "unmatched".to_owned(), path, matched: false }
     }
 
@@ -44,6 +48,29 @@ impl Route {
             }
             _ => false,
         }
+    }
+}
+
+/// The paths of the dialects, as their files write them.
+pub(crate) struct DialectPatterns(Vec<String>);
+
+impl DialectPatterns {
+    pub(crate) fn new(dialects: &Dialects) -> DialectPatterns {
+        let mut patterns: Vec<String> = dialects.routes().into_iter().map(|route| route.path).collect();
+        // Literal paths before those with parameters, as the dialects themselves decide.
+        patterns.sort_by_key(|pattern| (pattern.contains('{'), pattern.clone()));
+        patterns.dedup();
+        DialectPatterns(patterns)
+    }
+
+    /// The pattern that the path fits.
+    fn find(&self, path: &str) -> &str {
+        let fits = |pattern: &&String| {
+            let same = |(wanted, given): (&str, &str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());
+            pattern.split('/').count() == path.split('/').count() && pattern.split('/').zip(path.split('/')).all(same)
+        };
+        // A path that spells a literal with percent-encoding is known to the dialects, but not named here.
+        self.0.iter().find(fits).map_or("dialect", String::as_str)
     }
 }
 
@@ -75,6 +102,20 @@ fn cut(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dialect_paths_are_named_by_their_pattern() {
+        let patterns = DialectPatterns(["/api/login", "/login/", "/api/verify-email/{token}"].map(str::to_owned).into());
+        for (path, pattern) in [
+            ("/api/login", "/api/login"),
+            ("/login/", "/login/"),
+            ("/api/verify-email/abc", "/api/verify-email/{token}"),
+            ("/api/verify-email/", "dialect"),
+            ("/api/lo%67in", "dialect"),
+        ] {
+            assert_eq!(patterns.find(path), pattern);
+        }
+    }
 
     #[test]
     fn secrets_and_people_are_cut_out() {

@@ -127,33 +127,25 @@ impl Identity {
 
     /// Proves a back end of this tenant. A key in a page's hands is refused and noted.
     pub(crate) async fn authenticate_key(&self, cx: &Cx, key: &SecretString) -> Result<()> {
-        let stored = self.stored_key(key).await;
-        let verdict = match stored {
-            Ok(stored) if stored.tenant_id != cx.tenant.id => {
-                Err(Error::new(Kind::UnauthorizedKey))
-            }
-            Ok(_) if cx.client.origin.is_some() => Err(Error::new(Kind::BrowserOrigin)),
-            Ok(stored) if stored.expires_at.is_some_and(|at| at <= cx.now) => {
-                Err(Error::new(Kind::ExpiredKey))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
+        // An unknown key leaves no entry: anybody could fill the log with those.
+        let stored = self.stored_key(key).await?;
+        let refused = if stored.tenant_id != cx.tenant.id {
+            Kind::UnauthorizedKey
+        } else if cx.client.origin.is_some() {
+            Kind::BrowserOrigin
+        } else if stored.expires_at.is_some_and(|at| at <= cx.now) {
+            Kind::ExpiredKey
+        } else {
+            return Ok(());
         };
-        if let Err(error) = &verdict
-            && matches!(
-                error.kind,
-                Kind::UnauthorizedKey | Kind::BrowserOrigin | Kind::ExpiredKey
-            )
-        {
-            let (cx, entry) = (
-                cx.clone(),
-                audit::Entry::refused("api_key.used", error.kind).actor("back_end"),
-            );
-            self.db()
-                .write(move |tx| audit::record(tx, &cx, entry.clone()))
-                .await?;
-        }
-        verdict
+        let (cx, entry) = (
+            cx.clone(),
+            audit::Entry::refused("api_key.used", refused).actor("back_end"),
+        );
+        self.db()
+            .write(move |tx| audit::record(tx, &cx, entry.clone()))
+            .await?;
+        Err(refused.into())
     }
 
     /// The row of a presented key, compared by digest in constant time, and not revoked.

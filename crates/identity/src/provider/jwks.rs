@@ -1,4 +1,4 @@
-//! Upstream keys, cached; an unknown `kid` asks again, but not more often than every half minute.
+//! Upstream keys, cached.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,9 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
 use crate::tenant::Provider;
 
+/// An unknown `kid` has the keys fetched again at most so often; one that does not answer is asked again after so long.
 const PAUSE: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(5);
 /// Keys are asked for anew after so long, and believed for a day when the upstream does not answer.
 const FRESH: Duration = Duration::from_secs(3_600);
 const STALE: Duration = Duration::from_secs(86_400);
@@ -25,7 +27,8 @@ const STALE: Duration = Duration::from_secs(86_400);
 struct Set {
     keys: Arc<HashMap<String, Arc<VerifyingKey>>>,
     fetched_at: Option<Micros>,
-    tried_at: Option<Micros>,
+    /// No fetch before this.
+    not_before: Option<Micros>,
 }
 
 /// Key sets by address; one fetch at a time for each.
@@ -86,13 +89,10 @@ impl Identity {
         if let Some(key) = known(&set, FRESH) {
             return Ok(Some(key));
         }
-        if set
-            .tried_at
-            .is_some_and(|at| now >= at && now.since(at) < PAUSE)
-        {
+        if set.not_before.is_some_and(|at| now < at) {
             return settle(&set, known(&set, STALE), now);
         }
-        set.tried_at = Some(now);
+        let held_current = set.fetched_at.is_some_and(|at| now.since(at) < FRESH);
         match self
             .ports()
             .upstream
@@ -103,8 +103,12 @@ impl Identity {
             Ok(keys) => {
                 set.keys = Arc::new(keys);
                 set.fetched_at = Some(now);
+                set.not_before = held_current.then(|| now + PAUSE);
             }
-            Err(error) => tracing::warn!(url, error, "an upstream's keys cannot be fetched"),
+            Err(error) => {
+                tracing::warn!(url, error, "an upstream's keys cannot be fetched");
+                set.not_before = Some(now + RETRY);
+            }
         }
         self.jwks_cache()
             .sets

@@ -64,9 +64,9 @@ pub(crate) fn access_audience(tenant: &Tenant, dialect: &str) -> String {
     format!("{}/{dialect}", tenant.issuer())
 }
 
-/// `iss` and `sub` of login tokens where the mount names none: the tenant's e-mail-shaped service name.
-fn service_name(tenant: &Tenant) -> String {
-    format!("sign-in@{}", tenant.canonical_domain())
+/// `iss` and `sub` of login tokens where the mount names none: an e-mail-shaped service name, one per tenant and dialect.
+fn service_name(tenant: &Tenant, dialect: &str) -> String {
+    format!("{dialect}@{}", tenant.canonical_domain())
 }
 
 /// `iss` of the login tokens of a tenant's dialect.
@@ -74,7 +74,7 @@ pub(crate) fn login_issuer(tenant: &Tenant, dialect: &str) -> String {
     tenant
         .mount(dialect)
         .and_then(|mount| mount.issuer)
-        .unwrap_or_else(|| service_name(tenant))
+        .unwrap_or_else(|| service_name(tenant, dialect))
 }
 
 fn login_audience(tenant: &Tenant, spec: &TokenSpec) -> String {

@@ -21,7 +21,6 @@ mod tests {
     fn times_are_utc_to_the_second() {
         assert_eq!(rfc3339(Micros(1_700_000_000_999_999)), "2023-11-14T22:13:20Z");
         assert_eq!(rfc3339(Micros(0)), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(Micros(i64::MAX)), "+294247-01-10T04:00:54Z");
         assert_eq!(or_dash(None), "-");
     }
 }

@@ -22,13 +22,17 @@ async fn the_router_sees_the_peer() {
 }
 
 #[tokio::test]
-async fn too_large_a_head_is_refused() {
+async fn too_large_a_head_is_not_served() {
     let listener = Listener::start("127.0.0.1:0", Router::new()).await.unwrap();
-    for head in [format!("a: {}\r\n", "x".repeat(40_000)), "a: b\r\n".repeat(101)] {
-        let mut stream = TcpStream::connect(listener.address()).await.unwrap();
-        let answer = exchange(&mut stream, &format!("GET / HTTP/1.1\r\n{head}\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
-    }
+    let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+    let answer = exchange(&mut stream, &format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101))).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+    // The server hangs up on what it will not read, so writing may fail and the answer get lost: both are fine.
+    let _ = stream.write_all(format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(200_000)).as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test]
