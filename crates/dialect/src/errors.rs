@@ -19,21 +19,22 @@ pub(crate) struct Entry {
     pub message: Option<String>,
     /// Whatever else the body names.
     pub fields: Vec<(String, Value)>,
-    /// Instead of the dialect's usual shape.
-    pub body: Option<Shape>,
+    /// One of the table's `shapes`, instead of its `body`.
+    pub shape: Option<usize>,
 }
 
 /// The table of errors, by kind.
 #[derive(Debug)]
 pub(crate) struct ErrorTable {
     pub body: Shape,
+    pub shapes: Vec<Shape>,
     entries: Vec<Option<Entry>>,
     pub default: Option<Entry>,
 }
 
 impl ErrorTable {
-    pub(crate) fn new(body: Shape) -> ErrorTable {
-        ErrorTable { body, entries: Kind::ALL.iter().map(|_| None).collect(), default: None }
+    pub(crate) fn new(body: Shape, shapes: Vec<Shape>) -> ErrorTable {
+        ErrorTable { body, shapes, entries: Kind::ALL.iter().map(|_| None).collect(), default: None }
     }
 
     fn position(kind: Kind) -> Option<usize> {
@@ -50,6 +51,10 @@ impl ErrorTable {
         Self::position(kind).and_then(|at| self.entries.get(at)?.as_ref()).or(self.default.as_ref())
     }
 
+    pub(crate) fn shape_of(&self, entry: &Entry) -> &Shape {
+        entry.shape.and_then(|index| self.shapes.get(index)).unwrap_or(&self.body)
+    }
+
     /// Status and body. The first failure decides; the body may list them all.
     pub(crate) fn render(&self, failures: &[Error]) -> (StatusCode, Vec<u8>) {
         let unknown = Error::new(Kind::Internal);
@@ -60,7 +65,7 @@ impl ErrorTable {
         });
         let Some(entry) = entry else { return (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()) };
         let scope = Value::from_pairs([("error", self.facts(entry, failures))]);
-        let body = entry.body.as_ref().unwrap_or(&self.body).json(&scope).unwrap_or_else(|error| {
+        let body = self.shape_of(entry).json(&scope).unwrap_or_else(|error| {
             tracing::error!(%error, "the body of an error could not be written");
             Json::Null
         });

@@ -192,3 +192,75 @@ fn files_of(folder: &Path) -> Result<Vec<(String, String)>, Problems> {
     };
     paths.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use vestibule_identity::Kind;
+
+    use super::*;
+
+    #[test]
+    fn the_builtin_dialects_load_and_agree() {
+        let dialects = Dialects::builtin().unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(dialects.names(), ["alphalearn", "enclaive", "rezi"]);
+        assert_eq!(dialects.conflicts(&dialects.names()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn paths_are_known_after_decoding() {
+        let dialects = Dialects::builtin().unwrap();
+        for (path, known) in [
+            ("/v1/user/token", true),
+            ("/v1/user/tok%65n", true),
+            ("/v1/user%2ftoken", false),
+            ("/v1/user/token/", false),
+            ("/V1/user/token", false),
+            ("/login", true),
+            ("/login/", true),
+            ("/login//", false),
+            ("/api/verify-email/abc", true),
+            ("/api/verify-email/a%2Fb", true),
+            ("/api/verify-email/", false),
+            ("/api/verify-email", false),
+            ("/api/forgot-passsword", true),
+            ("/api/forgot-password", true),
+            ("/api/exist-email/a%40b.c", true),
+            ("/v3/authorize/refreshtoken", true),
+            ("/", false),
+            ("", false),
+            ("/%ff", false),
+        ] {
+            assert_eq!(dialects.knows_path(path), known, "{path}");
+        }
+    }
+
+    /// The table of errors, kind by dialect; `-` where a dialect cannot raise it.
+    #[test]
+    fn statuses_by_kind() {
+        let dialects = Dialects::builtin().unwrap();
+        let mut table = String::new();
+        for kind in Kind::ALL {
+            let status = |name: &&str| dialects.get(name).and_then(|dialect| dialect.status_of(*kind));
+            let cells: Vec<String> = dialects.names().iter().map(|name| status(name).map_or("-".into(), |s| s.as_str().to_owned())).collect();
+            if cells.iter().any(|cell| cell != "-") {
+                table.push_str(&format!("{:<22} {}\n", kind.code(), cells.join(" ")));
+            }
+        }
+        assert_eq!(table, include_str!("../tests/statuses.txt"), "{table}");
+    }
+
+    #[test]
+    fn two_dialects_on_one_path_are_told() {
+        let with = |name: &str, path: &str| {
+            let text = format!(
+                "name = \"{name}\"\n[[route]]\non = [\"GET {path}\"]\ndo = \"email_exists\"\nwith = {{ email = \"{{{{ path.x }}}}\" }}\nreply = \"r\"\n\
+                 [reply.r]\nbody = \"{{{{ exists }}}}\"\n[error]\nbody = \"x\"\ndefault = {{ status = 500 }}"
+            );
+            parse(name, &text).unwrap()
+        };
+        let dialects = Dialects::new(vec![with("one", "/a/{x}"), with("two", "/{x}/b"), with("three", "/c/{x}")]);
+        assert_eq!(dialects.conflicts(&["one", "two", "three"]).len(), 2);
+        assert_eq!(dialects.conflicts(&["one", "three"]), Vec::<String>::new());
+        assert!(dialects.conflicts(&["one", "two"])[0].contains("`one` and `two`"));
+    }
+}

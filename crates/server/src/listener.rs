@@ -43,9 +43,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `host:port` (port 0: any free one) and serves `router`, which finds its peer as `ConnectInfo<SocketAddr>`.
-    pub async fn start(address: &str, router: Router) -> io::Result<Listener> {
-        let socket = TcpListener::bind(address).await?;
+    /// Serves `router` on a bound socket; it finds its peer as `ConnectInfo<SocketAddr>`.
+    pub fn start(socket: TcpListener, router: Router) -> io::Result<Listener> {
         let address = socket.local_addr()?;
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(accept(socket, router, stopping));

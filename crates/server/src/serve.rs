@@ -1,8 +1,9 @@
 //! `vestibule serve`: a node from start to stop.
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use vestibule_http::{Demo, Metrics};
+use vestibule_http::Demo;
 
 use crate::listener::Listener;
 use crate::node::{Node, Schema};
@@ -24,20 +25,17 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Binds the listeners and starts the workers.
-    pub async fn start(node: Node, demo: Option<Demo>) -> anyhow::Result<Server> {
-        let metrics = Metrics::default();
-        let router = vestibule_http::router(node.app(demo, metrics.clone()));
-        let address = node.settings.listen.clone();
-        let listener = Listener::start(&address, router).await.with_context(|| format!("cannot listen on {address}"))?;
+    /// Answers on the socket, and on the metrics address if there is one; starts the workers.
+    pub async fn start(node: Node, socket: TcpListener, demo: Option<Demo>) -> anyhow::Result<Server> {
+        let app = node.app(demo);
         let metrics = match node.settings.metrics_listen {
             None => None,
             Some(address) => {
-                let router = vestibule_http::metrics_router(metrics);
-                let started = Listener::start(&address.to_string(), router).await;
-                Some(started.with_context(|| format!("cannot listen on {address}"))?)
+                let socket = bind(&address.to_string()).await?;
+                Some(Listener::start(socket, vestibule_http::metrics_router(app.clone()))?)
             }
         };
+        let listener = Listener::start(socket, vestibule_http::router(app))?;
         let workers = Workers::start(&node);
         Ok(Server { node, listener, metrics, workers })
     }
@@ -63,11 +61,18 @@ impl Server {
     }
 }
 
+/// A listening socket on `host:port`; port 0 takes any free one.
+pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
 /// Runs a node until SIGTERM or SIGINT; a second one ends it at once.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
+    // First of all, so that a port that is taken is told at once.
+    let socket = bind(&settings.listen).await?;
     let node = Node::open(settings, Schema::Migrate).await?;
-    let server = Server::start(node, None).await?;
+    let server = Server::start(node, socket, None).await?;
     if let Some(address) = server.metrics_address() {
         tracing::info!("metrics on http://{address}/metrics");
     }

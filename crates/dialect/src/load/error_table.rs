@@ -15,33 +15,38 @@ pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable
         return None;
     };
     let fields = error.node.fields("`error`", findings).to_vec();
-    only(&fields, &["body", "default", "kinds"], findings);
+    only(&fields, &["body", "shapes", "default", "kinds"], findings);
     let Some(body) = field(&fields, "body") else {
         findings.add(error.line, "`[error]` lacks its `body`");
         return None;
     };
-    let mut table = ErrorTable::new(body.node.shape(Mode::Reply, findings));
-    table.default = field(&fields, "default").map(|default| entry(default, findings));
+    let shapes = match field(&fields, "shapes") {
+        Some(shapes) => shapes.node.fields("`shapes`", findings).to_vec(),
+        None => Vec::new(),
+    };
+    let compiled = shapes.iter().map(|shape| shape.node.shape(Mode::Reply, findings)).collect();
+    let mut table = ErrorTable::new(body.node.shape(Mode::Reply, findings), compiled);
+    table.default = field(&fields, "default").map(|default| entry(default, &shapes, findings));
     let kinds = match field(&fields, "kinds") {
         Some(kinds) => kinds.node.fields("`kinds`", findings).to_vec(),
         None => Vec::new(),
     };
     for kind in &kinds {
         match Kind::from_code(&kind.name) {
-            Some(known) => table.set(known, entry(kind, findings)),
+            Some(known) => table.set(known, entry(kind, &shapes, findings)),
             None => {
                 let known = Kind::ALL.iter().map(|kind| kind.code());
                 findings.add(kind.line, format!("there is no kind of error `{}`{}", kind.name, did_you_mean(&kind.name, known)));
             }
         }
     }
-    check_bodies(&table, &kinds, body, findings);
+    check_bodies(&table, &kinds, body.line, findings);
     Some(table)
 }
 
-fn entry(kind: &Field, findings: &mut Findings) -> Entry {
+fn entry(kind: &Field, shapes: &[Field], findings: &mut Findings) -> Entry {
     let fields = kind.node.fields("an error", findings).to_vec();
-    let mut entry = Entry { status: StatusCode::INTERNAL_SERVER_ERROR, message: None, fields: Vec::new(), body: None };
+    let mut entry = Entry { status: StatusCode::INTERNAL_SERVER_ERROR, message: None, fields: Vec::new(), shape: None };
     match field(&fields, "status") {
         Some(code) => entry.status = status(code, findings),
         None => findings.add(kind.line, format!("`{}` lacks its `status`", kind.name)),
@@ -49,12 +54,22 @@ fn entry(kind: &Field, findings: &mut Findings) -> Entry {
     for other in fields.iter().filter(|other| other.name != "status") {
         match other.name.as_str() {
             "message" => entry.message = other.node.text("`message`", findings).map(str::to_owned),
-            "body" => entry.body = Some(other.node.shape(Mode::Reply, findings)),
+            "shape" => entry.shape = shape(other, shapes, findings),
             name if ERROR_FIELDS.contains(&name) => findings.add(other.line, format!("`error.{name}` is set by the core and cannot be written here")),
             name => entry.fields.extend(extra(name, &other.node, findings)),
         }
     }
     entry
+}
+
+fn shape(field: &Field, shapes: &[Field], findings: &mut Findings) -> Option<usize> {
+    let name = field.node.text("`shape`", findings)?;
+    let found = shapes.iter().position(|shape| shape.name == name);
+    if found.is_none() {
+        let known = shapes.iter().map(|shape| shape.name.as_str());
+        findings.add(field.line, format!("there is no `[error.shapes]` entry `{name}`{}", did_you_mean(name, known)));
+    }
+    found
 }
 
 fn extra(name: &str, node: &Node, findings: &mut Findings) -> Option<(String, minijinja::value::Value)> {
@@ -80,16 +95,12 @@ pub(crate) fn status(field: &Field, findings: &mut Findings) -> StatusCode {
 }
 
 /// Whatever a body names beyond the core's facts, the kind's line must have.
-fn check_bodies(table: &ErrorTable, kinds: &[Field], body: &Field, findings: &mut Findings) {
+fn check_bodies(table: &ErrorTable, kinds: &[Field], body_line: usize, findings: &mut Findings) {
     let fallback: Vec<&str> = table.default.iter().flat_map(|default| &default.fields).map(|(name, _)| name.as_str()).collect();
     for (kind, field) in kinds.iter().filter_map(|field| Some((Kind::from_code(&field.name)?, field))) {
         let Some(entry) = table.get(kind) else { continue };
         let own: Vec<&str> = entry.fields.iter().map(|(name, _)| name.as_str()).chain(fallback.iter().copied()).collect();
-        let (shape, body_line) = match &entry.body {
-            Some(shape) => (shape, field.line),
-            None => (&table.body, body.line),
-        };
-        for name in shape.codes().iter().flat_map(|code| code.names()) {
+        for name in table.shape_of(entry).codes().iter().flat_map(|code| code.names()) {
             let known = ERROR_FIELDS.iter().copied().chain(own.iter().copied());
             match name.strip_prefix("error.").map(|rest| rest.split('.').next().unwrap_or_default()) {
                 None if name == "error" => {}

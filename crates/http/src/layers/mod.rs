@@ -8,7 +8,7 @@ mod request_id;
 mod route;
 mod security;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use vestibule_identity::{Client, Error, Kind, Micros, Tenant};
 
 pub(crate) use body::{BodyFault, read as read_body};
@@ -74,7 +74,8 @@ pub(crate) async fn around(State(shared): State<Shared>, mut request: Request, n
     let route = Route::of(&request, &shared);
     let html = route.wants_html(request.headers());
     let host = Host::of(request.version(), request.uri(), request.headers());
-    let reception = Arc::new(receive(&shared, &request, host.as_ref()).await);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let reception = Arc::new(receive(&shared, request.headers(), peer, host.as_ref()).await);
     let line = LogLine::start(&route, &reception, request.method(), shared.settings.metrics.clone());
     let answer = match host {
         None => Fault::from(Error::with_detail(Kind::MalformedInput, "The Host header is missing or not valid.")).into_response(),
@@ -105,10 +106,8 @@ async fn in_own_task(next: Next, request: Request, limit: Duration) -> Response 
     }
 }
 
-async fn receive(shared: &Everything, request: &Request, host: Option<&Host>) -> Reception {
-    let headers = request.headers();
+async fn receive(shared: &Everything, headers: &HeaderMap, peer: Option<IpAddr>, host: Option<&Host>) -> Reception {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let client = Client {
         address: peer.map(|peer| client::address(peer, headers, &shared.settings.trusted_proxies)),
         user_agent: text(header::USER_AGENT),

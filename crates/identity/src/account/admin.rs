@@ -50,7 +50,9 @@ impl Identity {
                 audit::record(
                     tx,
                     &cx,
-                    audit::Entry::done("account.created").account(&account.id),
+                    audit::Entry::done("account.created")
+                        .account(&account.id)
+                        .actor("operator"),
                 )?;
                 Ok(account)
             })
@@ -116,7 +118,11 @@ impl Identity {
                     session::store::end_all(tx, &cx, &id, None, EndReason::Suspended)?;
                     crate::one_time::store::void_all(tx, &cx.tenant.id, &id, cx.now)?;
                 }
-                audit::record(tx, &cx, audit::Entry::done(event).account(&id))
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done(event).account(&id).actor("operator"),
+                )
             })
             .await
     }
@@ -129,7 +135,13 @@ impl Identity {
                 if !store::delete(tx, &cx.tenant.id, &id)? {
                     return Err(Kind::NotFound.into());
                 }
-                audit::record(tx, &cx, audit::Entry::done("account.deleted").account(&id))
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done("account.deleted")
+                        .account(&id)
+                        .actor("operator"),
+                )
             })
             .await
     }

@@ -63,8 +63,8 @@ impl Limit {
     }
 }
 
-/// Above so many keys, those whose window is over are dropped.
-const SWEEP_AT: usize = 100_000;
+/// Below so many keys nothing is swept.
+const SWEEP_FROM: usize = 100_000;
 
 #[derive(Clone, Copy)]
 struct Window {
@@ -75,8 +75,24 @@ struct Window {
 
 /// The counters of this node.
 #[derive(Default)]
-pub struct Limits {
-    windows: Mutex<HashMap<(&'static str, String), Window>>,
+pub struct Limits(Mutex<Windows>);
+
+#[derive(Default)]
+struct Windows {
+    open: HashMap<(&'static str, String), Window>,
+    /// At so many keys those whose window is over are dropped; twice what was left the time before, so that a flood of
+    /// keys does not buy a sweep with each.
+    sweep_at: usize,
+}
+
+impl Windows {
+    fn sweep(&mut self, now: Micros) {
+        if self.open.len() > self.sweep_at.max(SWEEP_FROM) {
+            self.open
+                .retain(|_, window| now.since(window.opened) < window.span);
+            self.sweep_at = self.open.len() * 2;
+        }
+    }
 }
 
 impl std::fmt::Debug for Limits {
@@ -102,10 +118,8 @@ impl Limits {
     }
 
     fn at(&self, limit: Limit, key: &str, now: Micros, add: u32) -> Result<()> {
-        let mut windows = self.windows.lock();
-        if windows.len() > SWEEP_AT {
-            windows.retain(|_, window| now.since(window.opened) < window.span);
-        }
+        let mut windows = self.0.lock();
+        windows.sweep(now);
         let full_key = (limit.name, key.to_owned());
         let fresh = Window {
             opened: now,
@@ -113,6 +127,7 @@ impl Limits {
             span: limit.span,
         };
         let mut window = windows
+            .open
             .get(&full_key)
             .copied()
             .filter(|window| now.since(window.opened) < limit.span)
@@ -125,7 +140,7 @@ impl Limits {
         }
         if add > 0 {
             window.count += add;
-            windows.insert(full_key, window);
+            windows.open.insert(full_key, window);
         }
         Ok(())
     }

@@ -120,6 +120,18 @@ impl Identity {
             .ok_or_else(|| Error::internal("a signing key just made is not there"))
     }
 
+    /// Makes the keys that are missing, so that they stand in the JWKS before the first token does.
+    pub async fn ensure_signing_keys(
+        &self,
+        tenant: &Tenant,
+        wanted: &[(Purpose, Algorithm)],
+    ) -> Result<()> {
+        for (purpose, algorithm) in wanted {
+            self.signing_key(tenant, *purpose, *algorithm).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn verifying_key(
         &self,
         tenant: &Tenant,

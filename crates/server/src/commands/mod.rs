@@ -25,7 +25,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode
     let output = Output { json: cli.global.json };
     match cli.command {
         Command::Serve(_) => serve::serve(settings).await?,
-        Command::Demo(_) => demo::demo(settings).await?,
+        Command::Demo(_) => demo::demo(settings, output).await?,
         Command::Config => config::config(&settings, output)?,
         Command::Dialect(command) => return dialect::run(command, &settings, output).await,
         Command::Db(command) => return db::run(command, &settings, output).await,
@@ -59,7 +59,7 @@ impl Node {
     }
 
     /// The context of an operator's deed.
-    async fn cx(&self, slug: &str) -> anyhow::Result<Cx> {
+    pub(crate) async fn cx(&self, slug: &str) -> anyhow::Result<Cx> {
         Ok(self.identity.operator_cx(self.tenant(slug).await?))
     }
 }

@@ -4,6 +4,11 @@ use tokio::sync::Notify;
 
 use super::*;
 
+async fn start(router: Router) -> Listener {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Listener::start(socket, router).unwrap()
+}
+
 async fn exchange(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -14,7 +19,7 @@ async fn exchange(stream: &mut TcpStream, request: &str) -> String {
 #[tokio::test]
 async fn the_router_sees_the_peer() {
     let router = Router::new().route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }));
-    let listener = Listener::start("127.0.0.1:0", router).await.unwrap();
+    let listener = start(router).await;
     let mut stream = TcpStream::connect(listener.address()).await.unwrap();
     let own = stream.local_addr().unwrap().to_string();
     let answer = exchange(&mut stream, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
@@ -23,7 +28,7 @@ async fn the_router_sees_the_peer() {
 
 #[tokio::test]
 async fn too_large_a_head_is_not_served() {
-    let listener = Listener::start("127.0.0.1:0", Router::new()).await.unwrap();
+    let listener = start(Router::new()).await;
     let mut stream = TcpStream::connect(listener.address()).await.unwrap();
     let answer = exchange(&mut stream, &format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101))).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
@@ -50,7 +55,7 @@ async fn a_stop_lets_requests_finish_and_waits_for_no_idle_connection() {
             }
         }),
     );
-    let listener = Listener::start("127.0.0.1:0", router).await.unwrap();
+    let listener = start(router).await;
     let address = listener.address();
     let _idle = TcpStream::connect(address).await.unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -72,6 +72,11 @@ impl Settings {
     pub fn is_given(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| entry.name == name && entry.origin != Origin::Default)
     }
+
+    /// Whether a flag of this very command gave the setting.
+    pub fn is_flag(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name && matches!(entry.origin, Origin::Flag(_)))
+    }
 }
 
 #[cfg(test)]
