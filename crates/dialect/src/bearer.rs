@@ -31,7 +31,10 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let names = [HeaderName::from_static("authorization"), HeaderName::from_static("authentication")];
+        let names = [
+            HeaderName::from_static("authorization"),
+            HeaderName::from_static("authentication"),
+        ];
         of(&map, &names).map(str::to_owned)
     }
 
@@ -40,10 +43,34 @@ mod tests {
         for (headers, expected) in [
             (&[("authorization", "Bearer k")][..], Some("k")),
             (&[("authentication", "bearer   k")], Some("k")),
-            (&[("authorization", "BEARER k"), ("authentication", "Bearer k")], Some("k")),
-            (&[("authorization", "Bearer k"), ("authentication", "Bearer other")], None),
-            (&[("authorization", "Bearer k"), ("authorization", "Bearer other")], None),
-            (&[("authorization", "Bearer k"), ("authentication", "Basic eDp5")], None),
+            (
+                &[
+                    ("authorization", "BEARER k"),
+                    ("authentication", "Bearer k"),
+                ],
+                Some("k"),
+            ),
+            (
+                &[
+                    ("authorization", "Bearer k"),
+                    ("authentication", "Bearer other"),
+                ],
+                None,
+            ),
+            (
+                &[
+                    ("authorization", "Bearer k"),
+                    ("authorization", "Bearer other"),
+                ],
+                None,
+            ),
+            (
+                &[
+                    ("authorization", "Bearer k"),
+                    ("authentication", "Basic eDp5"),
+                ],
+                None,
+            ),
             (&[("authorization", "Bearer")], None),
             (&[("authorization", "Bearer ")], None),
             (&[("authorization", "k")], None),

@@ -19,7 +19,10 @@ fn malformed(why: &'static str) -> Error {
 }
 
 /// The fields of a body. An empty body has none.
-pub(crate) async fn fields(headers: &HeaderMap, body: &Result<Bytes, BodyError>) -> Result<Value, Error> {
+pub(crate) async fn fields(
+    headers: &HeaderMap,
+    body: &Result<Bytes, BodyError>,
+) -> Result<Value, Error> {
     let bytes = match body {
         Ok(bytes) => bytes,
         Err(BodyError::TooLarge) => return Err(Kind::BodyTooLarge.into()),
@@ -28,8 +31,16 @@ pub(crate) async fn fields(headers: &HeaderMap, body: &Result<Bytes, BodyError>)
     if bytes.is_empty() {
         return Ok(Fields::new().into());
     }
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = media_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if essence == "multipart/form-data" {
         return multipart(media_type, bytes.clone()).await;
     }
@@ -43,7 +54,9 @@ pub(crate) async fn fields(headers: &HeaderMap, body: &Result<Bytes, BodyError>)
 }
 
 fn is_json(essence: &str) -> bool {
-    essence == "application/json" || essence == "text/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    essence == "application/json"
+        || essence == "text/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn from_json(bytes: &[u8]) -> Result<Value, Error> {
@@ -70,9 +83,13 @@ async fn multipart(media_type: &str, bytes: Bytes) -> Result<Value, Error> {
     let mut parts = multer::Multipart::new(stream, boundary);
     let mut fields = Fields::new();
     while let Some(part) = parts.next_field().await.map_err(broken)? {
-        let name = part.name().map(str::to_owned).ok_or_else(|| malformed("A part of the form has no name."))?;
+        let name = part
+            .name()
+            .map(str::to_owned)
+            .ok_or_else(|| malformed("A part of the form has no name."))?;
         let content = part.bytes().await.map_err(broken)?;
-        let value = text(content.to_vec()).ok_or_else(|| malformed("The form is not valid UTF-8 text."))?;
+        let value =
+            text(content.to_vec()).ok_or_else(|| malformed("The form is not valid UTF-8 text."))?;
         add(&mut fields, name, value)?;
     }
     Ok(fields.into())
@@ -89,9 +106,14 @@ fn add(fields: &mut Fields, name: String, value: String) -> Result<(), Error> {
 pub(crate) fn query(query: Option<&str>, known: &[String]) -> Result<Vec<(String, String)>, Error> {
     let mut options: Vec<(String, String)> = Vec::new();
     for pair in pairs(query.unwrap_or_default().as_bytes()) {
-        let (name, value) = pair.ok_or_else(|| Error::with_detail(Kind::MalformedInput, "The query is not valid UTF-8 text."))?;
+        let (name, value) = pair.ok_or_else(|| {
+            Error::with_detail(Kind::MalformedInput, "The query is not valid UTF-8 text.")
+        })?;
         if known.contains(&name) && options.iter().any(|(earlier, _)| *earlier == name) {
-            return Err(Error::with_detail(Kind::MalformedInput, format!("{name} is given twice")));
+            return Err(Error::with_detail(
+                Kind::MalformedInput,
+                format!("{name} is given twice"),
+            ));
         }
         options.push((name, value));
     }
@@ -100,22 +122,30 @@ pub(crate) fn query(query: Option<&str>, known: &[String]) -> Result<Vec<(String
 
 /// application/x-www-form-urlencoded; `None` for a pair that is not UTF-8 text.
 fn pairs(bytes: &[u8]) -> impl Iterator<Item = Option<(String, String)>> {
-    bytes.split(|b| *b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = match pair.iter().position(|b| *b == b'=') {
-            Some(at) => (&pair[..at], &pair[at + 1..]),
-            None => (pair, &[][..]),
-        };
-        Some((decode(name)?, decode(value)?))
-    })
+    bytes
+        .split(|b| *b == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = match pair.iter().position(|b| *b == b'=') {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, &[][..]),
+            };
+            Some((decode(name)?, decode(value)?))
+        })
 }
 
 fn decode(bytes: &[u8]) -> Option<String> {
-    let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    let spaced: Vec<u8> = bytes
+        .iter()
+        .map(|b| if *b == b'+' { b' ' } else { *b })
+        .collect();
     text(percent_decode(&spaced).collect())
 }
 
 fn text(bytes: Vec<u8>) -> Option<String> {
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\0'))
 }
 
 #[cfg(test)]
@@ -141,12 +171,20 @@ mod tests {
         let part = b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx y\r\n--b--\r\n";
         let cases: &[(&str, &[u8], &str)] = &[
             ("application/json", br#"{"a":"x"}"#, r#"{"a":"x"}"#),
-            ("Application/JSON; charset=utf-8", br#"{"a":1}"#, r#"{"a":1}"#),
+            (
+                "Application/JSON; charset=utf-8",
+                br#"{"a":1}"#,
+                r#"{"a":1}"#,
+            ),
             ("application/vnd.x+json", br#"{}"#, "{}"),
             ("", br#" {"a":"x"}"#, r#"{"a":"x"}"#),
             ("text/plain", br#"{"a":"x"}"#, r#"{"a":"x"}"#),
             (FORM, br#"{"a":"x"}"#, r#"{"a":"x"}"#),
-            (FORM, b"a=x+y&b=%C3%A4&c", r#"{"a":"x y","b":"\u00e4","c":""}"#),
+            (
+                FORM,
+                b"a=x+y&b=%C3%A4&c",
+                r#"{"a":"x y","b":"\u00e4","c":""}"#,
+            ),
             (FORM, b"a=1=2&&", r#"{"a":"1=2"}"#),
             (MULTIPART, part, r#"{"a":"x y"}"#),
             ("", b"", "{}"),
@@ -154,7 +192,12 @@ mod tests {
         ];
         for (media_type, body, expected) in cases {
             let expected = expected.replace("\\u00e4", "ä");
-            assert_eq!(read(media_type, body).await, expected, "{media_type} {}", String::from_utf8_lossy(body));
+            assert_eq!(
+                read(media_type, body).await,
+                expected,
+                "{media_type} {}",
+                String::from_utf8_lossy(body)
+            );
         }
     }
 
@@ -189,26 +232,59 @@ mod tests {
             (FORM, b"a=1&a=2"),
             (MULTIPART, b"--c\r\n"),
             (MULTIPART, twice),
-            (MULTIPART, b"--b\r\nContent-Disposition: form-data\r\n\r\n1\r\n--b--\r\n"),
-            (MULTIPART, b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xff\r\n--b--\r\n"),
+            (
+                MULTIPART,
+                b"--b\r\nContent-Disposition: form-data\r\n\r\n1\r\n--b--\r\n",
+            ),
+            (
+                MULTIPART,
+                b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xff\r\n--b--\r\n",
+            ),
             ("multipart/form-data", b"--b\r\n"),
         ];
         for (media_type, body) in cases {
-            assert_eq!(read(media_type, body).await, "malformed_body", "{media_type} {:?}", String::from_utf8_lossy(&body[..body.len().min(80)]));
+            assert_eq!(
+                read(media_type, body).await,
+                "malformed_body",
+                "{media_type} {:?}",
+                String::from_utf8_lossy(&body[..body.len().min(80)])
+            );
         }
         let headers = HeaderMap::new();
-        assert_eq!(fields(&headers, &Err(BodyError::TooLarge)).await.unwrap_err().kind, Kind::BodyTooLarge);
-        assert_eq!(fields(&headers, &Err(BodyError::Broken)).await.unwrap_err().kind, Kind::MalformedBody);
+        assert_eq!(
+            fields(&headers, &Err(BodyError::TooLarge))
+                .await
+                .unwrap_err()
+                .kind,
+            Kind::BodyTooLarge
+        );
+        assert_eq!(
+            fields(&headers, &Err(BodyError::Broken))
+                .await
+                .unwrap_err()
+                .kind,
+            Kind::MalformedBody
+        );
     }
 
     #[test]
     fn queries_keep_what_nobody_knows() {
         let known = ["token".to_owned()];
         let options = query(Some("x=1&token=a%2Fb&x=2&y"), &known).unwrap();
-        let options: Vec<(&str, &str)> = options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(options, [("x", "1"), ("token", "a/b"), ("x", "2"), ("y", "")]);
+        let options: Vec<(&str, &str)> = options
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(
+            options,
+            [("x", "1"), ("token", "a/b"), ("x", "2"), ("y", "")]
+        );
         for bad in ["token=a&token=b", "token=%ff", "x=%00"] {
-            assert_eq!(query(Some(bad), &known).unwrap_err().kind, Kind::MalformedInput, "{bad}");
+            assert_eq!(
+                query(Some(bad), &known).unwrap_err().kind,
+                Kind::MalformedInput,
+                "{bad}"
+            );
         }
     }
 }

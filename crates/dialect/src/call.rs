@@ -32,7 +32,11 @@ pub enum BodyError {
 #[derive(Debug)]
 pub enum Answer {
     /// Send this as it is.
-    Plain { status: http::StatusCode, headers: http::HeaderMap, body: Vec<u8> },
+    Plain {
+        status: http::StatusCode,
+        headers: http::HeaderMap,
+        body: Vec<u8>,
+    },
     /// Go on with the browser: set a cookie, ask, redirect, or show a page.
     Browser { cx: Cx, open: BrowserOpen },
     /// The request names no tenant: 421.

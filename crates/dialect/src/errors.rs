@@ -9,7 +9,15 @@ use crate::json;
 use crate::shape::Shape;
 
 /// What expressions in an error's body may name besides the table's own fields.
-pub(crate) const ERROR_FIELDS: [&str; 7] = ["kind", "status", "reason", "message", "messages", "field_error", "retry_after"];
+pub(crate) const ERROR_FIELDS: [&str; 7] = [
+    "kind",
+    "status",
+    "reason",
+    "message",
+    "messages",
+    "field_error",
+    "retry_after",
+];
 
 /// One line of the table.
 #[derive(Debug)]
@@ -34,7 +42,12 @@ pub(crate) struct ErrorTable {
 
 impl ErrorTable {
     pub(crate) fn new(body: Shape, shapes: Vec<Shape>) -> ErrorTable {
-        ErrorTable { body, shapes, entries: Kind::ALL.iter().map(|_| None).collect(), default: None }
+        ErrorTable {
+            body,
+            shapes,
+            entries: Kind::ALL.iter().map(|_| None).collect(),
+            default: None,
+        }
     }
 
     fn position(kind: Kind) -> Option<usize> {
@@ -48,11 +61,16 @@ impl ErrorTable {
     }
 
     pub(crate) fn get(&self, kind: Kind) -> Option<&Entry> {
-        Self::position(kind).and_then(|at| self.entries.get(at)?.as_ref()).or(self.default.as_ref())
+        Self::position(kind)
+            .and_then(|at| self.entries.get(at)?.as_ref())
+            .or(self.default.as_ref())
     }
 
     pub(crate) fn shape_of(&self, entry: &Entry) -> &Shape {
-        entry.shape.and_then(|index| self.shapes.get(index)).unwrap_or(&self.body)
+        entry
+            .shape
+            .and_then(|index| self.shapes.get(index))
+            .unwrap_or(&self.body)
     }
 
     /// Status and body. The first failure decides; the body may list them all.
@@ -60,10 +78,15 @@ impl ErrorTable {
         let unknown = Error::new(Kind::Internal);
         let first = failures.first().unwrap_or(&unknown);
         let entry = self.get(first.kind).or_else(|| {
-            tracing::error!(kind = first.kind.code(), "the dialect's table has no such error");
+            tracing::error!(
+                kind = first.kind.code(),
+                "the dialect's table has no such error"
+            );
             self.get(Kind::Internal)
         });
-        let Some(entry) = entry else { return (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()) };
+        let Some(entry) = entry else {
+            return (StatusCode::INTERNAL_SERVER_ERROR, Vec::new());
+        };
         let scope = Value::from_pairs([("error", self.facts(entry, failures))]);
         let body = self.shape_of(entry).json(&scope).unwrap_or_else(|error| {
             tracing::error!(%error, "the body of an error could not be written");
@@ -73,15 +96,25 @@ impl ErrorTable {
     }
 
     fn facts(&self, entry: &Entry, failures: &[Error]) -> Value {
-        let messages: Vec<Value> = failures.iter().map(|failure| Value::from(self.message(failure))).collect();
-        let (kind, retry_after) = failures.first().map_or((Kind::Internal, 0), |first| (first.kind, first.retry_after.unwrap_or(0)));
+        let messages: Vec<Value> = failures
+            .iter()
+            .map(|failure| Value::from(self.message(failure)))
+            .collect();
+        let (kind, retry_after) = failures.first().map_or((Kind::Internal, 0), |first| {
+            (first.kind, first.retry_after.unwrap_or(0))
+        });
         let by_default = self.default.iter().flat_map(|default| &default.fields);
-        let own = by_default.chain(&entry.fields).map(|(name, value)| (name.as_str(), value.clone()));
+        let own = by_default
+            .chain(&entry.fields)
+            .map(|(name, value)| (name.as_str(), value.clone()));
         let field_error = blames_a_field(kind) && matches!(entry.status.as_u16(), 400 | 422);
         let known = [
             ("kind", Value::from(kind.code())),
             ("status", Value::from(entry.status.as_u16())),
-            ("reason", Value::from(entry.status.canonical_reason().unwrap_or("Error"))),
+            (
+                "reason",
+                Value::from(entry.status.canonical_reason().unwrap_or("Error")),
+            ),
             ("message", messages.first().cloned().unwrap_or_default()),
             ("messages", Value::from(messages)),
             ("field_error", Value::from(field_error)),
@@ -91,7 +124,9 @@ impl ErrorTable {
     }
 
     fn message(&self, failure: &Error) -> String {
-        let own = self.get(failure.kind).and_then(|entry| entry.message.as_deref());
+        let own = self
+            .get(failure.kind)
+            .and_then(|entry| entry.message.as_deref());
         own.unwrap_or_else(|| failure.message()).to_owned()
     }
 }

@@ -17,8 +17,10 @@ pub(crate) enum Mode {
     Reply,
 }
 
-static INPUT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::Chainable));
-static REPLY: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::Strict));
+static INPUT: LazyLock<Environment<'static>> =
+    LazyLock::new(|| environment(UndefinedBehavior::Chainable));
+static REPLY: LazyLock<Environment<'static>> =
+    LazyLock::new(|| environment(UndefinedBehavior::Strict));
 
 /// No expression of a sane file comes near; an endless one stops here.
 const FUEL: u64 = 20_000;
@@ -54,8 +56,15 @@ impl Code {
             Mode::Input => &INPUT,
             Mode::Reply => &REPLY,
         };
-        let wrong = |error: Error| format!("`{source}` is not an expression: {}", error.detail().unwrap_or("it cannot be read"));
-        let program = environment.compile_expression_owned(source.clone()).map_err(wrong)?;
+        let wrong = |error: Error| {
+            format!(
+                "`{source}` is not an expression: {}",
+                error.detail().unwrap_or("it cannot be read")
+            )
+        };
+        let program = environment
+            .compile_expression_owned(source.clone())
+            .map_err(wrong)?;
         check_calls(&source, environment)?;
         let run = match plain_path(&source) {
             Some(path) => Run::Path(path),
@@ -91,12 +100,19 @@ impl Code {
 
     /// The field of the request that a reader would call this: the first of `body.X`, `query.X`, `path.X`, `header.X`.
     pub(crate) fn request_field(&self) -> Option<String> {
-        request_fields(&self.source).into_iter().next().map(|(_, name)| name)
+        request_fields(&self.source)
+            .into_iter()
+            .next()
+            .map(|(_, name)| name)
     }
 
     /// Every query option that the text reads, by field or by subscript.
     pub(crate) fn query_options(&self) -> Vec<String> {
-        request_fields(&self.source).into_iter().filter(|(root, _)| root == "query").map(|(_, name)| name).collect()
+        request_fields(&self.source)
+            .into_iter()
+            .filter(|(root, _)| root == "query")
+            .map(|(_, name)| name)
+            .collect()
     }
 }
 
@@ -104,12 +120,19 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-const KEYWORDS: [&str; 11] = ["and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "true"];
+const KEYWORDS: [&str; 11] = [
+    "and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "true",
+];
 
 fn plain_path(source: &str) -> Option<Vec<String>> {
-    let word = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let word = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
     let parts: Vec<String> = source.split('.').map(str::to_owned).collect();
-    let plain = parts.iter().all(|part| word(part)) && !KEYWORDS.contains(&parts[0].as_str()) && !matches!(parts[0].as_str(), "or" | "True");
+    let plain = parts.iter().all(|part| word(part))
+        && !KEYWORDS.contains(&parts[0].as_str())
+        && !matches!(parts[0].as_str(), "or" | "True");
     plain.then_some(parts)
 }
 
@@ -155,7 +178,9 @@ fn request_fields(source: &str) -> Vec<(String, String)> {
             "[" => unquoted(window[2]),
             _ => None,
         };
-        ["body", "query", "path", "header"].contains(&window[0]).then_some(())?;
+        ["body", "query", "path", "header"]
+            .contains(&window[0])
+            .then_some(())?;
         name.map(|name| (window[0].to_owned(), name.to_owned()))
     };
     tokens.windows(3).filter_map(field).collect()
@@ -163,7 +188,9 @@ fn request_fields(source: &str) -> Vec<(String, String)> {
 
 /// Filters and tests that do not exist would only be found when they run.
 fn check_calls(source: &str, environment: &'static Environment<'static>) -> Result<(), String> {
-    let exists = |probe: String, missing: minijinja::ErrorKind| match environment.compile_expression_owned(probe) {
+    let exists = |probe: String, missing: minijinja::ErrorKind| match environment
+        .compile_expression_owned(probe)
+    {
         Ok(expression) => !matches!(expression.eval(()), Err(error) if error.kind() == missing),
         Err(_) => true,
     };
@@ -171,15 +198,28 @@ fn check_calls(source: &str, environment: &'static Environment<'static>) -> Resu
     for (index, token) in tokens.iter().enumerate() {
         let next = tokens.get(index + 1).copied().unwrap_or_default();
         let named = next.starts_with(is_word);
-        if *token == "|" && named && !exists(format!("none|{next}"), minijinja::ErrorKind::UnknownFilter) {
-            return Err(format!("there is no filter `{next}`{}", did_you_mean(next, filters::FILTERS)));
+        if *token == "|"
+            && named
+            && !exists(format!("none|{next}"), minijinja::ErrorKind::UnknownFilter)
+        {
+            return Err(format!(
+                "there is no filter `{next}`{}",
+                did_you_mean(next, filters::FILTERS)
+            ));
         }
         if *token != "is" || !named {
             continue;
         }
-        let name = if next == "not" { tokens.get(index + 2).copied().unwrap_or_default() } else { next };
+        let name = if next == "not" {
+            tokens.get(index + 2).copied().unwrap_or_default()
+        } else {
+            next
+        };
         if !exists(format!("none is {name}"), minijinja::ErrorKind::UnknownTest) {
-            return Err(format!("there is no test `is {name}`{}", did_you_mean(name, filters::TESTS)));
+            return Err(format!(
+                "there is no test `is {name}`{}",
+                did_you_mean(name, filters::TESTS)
+            ));
         }
     }
     Ok(())
@@ -220,12 +260,18 @@ mod tests {
             ("body.list | json | single | member('token')", r#""t""#),
             ("body.missing | json | single | member('token')", "absent"),
             ("body.email | json | single | member('token')", "error"),
-            ("body.type | choose({'1': 'admin', '2': 'trainee'})", r#""trainee""#),
+            (
+                "body.type | choose({'1': 'admin', '2': 'trainee'})",
+                r#""trainee""#,
+            ),
             ("body.n | choose({'1': 'admin', '2': 'trainee'})", "error"),
             ("body.missing | choose({'1': 'admin'})", "absent"),
             ("body.type | text", r#""2""#),
             ("body.no | text", "absent"),
-            ("body['email'] if body.email is string else none", r#""A@b.c""#),
+            (
+                "body['email'] if body.email is string else none",
+                r#""A@b.c""#,
+            ),
         ] {
             assert_eq!(run(source, Mode::Input), expected, "{source}");
         }
@@ -236,7 +282,10 @@ mod tests {
         assert_eq!(run("body.missing", Mode::Reply), "absent");
         assert_eq!(run("body.missing.deeper", Mode::Reply), "error");
         assert_eq!(run("missing.deeper | lower", Mode::Reply), "error");
-        assert_eq!(run("{'id': team.id} if team else none", Mode::Reply), "null");
+        assert_eq!(
+            run("{'id': team.id} if team else none", Mode::Reply),
+            "null"
+        );
     }
 
     #[test]
@@ -256,7 +305,11 @@ mod tests {
 
     #[test]
     fn names_and_fields_are_told() {
-        let code = Code::compile("(query.a or query['b']) if body.x | json else header['x-y']", Mode::Input).unwrap();
+        let code = Code::compile(
+            "(query.a or query['b']) if body.x | json else header['x-y']",
+            Mode::Input,
+        )
+        .unwrap();
         assert_eq!(code.names(), ["body.x", "header", "query", "query.a"]);
         assert_eq!(code.query_options(), ["a", "b"]);
         assert_eq!(code.request_field().as_deref(), Some("a"));

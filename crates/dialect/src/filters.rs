@@ -5,11 +5,22 @@ use minijinja::{Environment, Error, ErrorKind, filters, tests};
 
 /// Every filter, for messages.
 pub(crate) const FILTERS: [&str; 15] = [
-    "choose", "default", "first", "integer", "join", "json", "last", "length", "lower", "member", "replace", "single", "text", "trim", "upper",
+    "choose", "default", "first", "integer", "join", "json", "last", "length", "lower", "member",
+    "replace", "single", "text", "trim", "upper",
 ];
 
 /// Every test, for messages.
-pub(crate) const TESTS: [&str; 9] = ["boolean", "defined", "integer", "mapping", "none", "number", "sequence", "string", "undefined"];
+pub(crate) const TESTS: [&str; 9] = [
+    "boolean",
+    "defined",
+    "integer",
+    "mapping",
+    "none",
+    "number",
+    "sequence",
+    "string",
+    "undefined",
+];
 
 pub(crate) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("choose", choose);
@@ -18,14 +29,20 @@ pub(crate) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("integer", integer);
     environment.add_filter("join", filters::join);
     environment.add_filter("json", json);
-    environment.add_filter("last", |value: &Value| if_present(value, |value| filters::last(value.clone())));
+    environment.add_filter("last", |value: &Value| {
+        if_present(value, |value| filters::last(value.clone()))
+    });
     environment.add_filter("length", filters::length);
     environment.add_filter("lower", |value: &Value| mapped(value, str::to_lowercase));
     environment.add_filter("member", member);
-    environment.add_filter("replace", |value: &Value, from: &str, to: &str| mapped(value, |text| text.replace(from, to)));
+    environment.add_filter("replace", |value: &Value, from: &str, to: &str| {
+        mapped(value, |text| text.replace(from, to))
+    });
     environment.add_filter("single", single);
     environment.add_filter("text", text);
-    environment.add_filter("trim", |value: &Value| mapped(value, |text| text.trim().to_owned()));
+    environment.add_filter("trim", |value: &Value| {
+        mapped(value, |text| text.trim().to_owned())
+    });
     environment.add_filter("upper", |value: &Value| mapped(value, str::to_uppercase));
     environment.add_test("boolean", tests::is_boolean);
     environment.add_test("defined", tests::is_defined);
@@ -42,7 +59,10 @@ fn unusable(what: &'static str) -> Error {
     Error::new(ErrorKind::InvalidOperation, what)
 }
 
-fn if_present(value: &Value, change: impl FnOnce(&Value) -> Result<Value, Error>) -> Result<Value, Error> {
+fn if_present(
+    value: &Value,
+    change: impl FnOnce(&Value) -> Result<Value, Error>,
+) -> Result<Value, Error> {
     match value.is_undefined() || value.is_none() {
         true => Ok(Value::UNDEFINED),
         false => change(value),
@@ -50,7 +70,12 @@ fn if_present(value: &Value, change: impl FnOnce(&Value) -> Result<Value, Error>
 }
 
 fn mapped(value: &Value, change: impl FnOnce(&str) -> String) -> Result<Value, Error> {
-    if_present(value, |value| value.as_str().map(|text| Value::from(change(text))).ok_or_else(|| unusable("not a text")))
+    if_present(value, |value| {
+        value
+            .as_str()
+            .map(|text| Value::from(change(text)))
+            .ok_or_else(|| unusable("not a text"))
+    })
 }
 
 /// A text is read as JSON; anything else is left alone.
@@ -108,7 +133,9 @@ pub(crate) fn as_integer(value: &Value) -> Option<i64> {
 /// The written form of a text, a number or a truth value.
 fn text(value: &Value) -> Result<Value, Error> {
     if_present(value, |value| match value.kind() {
-        ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(Value::from(value.to_string())),
+        ValueKind::String | ValueKind::Number | ValueKind::Bool => {
+            Ok(Value::from(value.to_string()))
+        }
         _ => Err(unusable("has no written form")),
     })
 }

@@ -44,7 +44,11 @@ impl Inputs {
                 Err(error) => failures.push(error),
             }
         }
-        if failures.is_empty() { Ok(taken) } else { Err(failures) }
+        if failures.is_empty() {
+            Ok(taken)
+        } else {
+            Err(failures)
+        }
     }
 
     fn remove(&mut self, name: &str) -> Option<Given> {
@@ -103,11 +107,16 @@ impl Inputs {
 
 impl Input {
     fn check(&self, value: Result<Value, minijinja::Error>) -> Result<Option<Given>, Error> {
-        let Ok(value) = value else { return Err(self.malformed("is not valid")) };
+        let Ok(value) = value else {
+            return Err(self.malformed("is not valid"));
+        };
         if value.is_undefined() || value.is_none() || self.is_blank(&value) {
             return match self.spec.presence {
                 Presence::Optional => Ok(None),
-                Presence::Required | Presence::WhenNamed => Err(Error::with_detail(self.spec.missing, format!("{} is missing", self.label))),
+                Presence::Required | Presence::WhenNamed => Err(Error::with_detail(
+                    self.spec.missing,
+                    format!("{} is missing", self.label),
+                )),
             };
         }
         self.typed(&value).map(Some)
@@ -123,10 +132,18 @@ impl Input {
 
     fn typed(&self, value: &Value) -> Result<Given, Error> {
         match self.spec.kind {
-            InputKind::Line => self.bounded(value, 200).map(|text| Given::Text(text.trim().to_owned())),
-            InputKind::Text => self.bounded(value, 2_048).map(|text| Given::Text(text.to_owned())),
-            InputKind::Token => self.bounded(value, 16_384).map(|text| Given::Secret(SecretString::from(text.trim()))),
-            InputKind::Secret => self.bounded(value, 16_384).map(|text| Given::Secret(SecretString::from(text))),
+            InputKind::Line => self
+                .bounded(value, 200)
+                .map(|text| Given::Text(text.trim().to_owned())),
+            InputKind::Text => self
+                .bounded(value, 2_048)
+                .map(|text| Given::Text(text.to_owned())),
+            InputKind::Token => self
+                .bounded(value, 16_384)
+                .map(|text| Given::Secret(SecretString::from(text.trim()))),
+            InputKind::Secret => self
+                .bounded(value, 16_384)
+                .map(|text| Given::Secret(SecretString::from(text))),
             InputKind::Password => match value.as_str() {
                 Some(text) => Ok(Given::Secret(SecretString::from(text))),
                 None => Err(self.malformed("must be a text")),
@@ -135,16 +152,24 @@ impl Input {
                 Ok(email) => Ok(Given::Text(email.given().to_owned())),
                 Err(_) => Err(self.malformed("is not a valid e-mail address")),
             },
-            InputKind::Flag => flag(value).map(Given::Flag).ok_or_else(|| self.malformed("must be true or false")),
-            InputKind::Texts => texts(value).map(Given::Texts).ok_or_else(|| self.malformed("must be a list of texts")),
-            InputKind::Object => object(value).map(Given::Object).ok_or_else(|| self.malformed("is not valid")),
+            InputKind::Flag => flag(value)
+                .map(Given::Flag)
+                .ok_or_else(|| self.malformed("must be true or false")),
+            InputKind::Texts => texts(value)
+                .map(Given::Texts)
+                .ok_or_else(|| self.malformed("must be a list of texts")),
+            InputKind::Object => object(value)
+                .map(Given::Object)
+                .ok_or_else(|| self.malformed("is not valid")),
         }
     }
 
     fn bounded<'v>(&self, value: &'v Value, most: usize) -> Result<&'v str, Error> {
         match value.as_str() {
             None => Err(self.malformed("must be a text")),
-            Some(text) if text.len() > most && text.chars().count() > most => Err(self.malformed("is too long")),
+            Some(text) if text.len() > most && text.chars().count() > most => {
+                Err(self.malformed("is too long"))
+            }
             Some(text) => Ok(text),
         }
     }
@@ -159,7 +184,10 @@ fn flag(value: &Value) -> Option<bool> {
     if value.kind() == ValueKind::Bool {
         return Some(value.is_true());
     }
-    match (value.as_str().map(str::to_ascii_lowercase).as_deref(), as_integer(value)) {
+    match (
+        value.as_str().map(str::to_ascii_lowercase).as_deref(),
+        as_integer(value),
+    ) {
         (Some("true"), _) | (_, Some(1)) => Some(true),
         (Some("false"), _) | (_, Some(0 | 2)) => Some(false),
         _ => None,
@@ -170,7 +198,11 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     if value.kind() != ValueKind::Seq {
         return None;
     }
-    value.try_iter().ok()?.map(|item| item.as_str().map(str::to_owned)).collect()
+    value
+        .try_iter()
+        .ok()?
+        .map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn object(value: &Value) -> Option<BTreeMap<String, String>> {
@@ -179,7 +211,10 @@ fn object(value: &Value) -> Option<BTreeMap<String, String>> {
     }
     let entry = |key: Value| {
         let item = value.get_item(&key).ok()?;
-        let text = item.as_str().map(str::to_owned).or_else(|| as_integer(&item).map(|number| number.to_string()))?;
+        let text = item
+            .as_str()
+            .map(str::to_owned)
+            .or_else(|| as_integer(&item).map(|number| number.to_string()))?;
         Some((key.as_str()?.to_owned(), text))
     };
     value.try_iter().ok()?.map(entry).collect()
@@ -195,21 +230,39 @@ mod tests {
 
     fn input(operation: &str, name: &str) -> Input {
         let spec = Operation::named(operation).unwrap().input(name).unwrap();
-        Input { spec, shape: Shape::of_text(&format!("{{{{ body.{name} }}}}"), Mode::Input).unwrap(), label: name.to_owned() }
+        Input {
+            spec,
+            shape: Shape::of_text(&format!("{{{{ body.{name} }}}}"), Mode::Input).unwrap(),
+            label: name.to_owned(),
+        }
     }
 
     fn take(operation: &str, names: &[&str], body: &str) -> Result<Inputs, Vec<String>> {
         let inputs: Vec<Input> = names.iter().map(|name| input(operation, name)).collect();
         let scope = Value::from_pairs([("body", crate::json::parse(body.as_bytes()).unwrap())]);
-        Inputs::take(&inputs, &scope).map_err(|errors| errors.iter().map(|e| format!("{}: {}", e.kind.code(), e.message())).collect())
+        Inputs::take(&inputs, &scope).map_err(|errors| {
+            errors
+                .iter()
+                .map(|e| format!("{}: {}", e.kind.code(), e.message()))
+                .collect()
+        })
     }
 
     #[test]
     fn every_failing_input_is_told_in_order() {
-        let failures = take("register", &["email", "password", "name"], r#"{"email":"nobody","password":"","name":7}"#).unwrap_err();
+        let failures = take(
+            "register",
+            &["email", "password", "name"],
+            r#"{"email":"nobody","password":"","name":7}"#,
+        )
+        .unwrap_err();
         assert_eq!(
             failures,
-            ["invalid_email: email is not a valid e-mail address", "missing_password: password is missing", "invalid_name: name must be a text"]
+            [
+                "invalid_email: email is not a valid e-mail address",
+                "missing_password: password is missing",
+                "invalid_name: name must be a text"
+            ]
         );
     }
 
@@ -224,38 +277,105 @@ mod tests {
             ("{}", "invalid_email"),
             ("true", "invalid_email"),
         ] {
-            let failures = take("forgot_password", &["email"], &format!("{{\"email\":{value}}}")).unwrap_err();
+            let failures = take(
+                "forgot_password",
+                &["email"],
+                &format!("{{\"email\":{value}}}"),
+            )
+            .unwrap_err();
             assert!(failures[0].starts_with(code), "{value}: {failures:?}");
         }
         let long = "x".repeat(17_000);
-        assert_eq!(take("verify_email", &["token"], &format!("{{\"token\":\"{long}\"}}")).unwrap_err(), ["invalid_token: token is too long"]);
+        assert_eq!(
+            take(
+                "verify_email",
+                &["token"],
+                &format!("{{\"token\":\"{long}\"}}")
+            )
+            .unwrap_err(),
+            ["invalid_token: token is too long"]
+        );
     }
 
     #[test]
     fn passwords_are_kept_to_the_letter_and_tokens_are_trimmed() {
-        let mut inputs = take("reset_password", &["token", "password"], r#"{"token":" t ","password":"  "}"#).unwrap();
+        let mut inputs = take(
+            "reset_password",
+            &["token", "password"],
+            r#"{"token":" t ","password":"  "}"#,
+        )
+        .unwrap();
         assert_eq!(inputs.secret("password").expose_secret(), "  ");
         assert_eq!(inputs.secret("token").expose_secret(), "t");
     }
 
     #[test]
     fn flags_have_many_spellings() {
-        for (value, expected) in
-            [("true", true), ("1", true), ("\"1\"", true), ("\"TRUE\"", true), ("false", false), ("2", false), ("\"2\"", false), ("0", false), ("null", false)]
-        {
-            assert_eq!(take("forgot_password", &["notify"], &format!("{{\"notify\":{value}}}")).unwrap().flag("notify"), expected, "{value}");
+        for (value, expected) in [
+            ("true", true),
+            ("1", true),
+            ("\"1\"", true),
+            ("\"TRUE\"", true),
+            ("false", false),
+            ("2", false),
+            ("\"2\"", false),
+            ("0", false),
+            ("null", false),
+        ] {
+            assert_eq!(
+                take(
+                    "forgot_password",
+                    &["notify"],
+                    &format!("{{\"notify\":{value}}}")
+                )
+                .unwrap()
+                .flag("notify"),
+                expected,
+                "{value}"
+            );
         }
         for value in ["3", "\"yes\"", "1.0", "[]", "{}"] {
-            assert!(take("forgot_password", &["notify"], &format!("{{\"notify\":{value}}}")).is_err(), "{value}");
+            assert!(
+                take(
+                    "forgot_password",
+                    &["notify"],
+                    &format!("{{\"notify\":{value}}}")
+                )
+                .is_err(),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn placeholders_are_texts_and_whole_numbers() {
-        let mut inputs = take("open_browser", &["placeholders"], r#"{"placeholders":{"a":1,"b":"x"}}"#).unwrap();
-        assert_eq!(inputs.object("placeholders"), BTreeMap::from([("a".into(), "1".into()), ("b".into(), "x".into())]));
-        for value in ["[]", "\"x\"", "{\"a\":null}", "{\"a\":{}}", "{\"a\":1.5}", "{\"a\":true}"] {
-            assert!(take("open_browser", &["placeholders"], &format!("{{\"placeholders\":{value}}}")).is_err(), "{value}");
+        let mut inputs = take(
+            "open_browser",
+            &["placeholders"],
+            r#"{"placeholders":{"a":1,"b":"x"}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            inputs.object("placeholders"),
+            BTreeMap::from([("a".into(), "1".into()), ("b".into(), "x".into())])
+        );
+        for value in [
+            "[]",
+            "\"x\"",
+            "{\"a\":null}",
+            "{\"a\":{}}",
+            "{\"a\":1.5}",
+            "{\"a\":true}",
+        ] {
+            assert!(
+                take(
+                    "open_browser",
+                    &["placeholders"],
+                    &format!("{{\"placeholders\":{value}}}")
+                )
+                .is_err(),
+                "{value}"
+            );
         }
     }
 }

@@ -84,17 +84,28 @@ impl<'de> Visitor<'de> for Strict {
 /// The JSON of a value. Undefined values and such that JSON has no form for are refused.
 pub(crate) fn from_value(value: &Value) -> Result<serde_json::Value, minijinja::Error> {
     use serde_json::Value as Json;
-    let refuse = |what: &str| minijinja::Error::new(minijinja::ErrorKind::BadSerialization, what.to_owned());
+    let refuse =
+        |what: &str| minijinja::Error::new(minijinja::ErrorKind::BadSerialization, what.to_owned());
     Ok(match value.kind() {
         ValueKind::Undefined => return Err(refuse("the expression names nothing")),
         ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
         ValueKind::Number => number(value).ok_or_else(|| refuse("a number beyond JSON"))?,
         ValueKind::String => Json::String(value.as_str().unwrap_or_default().to_owned()),
-        ValueKind::Seq | ValueKind::Iterable => Json::Array(value.try_iter()?.map(|item| from_value(&item)).collect::<Result<_, _>>()?),
+        ValueKind::Seq | ValueKind::Iterable => Json::Array(
+            value
+                .try_iter()?
+                .map(|item| from_value(&item))
+                .collect::<Result<_, _>>()?,
+        ),
         ValueKind::Map => {
             let entry = |key: Value| Ok((key.to_string(), from_value(&value.get_item(&key)?)?));
-            Json::Object(value.try_iter()?.map(entry).collect::<Result<_, minijinja::Error>>()?)
+            Json::Object(
+                value
+                    .try_iter()?
+                    .map(entry)
+                    .collect::<Result<_, minijinja::Error>>()?,
+            )
         }
         _ => return Err(refuse("this value has no JSON form")),
     })
@@ -123,7 +134,11 @@ pub(crate) fn to_value(json: &serde_json::Value) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => items.iter().map(to_value).collect(),
-        Json::Object(fields) => Value::from_pairs(fields.iter().map(|(key, value)| (key.as_str(), to_value(value)))),
+        Json::Object(fields) => Value::from_pairs(
+            fields
+                .iter()
+                .map(|(key, value)| (key.as_str(), to_value(value))),
+        ),
     }
 }
 
@@ -134,7 +149,12 @@ mod tests {
     #[test]
     fn values_keep_their_types_there_and_back() {
         let text = r#"{"a":[1,-2,18446744073709551615,1.5,"x",true,null],"b":{"c":"d"},"e":[]}"#;
-        assert_eq!(from_value(&parse(text.as_bytes()).unwrap()).unwrap().to_string(), text);
+        assert_eq!(
+            from_value(&parse(text.as_bytes()).unwrap())
+                .unwrap()
+                .to_string(),
+            text
+        );
         let json: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(from_value(&to_value(&json)).unwrap(), json);
     }
@@ -142,7 +162,18 @@ mod tests {
     #[test]
     fn loose_json_is_refused() {
         let deep = "[".repeat(200) + &"]".repeat(200);
-        for text in [r#"{"a":1,"a":2}"#, r#"{"a":"\u0000"}"#, r#"{"\u0000":1}"#, "{} {}", "{", "", "\u{feff}{}", r#"{"a":"\ud800"}"#, "NaN", &deep] {
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":"\u0000"}"#,
+            r#"{"\u0000":1}"#,
+            "{} {}",
+            "{",
+            "",
+            "\u{feff}{}",
+            r#"{"a":"\ud800"}"#,
+            "NaN",
+            &deep,
+        ] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(parse(b"{\"a\":\"\xff\"}").is_err());

@@ -106,17 +106,53 @@ impl Operation {
     }
 }
 
-const fn input(name: &'static str, kind: InputKind, presence: Presence, missing: Kind, malformed: Kind) -> InputSpec {
-    InputSpec { name, kind, presence, missing, malformed }
+const fn input(
+    name: &'static str,
+    kind: InputKind,
+    presence: Presence,
+    missing: Kind,
+    malformed: Kind,
+) -> InputSpec {
+    InputSpec {
+        name,
+        kind,
+        presence,
+        missing,
+        malformed,
+    }
 }
 
 use InputKind::{Email, Flag, Line, Object, Password, Secret, Text, Texts, Token};
 use Presence::{Optional, Required, WhenNamed};
 
-const EMAIL: InputSpec = input("email", Email, Required, Kind::MissingEmail, Kind::InvalidEmail);
-const PASSWORD: InputSpec = input("password", Password, Required, Kind::MissingPassword, Kind::MalformedInput);
-const CAPTCHA: InputSpec = input("captcha", Token, Optional, Kind::MissingCaptcha, Kind::InvalidCaptcha);
-const ONE_TIME: InputSpec = input("token", Token, Required, Kind::MissingToken, Kind::InvalidToken);
+const EMAIL: InputSpec = input(
+    "email",
+    Email,
+    Required,
+    Kind::MissingEmail,
+    Kind::InvalidEmail,
+);
+const PASSWORD: InputSpec = input(
+    "password",
+    Password,
+    Required,
+    Kind::MissingPassword,
+    Kind::MalformedInput,
+);
+const CAPTCHA: InputSpec = input(
+    "captcha",
+    Token,
+    Optional,
+    Kind::MissingCaptcha,
+    Kind::InvalidCaptcha,
+);
+const ONE_TIME: InputSpec = input(
+    "token",
+    Token,
+    Required,
+    Kind::MissingToken,
+    Kind::InvalidToken,
+);
 const SIGNED_IN: &[&str] = &["user", "session", "team"];
 
 /// Every operation, in the order of the documentation.
@@ -125,13 +161,31 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "exchange_partner_token",
         verb: Verb::ExchangePartnerToken,
         inputs: &[
-            input("key", Token, Required, Kind::UnauthorizedKey, Kind::UnauthorizedKey),
+            input(
+                "key",
+                Token,
+                Required,
+                Kind::UnauthorizedKey,
+                Kind::UnauthorizedKey,
+            ),
             EMAIL,
-            input("uid", Secret, Required, Kind::MissingUid, Kind::MalformedInput),
+            input(
+                "uid",
+                Secret,
+                Required,
+                Kind::MissingUid,
+                Kind::MalformedInput,
+            ),
         ],
         gives: &["user"],
         subject: Subject::Account,
-        raises: &[Kind::UnauthorizedKey, Kind::ExpiredKey, Kind::BrowserOrigin, Kind::UidMismatch, Kind::Forbidden],
+        raises: &[
+            Kind::UnauthorizedKey,
+            Kind::ExpiredKey,
+            Kind::BrowserOrigin,
+            Kind::UidMismatch,
+            Kind::Forbidden,
+        ],
     },
     Operation {
         name: "sign_in_password",
@@ -144,10 +198,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "register",
         verb: Verb::Register,
-        inputs: &[EMAIL, PASSWORD, input("name", Line, Required, Kind::MissingName, Kind::InvalidName), CAPTCHA],
+        inputs: &[
+            EMAIL,
+            PASSWORD,
+            input("name", Line, Required, Kind::MissingName, Kind::InvalidName),
+            CAPTCHA,
+        ],
         gives: SIGNED_IN,
         subject: Subject::Session,
-        raises: &[Kind::EmailTaken, Kind::WeakPassword, Kind::RegistrationClosed, Kind::MissingCaptcha],
+        raises: &[
+            Kind::EmailTaken,
+            Kind::WeakPassword,
+            Kind::RegistrationClosed,
+            Kind::MissingCaptcha,
+        ],
     },
     Operation {
         name: "verify_email",
@@ -160,7 +224,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "resend_verification",
         verb: Verb::ResendVerification,
-        inputs: &[input("token", Token, Required, Kind::Unauthorized, Kind::Unauthorized), CAPTCHA],
+        inputs: &[
+            input(
+                "token",
+                Token,
+                Required,
+                Kind::Unauthorized,
+                Kind::Unauthorized,
+            ),
+            CAPTCHA,
+        ],
         gives: SIGNED_IN,
         subject: Subject::Session,
         raises: &[Kind::MissingCaptcha],
@@ -169,8 +242,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "refresh_session",
         verb: Verb::RefreshSession,
         inputs: &[
-            input("token", Token, Required, Kind::MissingRefreshToken, Kind::InvalidRefreshToken),
-            input("rotate", Flag, Optional, Kind::MalformedInput, Kind::MalformedInput),
+            input(
+                "token",
+                Token,
+                Required,
+                Kind::MissingRefreshToken,
+                Kind::InvalidRefreshToken,
+            ),
+            input(
+                "rotate",
+                Flag,
+                Optional,
+                Kind::MalformedInput,
+                Kind::MalformedInput,
+            ),
         ],
         gives: SIGNED_IN,
         subject: Subject::Session,
@@ -181,9 +266,27 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         verb: Verb::ForgotPassword,
         inputs: &[
             EMAIL,
-            input("notify", Flag, Optional, Kind::MalformedInput, Kind::MalformedInput),
-            input("link", Text, Optional, Kind::LinkNotAllowed, Kind::LinkNotAllowed),
-            input("proof", Token, Optional, Kind::Unauthorized, Kind::Unauthorized),
+            input(
+                "notify",
+                Flag,
+                Optional,
+                Kind::MalformedInput,
+                Kind::MalformedInput,
+            ),
+            input(
+                "link",
+                Text,
+                Optional,
+                Kind::LinkNotAllowed,
+                Kind::LinkNotAllowed,
+            ),
+            input(
+                "proof",
+                Token,
+                Optional,
+                Kind::Unauthorized,
+                Kind::Unauthorized,
+            ),
         ],
         gives: &["reset_token"],
         subject: Subject::Nobody,
@@ -209,8 +312,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "sign_in_provider",
         verb: Verb::SignInProvider,
         inputs: &[
-            input("provider", Line, Required, Kind::MissingProvider, Kind::InvalidProvider),
-            input("token", Token, Required, Kind::MissingProviderData, Kind::InvalidProviderData),
+            input(
+                "provider",
+                Line,
+                Required,
+                Kind::MissingProvider,
+                Kind::InvalidProvider,
+            ),
+            input(
+                "token",
+                Token,
+                Required,
+                Kind::MissingProviderData,
+                Kind::InvalidProviderData,
+            ),
         ],
         gives: SIGNED_IN,
         subject: Subject::Session,
@@ -220,13 +335,55 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "open_browser",
         verb: Verb::OpenBrowser,
         inputs: &[
-            input("login_token", Token, Optional, Kind::InvalidLoginToken, Kind::InvalidLoginToken),
-            input("access_token", Token, WhenNamed, Kind::InvalidLoginToken, Kind::InvalidLoginToken),
-            input("roles", Texts, WhenNamed, Kind::InvalidDestination, Kind::InvalidDestination),
-            input("onboarding", Flag, Optional, Kind::MalformedInput, Kind::MalformedInput),
-            input("return_to", Text, Optional, Kind::MalformedInput, Kind::MalformedInput),
-            input("destination", Line, WhenNamed, Kind::InvalidDestination, Kind::InvalidDestination),
-            input("placeholders", Object, WhenNamed, Kind::InvalidDestination, Kind::InvalidDestination),
+            input(
+                "login_token",
+                Token,
+                Optional,
+                Kind::InvalidLoginToken,
+                Kind::InvalidLoginToken,
+            ),
+            input(
+                "access_token",
+                Token,
+                WhenNamed,
+                Kind::InvalidLoginToken,
+                Kind::InvalidLoginToken,
+            ),
+            input(
+                "roles",
+                Texts,
+                WhenNamed,
+                Kind::InvalidDestination,
+                Kind::InvalidDestination,
+            ),
+            input(
+                "onboarding",
+                Flag,
+                Optional,
+                Kind::MalformedInput,
+                Kind::MalformedInput,
+            ),
+            input(
+                "return_to",
+                Text,
+                Optional,
+                Kind::MalformedInput,
+                Kind::MalformedInput,
+            ),
+            input(
+                "destination",
+                Line,
+                WhenNamed,
+                Kind::InvalidDestination,
+                Kind::InvalidDestination,
+            ),
+            input(
+                "placeholders",
+                Object,
+                WhenNamed,
+                Kind::InvalidDestination,
+                Kind::InvalidDestination,
+            ),
         ],
         gives: &[],
         subject: Subject::Nobody,
@@ -241,9 +398,17 @@ mod tests {
     #[test]
     fn names_are_unique() {
         for operation in OPERATIONS {
-            assert_eq!(Operation::named(operation.name).unwrap().verb, operation.verb);
+            assert_eq!(
+                Operation::named(operation.name).unwrap().verb,
+                operation.verb
+            );
             for input in operation.inputs {
-                assert!(std::ptr::eq(operation.input(input.name).unwrap(), input), "{} {}", operation.name, input.name);
+                assert!(
+                    std::ptr::eq(operation.input(input.name).unwrap(), input),
+                    "{} {}",
+                    operation.name,
+                    input.name
+                );
             }
         }
     }

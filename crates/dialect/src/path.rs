@@ -19,13 +19,21 @@ pub(crate) enum Segment {
 
 impl Pattern {
     pub(crate) fn parse(text: &str) -> Result<Pattern, String> {
-        let rest = text.strip_prefix('/').ok_or_else(|| format!("the path `{text}` must begin with `/`"))?;
-        let segments = rest.split('/').map(|part| segment(text, part)).collect::<Result<Vec<_>, _>>()?;
+        let rest = text
+            .strip_prefix('/')
+            .ok_or_else(|| format!("the path `{text}` must begin with `/`"))?;
+        let segments = rest
+            .split('/')
+            .map(|part| segment(text, part))
+            .collect::<Result<Vec<_>, _>>()?;
         let empty = |segment: &Segment| *segment == Segment::Literal(String::new());
         if segments.iter().rev().skip(1).any(empty) {
             return Err(format!("the path `{text}` has an empty segment"));
         }
-        let pattern = Pattern { text: text.to_owned(), segments };
+        let pattern = Pattern {
+            text: text.to_owned(),
+            segments,
+        };
         let mut names: Vec<&str> = pattern.parameters().collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -49,10 +57,12 @@ impl Pattern {
     pub(crate) fn overlaps(&self, other: &Pattern) -> bool {
         let either = |pair: (&Segment, &Segment)| match pair {
             (Segment::Literal(one), Segment::Literal(two)) => one == two,
-            (Segment::Literal(text), Segment::Parameter(_)) | (Segment::Parameter(_), Segment::Literal(text)) => !text.is_empty(),
+            (Segment::Literal(text), Segment::Parameter(_))
+            | (Segment::Parameter(_), Segment::Literal(text)) => !text.is_empty(),
             (Segment::Parameter(_), Segment::Parameter(_)) => true,
         };
-        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(either)
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(either)
     }
 
     pub(crate) fn matches(&self, segments: &[Decoded<'_>]) -> bool {
@@ -65,16 +75,27 @@ impl Pattern {
 }
 
 fn segment(path: &str, part: &str) -> Result<Segment, String> {
-    if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if let Some(name) = part
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+    {
+        let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         return match plain {
             true => Ok(Segment::Parameter(name.to_owned())),
-            false => Err(format!("`{{{name}}}` in the path `{path}` is no parameter name; write letters, digits and `_`")),
+            false => Err(format!(
+                "`{{{name}}}` in the path `{path}` is no parameter name; write letters, digits and `_`"
+            )),
         };
     }
-    match part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&b)) {
+    match part
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&b))
+    {
         true => Ok(Segment::Literal(part.to_owned())),
-        false => Err(format!("the segment `{part}` of the path `{path}` is neither plain text nor one whole `{{parameter}}`")),
+        false => Err(format!(
+            "the segment `{part}` of the path `{path}` is neither plain text nor one whole `{{parameter}}`"
+        )),
     }
 }
 
@@ -84,7 +105,14 @@ pub(crate) type Decoded<'a> = Option<Cow<'a, str>>;
 /// The segments of a request's path. An encoded `/` stays inside its segment.
 pub(crate) fn decode(path: &str) -> Vec<Decoded<'_>> {
     let rest = path.strip_prefix('/').unwrap_or(path);
-    rest.split('/').map(|part| percent_decode_str(part).decode_utf8().ok().filter(|text| !text.contains('\0'))).collect()
+    rest.split('/')
+        .map(|part| {
+            percent_decode_str(part)
+                .decode_utf8()
+                .ok()
+                .filter(|text| !text.contains('\0'))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -137,7 +165,11 @@ mod tests {
 
     #[test]
     fn overlap_means_that_one_path_fits_both() {
-        let overlap = |one, two| Pattern::parse(one).unwrap().overlaps(&Pattern::parse(two).unwrap());
+        let overlap = |one, two| {
+            Pattern::parse(one)
+                .unwrap()
+                .overlaps(&Pattern::parse(two).unwrap())
+        };
         assert!(overlap("/a/{x}", "/a/b"));
         assert!(overlap("/{y}/b", "/a/{x}"));
         assert!(!overlap("/a/{x}", "/a/"));

@@ -1,10 +1,11 @@
 //! From checked inputs to one operation of the identity core.
 
-use vestibule_identity::{
-    Cx, Error, ExchangePartnerToken, ForgotPassword, Identity, Kind, ProviderKind, Refresh, Register, ResendVerification, ResetPassword,
-    SessionKind, SignInPassword, SignInProvider, VerifyEmail,
-};
 use secrecy::ExposeSecret;
+use vestibule_identity::{
+    Cx, Error, ExchangePartnerToken, ForgotPassword, Identity, Kind, ProviderKind, Refresh,
+    Register, ResendVerification, ResetPassword, SessionKind, SignInPassword, SignInProvider,
+    VerifyEmail,
+};
 
 use crate::inputs::Inputs;
 use crate::operation::Verb;
@@ -13,18 +14,56 @@ use crate::scope::Outcome;
 const KIND: SessionKind = SessionKind::Api;
 
 /// Runs the operation. A browser's wish is not run here: the surface that owns the cookie does.
-pub(crate) async fn perform(identity: &Identity, cx: &Cx, verb: Verb, mut inputs: Inputs) -> Result<Outcome, Error> {
+pub(crate) async fn perform(
+    identity: &Identity,
+    cx: &Cx,
+    verb: Verb,
+    mut inputs: Inputs,
+) -> Result<Outcome, Error> {
     let signed_in = match verb {
-        Verb::SignInPassword => identity.sign_in_password(cx, sign_in_password(&mut inputs)).await?,
+        Verb::SignInPassword => {
+            identity
+                .sign_in_password(cx, sign_in_password(&mut inputs))
+                .await?
+        }
         Verb::Register => {
             let (email, password) = (inputs.text("email"), inputs.secret("password"));
-            let (name, captcha) = (inputs.text("name"), plain(inputs.optional_secret("captcha")));
-            identity.register(cx, Register { email, password, name, captcha, kind: KIND }).await?
+            let (name, captcha) = (
+                inputs.text("name"),
+                plain(inputs.optional_secret("captcha")),
+            );
+            identity
+                .register(
+                    cx,
+                    Register {
+                        email,
+                        password,
+                        name,
+                        captcha,
+                        kind: KIND,
+                    },
+                )
+                .await?
         }
-        Verb::VerifyEmail => identity.verify_email(cx, VerifyEmail { token: inputs.secret("token"), kind: KIND }).await?,
+        Verb::VerifyEmail => {
+            identity
+                .verify_email(
+                    cx,
+                    VerifyEmail {
+                        token: inputs.secret("token"),
+                        kind: KIND,
+                    },
+                )
+                .await?
+        }
         Verb::ResendVerification => {
-            let (token, captcha) = (inputs.secret("token"), plain(inputs.optional_secret("captcha")));
-            identity.resend_verification(cx, ResendVerification { token, captcha }).await?
+            let (token, captcha) = (
+                inputs.secret("token"),
+                plain(inputs.optional_secret("captcha")),
+            );
+            identity
+                .resend_verification(cx, ResendVerification { token, captcha })
+                .await?
         }
         Verb::RefreshSession => {
             let (token, rotate) = (inputs.secret("token"), inputs.flag("rotate"));
@@ -32,39 +71,91 @@ pub(crate) async fn perform(identity: &Identity, cx: &Cx, verb: Verb, mut inputs
         }
         Verb::SignInProvider => {
             let provider = provider(&inputs.text("provider"))?;
-            identity.sign_in_provider(cx, SignInProvider { provider, token: inputs.secret("token"), kind: KIND }).await?
+            identity
+                .sign_in_provider(
+                    cx,
+                    SignInProvider {
+                        provider,
+                        token: inputs.secret("token"),
+                        kind: KIND,
+                    },
+                )
+                .await?
         }
         _ => return perform_unsigned(identity, cx, verb, inputs).await,
     };
-    Ok(Outcome { signed_in: Some(signed_in), ..Outcome::default() })
+    Ok(Outcome {
+        signed_in: Some(signed_in),
+        ..Outcome::default()
+    })
 }
 
 /// The operations after which nobody is signed in.
-async fn perform_unsigned(identity: &Identity, cx: &Cx, verb: Verb, mut inputs: Inputs) -> Result<Outcome, Error> {
+async fn perform_unsigned(
+    identity: &Identity,
+    cx: &Cx,
+    verb: Verb,
+    mut inputs: Inputs,
+) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     match verb {
         Verb::ExchangePartnerToken => {
-            let (key, email, uid) = (inputs.secret("key"), inputs.text("email"), inputs.secret("uid"));
-            outcome.account = Some(identity.exchange_partner_token(cx, ExchangePartnerToken { key, email, uid }).await?);
+            let (key, email, uid) = (
+                inputs.secret("key"),
+                inputs.text("email"),
+                inputs.secret("uid"),
+            );
+            outcome.account = Some(
+                identity
+                    .exchange_partner_token(cx, ExchangePartnerToken { key, email, uid })
+                    .await?,
+            );
         }
         Verb::ForgotPassword => {
             let (email, notify) = (inputs.text("email"), inputs.flag("notify"));
-            let (link, proof) = (inputs.optional_text("link"), inputs.optional_secret("proof"));
-            let token = identity.forgot_password(cx, ForgotPassword { email, notify, link, proof }).await?;
+            let (link, proof) = (
+                inputs.optional_text("link"),
+                inputs.optional_secret("proof"),
+            );
+            let token = identity
+                .forgot_password(
+                    cx,
+                    ForgotPassword {
+                        email,
+                        notify,
+                        link,
+                        proof,
+                    },
+                )
+                .await?;
             outcome.reset_token = Some(token.expose_secret().to_owned());
         }
         Verb::ResetPassword => {
             let (token, password) = (inputs.secret("token"), inputs.secret("password"));
-            outcome.account = Some(identity.reset_password(cx, ResetPassword { token, password }).await?);
+            outcome.account = Some(
+                identity
+                    .reset_password(cx, ResetPassword { token, password })
+                    .await?,
+            );
         }
-        Verb::EmailExists => outcome.exists = Some(identity.email_exists(cx, inputs.text("email")).await?),
-        other => return Err(Error::internal(format!("{other:?} is not an operation that answers JSON"))),
+        Verb::EmailExists => {
+            outcome.exists = Some(identity.email_exists(cx, inputs.text("email")).await?)
+        }
+        other => {
+            return Err(Error::internal(format!(
+                "{other:?} is not an operation that answers JSON"
+            )));
+        }
     }
     Ok(outcome)
 }
 
 pub(crate) fn sign_in_password(inputs: &mut Inputs) -> SignInPassword {
-    SignInPassword { email: inputs.text("email"), password: inputs.secret("password"), kind: KIND }
+    SignInPassword {
+        email: inputs.text("email"),
+        password: inputs.secret("password"),
+        kind: KIND,
+    }
 }
 
 fn plain(secret: Option<secrecy::SecretString>) -> Option<String> {

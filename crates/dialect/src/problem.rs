@@ -38,7 +38,11 @@ impl std::error::Error for Problems {}
 
 impl Problems {
     pub(crate) fn one(file: &str, message: String) -> Problems {
-        Problems(vec![Problem { file: file.to_owned(), line: 0, message }])
+        Problems(vec![Problem {
+            file: file.to_owned(),
+            line: 0,
+            message,
+        }])
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use minijinja::value::{Object, Value};
 use vestibule_identity::{Account, Micros, Session, SignedIn, Team, Tenant};
 
+use crate::call::Call;
 use crate::problem::did_you_mean;
 
 /// A name that a scope has.
@@ -30,12 +30,18 @@ pub(crate) fn check_name(dotted: &str, roots: &[Root]) -> Result<(), String> {
     let mut parts = dotted.splitn(3, '.');
     let (name, field) = (parts.next().unwrap_or_default(), parts.next());
     let Some(root) = roots.iter().find(|root| root.name == name) else {
-        return Err(format!("`{name}` names nothing here{}", did_you_mean(name, roots.iter().map(|root| root.name))));
+        return Err(format!(
+            "`{name}` names nothing here{}",
+            did_you_mean(name, roots.iter().map(|root| root.name))
+        ));
     };
     match (&root.fields, field) {
         (Fields::None, Some(field)) => Err(format!("`{name}` has no fields, so no `{field}`")),
         (Fields::Only(known), Some(field)) if !known.iter().any(|known| known == field) => {
-            Err(format!("`{name}` has no `{field}`{}", did_you_mean(field, known.iter().map(String::as_str))))
+            Err(format!(
+                "`{name}` has no `{field}`{}",
+                did_you_mean(field, known.iter().map(String::as_str))
+            ))
         }
         _ => Ok(()),
     }
@@ -57,17 +63,41 @@ pub(crate) fn input_roots(parameters: Vec<String>) -> Vec<Root> {
 pub(crate) fn reply_roots(gives: &[&str], tokens: Option<Vec<String>>) -> Vec<Root> {
     let only = |names: Vec<&str>| Fields::Only(names.into_iter().map(str::to_owned).collect());
     let mut roots = vec![
-        Root { name: "user", fields: only(names(USER)) },
-        Root { name: "session", fields: only(names(SESSION)) },
-        Root { name: "team", fields: only(names(TEAM)) },
-        Root { name: "exists", fields: Fields::None },
-        Root { name: "reset_token", fields: Fields::None },
+        Root {
+            name: "user",
+            fields: only(names(USER)),
+        },
+        Root {
+            name: "session",
+            fields: only(names(SESSION)),
+        },
+        Root {
+            name: "team",
+            fields: only(names(TEAM)),
+        },
+        Root {
+            name: "exists",
+            fields: Fields::None,
+        },
+        Root {
+            name: "reset_token",
+            fields: Fields::None,
+        },
     ];
     roots.retain(|root| gives.contains(&root.name));
-    roots.push(Root { name: "tenant", fields: only(names(TENANT)) });
-    roots.push(Root { name: "now", fields: Fields::None });
+    roots.push(Root {
+        name: "tenant",
+        fields: only(names(TENANT)),
+    });
+    roots.push(Root {
+        name: "now",
+        fields: Fields::None,
+    });
     if let Some(tokens) = tokens {
-        roots.push(Root { name: "token", fields: Fields::Only(tokens) });
+        roots.push(Root {
+            name: "token",
+            fields: Fields::Only(tokens),
+        });
     }
     roots
 }
@@ -97,8 +127,12 @@ const USER: Getters<Account> = &[
 
 const SESSION: Getters<Session> = &[
     ("id", |session| Value::from(session.id.as_str())),
-    ("created_at", |session| Value::from(session.created_at.secs())),
-    ("expires_at", |session| Value::from(session.expires_at.secs())),
+    ("created_at", |session| {
+        Value::from(session.created_at.secs())
+    }),
+    ("expires_at", |session| {
+        Value::from(session.expires_at.secs())
+    }),
 ];
 
 const TEAM: Getters<Team> = &[
@@ -106,7 +140,9 @@ const TEAM: Getters<Team> = &[
     ("name", |team| Value::from(team.name.as_str())),
     ("role", |team| Value::from(team.role.as_str())),
     ("project_id", |team| Value::from(team.project_id.as_str())),
-    ("project_name", |team| Value::from(team.project_name.as_str())),
+    ("project_name", |team| {
+        Value::from(team.project_name.as_str())
+    }),
 ];
 
 const TENANT: Getters<Arc<Tenant>> = &[
@@ -135,7 +171,10 @@ impl<T: Send + Sync + 'static> Object for View<T> {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.getters.iter().find(|(name, _)| *name == key).map(|(_, get)| get(&self.of))
+        self.getters
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, get)| get(&self.of))
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
@@ -152,7 +191,7 @@ pub(crate) struct RequestScope {
     pub body: Value,
     pub query: Value,
     pub path: Value,
-    pub headers: HeaderMap,
+    pub call: Arc<Call>,
     pub bearer: Option<Value>,
 }
 
@@ -189,8 +228,10 @@ impl Object for Headers {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        let headers = &self.0.headers;
-        let value = headers.get(key).or_else(|| headers.get(key.replace('_', "-")))?;
+        let headers = &self.0.call.headers;
+        let value = headers
+            .get(key)
+            .or_else(|| headers.get(key.replace('_', "-")))?;
         value.to_str().ok().map(Value::from)
     }
 }
@@ -220,9 +261,17 @@ pub(crate) struct ReplyScope {
 impl ReplyScope {
     pub(crate) fn new(outcome: &Outcome, tenant: &Arc<Tenant>, now: Micros) -> ReplyScope {
         let signed_in = outcome.signed_in.as_ref();
-        let account = outcome.account.as_ref().or(signed_in.map(|signed_in| &signed_in.account));
+        let account = outcome
+            .account
+            .as_ref()
+            .or(signed_in.map(|signed_in| &signed_in.account));
         // Nobody is in a team before the address is verified: the name is there, its value is none.
-        let team = |signed_in: &SignedIn| signed_in.team.clone().map_or(Value::from(()), |team| view(team, TEAM));
+        let team = |signed_in: &SignedIn| {
+            signed_in
+                .team
+                .clone()
+                .map_or(Value::from(()), |team| view(team, TEAM))
+        };
         ReplyScope {
             user: account.map(|account| view(account.clone(), USER)),
             session: signed_in.map(|signed_in| view(signed_in.session.clone(), SESSION)),
@@ -236,7 +285,10 @@ impl ReplyScope {
     }
 
     pub(crate) fn with_tokens(self, tokens: BTreeMap<String, Value>) -> ReplyScope {
-        ReplyScope { tokens: Some(Value::from(tokens)), ..self }
+        ReplyScope {
+            tokens: Some(Value::from(tokens)),
+            ..self
+        }
     }
 }
 

@@ -47,10 +47,19 @@ impl Shape {
             _ => None,
         };
         let whole = match &self {
-            Shape::List(items) => items.iter().map(fixed).collect::<Option<Vec<_>>>().map(Json::Array),
+            Shape::List(items) => items
+                .iter()
+                .map(fixed)
+                .collect::<Option<Vec<_>>>()
+                .map(Json::Array),
             Shape::Table(fields) => {
-                let field = |(key, shape): &(String, Shape)| fixed(shape).map(|json| (key.clone(), json));
-                fields.iter().map(field).collect::<Option<serde_json::Map<_, _>>>().map(Json::Object)
+                let field =
+                    |(key, shape): &(String, Shape)| fixed(shape).map(|json| (key.clone(), json));
+                fields
+                    .iter()
+                    .map(field)
+                    .collect::<Option<serde_json::Map<_, _>>>()
+                    .map(Json::Object)
             }
             _ => None,
         };
@@ -61,9 +70,16 @@ impl Shape {
     pub(crate) fn json(&self, scope: &Value) -> Result<Json, Error> {
         Ok(match self {
             Shape::Fixed(json) => json.clone(),
-            Shape::Typed(code) => json::from_value(&code.evaluate(scope)?).map_err(|error| in_code(error, code))?,
+            Shape::Typed(code) => {
+                json::from_value(&code.evaluate(scope)?).map_err(|error| in_code(error, code))?
+            }
             Shape::Text(parts) => Json::String(concatenated(parts, scope)?),
-            Shape::List(items) => Json::Array(items.iter().map(|item| item.json(scope)).collect::<Result<_, _>>()?),
+            Shape::List(items) => Json::Array(
+                items
+                    .iter()
+                    .map(|item| item.json(scope))
+                    .collect::<Result<_, _>>()?,
+            ),
             Shape::Table(fields) => {
                 let mut object = serde_json::Map::with_capacity(fields.len());
                 for (key, shape) in fields {
@@ -80,9 +96,15 @@ impl Shape {
             Shape::Fixed(json) => json::to_value(json),
             Shape::Typed(code) => code.evaluate(scope)?,
             Shape::Text(parts) => Value::from(concatenated(parts, scope)?),
-            Shape::List(items) => items.iter().map(|item| item.value(scope)).collect::<Result<Vec<_>, _>>()?.into(),
+            Shape::List(items) => items
+                .iter()
+                .map(|item| item.value(scope))
+                .collect::<Result<Vec<_>, _>>()?
+                .into(),
             Shape::Table(fields) => {
-                let pairs = fields.iter().map(|(key, shape)| Ok((key.as_str(), shape.value(scope)?)));
+                let pairs = fields
+                    .iter()
+                    .map(|(key, shape)| Ok((key.as_str(), shape.value(scope)?)));
                 Value::from_pairs(pairs.collect::<Result<Vec<_>, Error>>()?)
             }
         })
@@ -110,7 +132,10 @@ impl Part {
 }
 
 fn in_code(error: Error, code: &Code) -> Error {
-    Error::new(error.kind(), format!("`{}`: {}", code.source, error.detail().unwrap_or_default()))
+    Error::new(
+        error.kind(),
+        format!("`{}`: {}", code.source, error.detail().unwrap_or_default()),
+    )
 }
 
 fn concatenated(parts: &[Part], scope: &Value) -> Result<String, Error> {
@@ -137,12 +162,15 @@ fn parts(text: &str, mode: Mode) -> Result<Vec<Part>, String> {
             parts.push(Part::Plain(rest[..start].to_owned()));
         }
         let inner = &rest[start + 2..];
-        let end = end_of_code(inner).ok_or_else(|| format!("`{text}` opens `{{{{` and does not close it"))?;
+        let end = end_of_code(inner)
+            .ok_or_else(|| format!("`{text}` opens `{{{{` and does not close it"))?;
         parts.push(Part::Code(Code::compile(&inner[..end], mode)?));
         rest = &inner[end + 2..];
     }
     if rest.contains("{%") {
-        return Err(format!("`{text}` has a `{{% %}}` block; only expressions are known here"));
+        return Err(format!(
+            "`{text}` has a `{{% %}}` block; only expressions are known here"
+        ));
     }
     if !rest.is_empty() {
         parts.push(Part::Plain(rest.to_owned()));
@@ -178,7 +206,10 @@ mod tests {
     fn render(text: &str) -> Result<String, String> {
         let scope = json::parse(br#"{"n":8,"name":"A<b>","none":null}"#).unwrap();
         let shape = Shape::of_text(text, Mode::Reply)?;
-        shape.json(&scope).map(|json| json.to_string()).map_err(|error| error.to_string())
+        shape
+            .json(&scope)
+            .map(|json| json.to_string())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -198,7 +229,15 @@ mod tests {
             assert_eq!(render(text).unwrap(), expected, "{text}");
         }
         assert!(render("{{ n").unwrap_err().contains("does not close"));
-        assert!(render("{% if n %}").unwrap_err().contains("only expressions"));
-        assert!(render("{{ missing }}").unwrap_err().contains("names nothing"));
+        assert!(
+            render("{% if n %}")
+                .unwrap_err()
+                .contains("only expressions")
+        );
+        assert!(
+            render("{{ missing }}")
+                .unwrap_err()
+                .contains("names nothing")
+        );
     }
 }

@@ -6,14 +6,17 @@ use vestibule_identity::{Error, Kind, Tenant};
 
 use crate::layers::Host;
 
-/// Passes a request whose `Origin` is the tenant's own or the host it was sent to; without `Origin`, one that
-/// `Sec-Fetch-Site` vouches for. Browsers send at least one of the two with every form.
+/// Passes a request whose `Origin` is the tenant's own or the host it was sent to, or that `Sec-Fetch-Site` vouches for:
+/// under our `Referrer-Policy: no-referrer` browsers send forms of ours with `Origin: null` (Fetch, "append a request
+/// `Origin` header"). No script can set either header.
 pub(crate) fn check(headers: &HeaderMap, tenant: &Tenant, host: &Host) -> Result<(), Error> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
+    let vouched = || headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none");
     let same = match (origins.next(), origins.next()) {
+        (Some(origin), None) if origin == "null" => vouched(),
         (Some(origin), None) => origin.to_str().is_ok_and(|origin| is_own_origin(origin, tenant, host)),
         (Some(_), Some(_)) => false,
-        (None, _) => headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none"),
+        (None, _) => vouched(),
     };
     if same { Ok(()) } else { Err(Error::with_detail(Kind::Forbidden, "This request did not come from our own page.")) }
 }
@@ -68,9 +71,12 @@ mod tests {
             "HTTPS://LMS.ACME.TEST", "file://", "chrome-extension://lms.acme.test", "https://lms.acme.test https://evil.test",
         ] {
             assert!(!passes("lms.acme.test", &[("origin", origin)]), "{origin} passed");
-            assert!(!passes("lms.acme.test", &[("origin", origin), ("sec-fetch-site", "same-origin")]), "{origin} passed");
+            let vouched = passes("lms.acme.test", &[("origin", origin), ("sec-fetch-site", "same-origin")]);
+            assert_eq!(vouched, origin == "null", "{origin}");
         }
         assert!(!passes("lms.acme.test", &[]));
+        assert!(!passes("lms.acme.test", &[("origin", "null"), ("sec-fetch-site", "cross-site")]));
+        assert!(!passes("lms.acme.test", &[("origin", "null"), ("sec-fetch-site", "same-site")]));
         assert!(!passes("lms.acme.test", &[("sec-fetch-site", "same-site")]));
         assert!(!passes("lms.acme.test", &[("sec-fetch-site", "cross-site")]));
         assert!(!passes("lms.acme.test", &[("origin", "https://lms.acme.test"), ("origin", "https://evil.test")]));

@@ -10,19 +10,6 @@ const LONGEST: usize = 2048;
 const MOST_DECODINGS: usize = 3;
 /// RFC 3986 unreserved characters stay; everything else in a path segment is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// First segments of the paths that this server answers itself.
-const OURS: &[&str] = &[
-    "account",
-    "forgot-password",
-    "login",
-    "onboarding",
-    "reset-password",
-    "sign-in",
-    "sign-out",
-    "sign-up",
-    "verify-email",
-];
-
 /// A path on this host, safe to be followed: exactly one leading `/`; no scheme, host, backslash, control character or
 /// `//`, as it stands and however often it is decoded. `None` for anything else.
 pub(crate) fn internal_path(text: &str) -> Option<String> {
@@ -54,24 +41,6 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The place of an internal path: on this host, or at the tenant's app where that lives on a host of its own and the
-/// path is none of our pages.
-pub(crate) fn place(tenant: &Tenant, path: &str) -> String {
-    let first = path.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
-    match foreign_app(tenant) {
-        Some(app) if !OURS.contains(&first) => format!("{}{path}", app.origin().ascii_serialization()),
-        _ => path.to_owned(),
-    }
-}
-
-/// The tenant's app, when its host is none of the tenant's domains.
-fn foreign_app(tenant: &Tenant) -> Option<Url> {
-    let app = Url::parse(tenant.file.app_url.as_deref()?).ok()?;
-    let host = app.host_str()?;
-    let ours = host == tenant.canonical_domain() || tenant.file.domains.iter().any(|domain| domain == host);
-    (!ours).then_some(app)
-}
-
 /// The origin that redirects after our forms lead to, for `form-action`.
 pub(crate) fn app_origin(tenant: &Tenant) -> Option<String> {
     let app = Url::parse(tenant.file.app_url.as_deref()?).ok()?;
@@ -80,8 +49,12 @@ pub(crate) fn app_origin(tenant: &Tenant) -> Option<String> {
 
 /// Where `/` leads a signed-in person: the app, unless that is this very address.
 pub(crate) fn home_from_root(tenant: &Tenant) -> String {
+    let is_here = |app: &Url| {
+        let host = app.host_str().unwrap_or_default();
+        host == tenant.canonical_domain() || tenant.file.domains.iter().any(|domain| domain == host)
+    };
     match tenant.file.app_url.as_deref().and_then(|app| Url::parse(app).ok()) {
-        Some(app) if app.path() == "/" && foreign_app(tenant).is_none() => "/account".to_owned(),
+        Some(app) if app.path() == "/" && is_here(&app) => "/account".to_owned(),
         _ => tenant.home().to_owned(),
     }
 }
@@ -100,7 +73,7 @@ pub(crate) fn destination(tenant: &Tenant, name: &str, values: &BTreeMap<String,
         rest = tail;
     }
     filled.push_str(rest);
-    Some(if filled.starts_with('/') { place(tenant, &filled) } else { filled })
+    Some(filled)
 }
 
 /// `target` with `options` added to its query, before any fragment.
@@ -173,15 +146,11 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_an_app_elsewhere_lead_there() {
-        let here = sample_tenant("app_url = 'https://lms.acme.test/'");
-        let elsewhere = sample_tenant("app_url = 'https://app.example:8443/start'");
-        assert_eq!(place(&here, "/dashboard"), "/dashboard");
-        assert_eq!(place(&elsewhere, "/dashboard"), "https://app.example:8443/dashboard");
-        assert_eq!(place(&elsewhere, "/account?x=1"), "/account?x=1");
-        assert_eq!(place(&elsewhere, "/accounting"), "https://app.example:8443/accounting");
-        assert_eq!(home_from_root(&here), "/account");
-        assert_eq!(home_from_root(&elsewhere), "https://app.example:8443/start");
+    fn root_does_not_lead_to_itself() {
+        assert_eq!(home_from_root(&sample_tenant("")), "/account");
+        assert_eq!(home_from_root(&sample_tenant("app_url = 'https://lms.acme.test/'")), "/account");
+        assert_eq!(home_from_root(&sample_tenant("app_url = 'https://lms.acme.test/start'")), "https://lms.acme.test/start");
+        assert_eq!(home_from_root(&sample_tenant("app_url = 'https://app.example/'")), "https://app.example/");
     }
 
     #[test]

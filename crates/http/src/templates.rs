@@ -93,10 +93,15 @@ pub(crate) fn error_text(lang: &str, error: &Error) -> String {
 fn say(state: &State, key: &str, values: Kwargs) -> Result<String, minijinja::Error> {
     let lang = state.lookup("lang").unwrap_or_default();
     let missing = || minijinja::Error::new(ErrorKind::InvalidOperation, format!("there is no text `{key}`"));
-    let mut said = text(lang.as_str().unwrap_or(DEFAULT_LANGUAGE), key).ok_or_else(missing)?.to_owned();
-    for name in values.args() {
-        said = said.replace(&format!("{{{name}}}"), &values.get::<Value>(name)?.to_string());
+    let mut rest = text(lang.as_str().unwrap_or(DEFAULT_LANGUAGE), key).ok_or_else(missing)?;
+    let mut said = String::with_capacity(rest.len() + 32);
+    // What is filled in is not searched again: a person may be called `{product}`.
+    while let Some((before, (name, after))) = rest.split_once('{').and_then(|(before, after)| Some((before, after.split_once('}')?))) {
+        said.push_str(before);
+        said.push_str(&values.get::<Value>(name)?.to_string());
+        rest = after;
     }
+    said.push_str(rest);
     values.assert_all_used()?;
     Ok(said)
 }
@@ -145,4 +150,11 @@ pub(crate) fn page(site: &Site, status: StatusCode, name: &str, values: Value) -
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     Ok(response)
+}
+
+/// The templates of pages; those of mails not.
+#[cfg(test)]
+pub(crate) fn page_names() -> Vec<String> {
+    let names = ENGINE.templates().map(|(name, _)| name.to_owned());
+    names.filter(|name| !name.starts_with("mail/")).collect()
 }

@@ -12,7 +12,7 @@ use crate::mail::SmtpUrl;
 use crate::settings::{is_reference, line_of, suggestion};
 
 /// Reads and checks one file; `dialects` are the names of those that the server knows.
-pub fn read(path: &Path, dialects: &[String]) -> anyhow::Result<TenantFile> {
+pub fn read(path: &Path, dialects: &[&str]) -> anyhow::Result<TenantFile> {
     let shown = path.display().to_string();
     let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
     let text = String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{shown}: is not UTF-8 text"))?;
@@ -20,7 +20,7 @@ pub fn read(path: &Path, dialects: &[String]) -> anyhow::Result<TenantFile> {
 }
 
 /// The same from text; `name` is for messages.
-pub fn parse(name: &str, text: &str, dialects: &[String]) -> anyhow::Result<TenantFile> {
+pub fn parse(name: &str, text: &str, dialects: &[&str]) -> anyhow::Result<TenantFile> {
     let file: TenantFile = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         anyhow::anyhow!("{name}:{line}: {}", reworded(error.message()))
@@ -61,10 +61,10 @@ fn check_mail(file: &TenantFile) -> Vec<(String, String)> {
     faults
 }
 
-fn check_dialects(file: &TenantFile, known: &[String]) -> Vec<(String, String)> {
-    let unknown = |name: &str| format!("there is no dialect `{name}`{}", suggestion(name, known.iter().map(String::as_str)));
-    let listed = file.dialects.iter().filter(|name| !known.contains(name)).map(|name| ("dialects".to_owned(), unknown(name)));
-    let tables = file.dialect.keys().filter(|name| !known.contains(name)).map(|name| (format!("dialect.{name}"), unknown(name)));
+fn check_dialects(file: &TenantFile, known: &[&str]) -> Vec<(String, String)> {
+    let unknown = |name: &str| format!("there is no dialect `{name}`{}", suggestion(name, known.iter().copied()));
+    let listed = file.dialects.iter().filter(|name| !known.contains(&name.as_str())).map(|name| ("dialects".to_owned(), unknown(name)));
+    let tables = file.dialect.keys().filter(|name| !known.contains(&name.as_str())).map(|name| (format!("dialect.{name}"), unknown(name)));
     listed.chain(tables).collect()
 }
 
@@ -95,12 +95,12 @@ mod tests {
     const GOOD: &str = "slug = \"acme\"\nname = \"Acme\"\ndialects = [\"rezi\"]\n\n[session]\nidle = \"7d\"\n";
 
     fn refusal(text: &str) -> String {
-        format!("{:#}", parse("acme.toml", text, &["rezi".to_owned(), "enclaive".to_owned()]).unwrap_err())
+        format!("{:#}", parse("acme.toml", text, &["rezi", "enclaive"]).unwrap_err())
     }
 
     #[test]
     fn a_good_file_is_read() {
-        let file = parse("acme.toml", GOOD, &["rezi".to_owned()]).unwrap();
+        let file = parse("acme.toml", GOOD, &["rezi"]).unwrap();
         assert_eq!(file.slug, "acme");
     }
 

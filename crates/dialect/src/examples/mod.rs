@@ -136,7 +136,13 @@ impl Step {
         let mut texts = vec![self.request.clone()];
         texts.extend(self.host.clone());
         texts.extend(self.headers.values().cloned());
-        texts.extend(self.body.iter().chain(&self.answer).chain(self.claims.values()).map(Json::to_string));
+        texts.extend(
+            self.body
+                .iter()
+                .chain(&self.answer)
+                .chain(self.claims.values())
+                .map(Json::to_string),
+        );
         let mut names: Vec<String> = texts.iter().flat_map(|text| names_in(text)).collect();
         names.sort();
         names.dedup();
@@ -146,7 +152,9 @@ impl Step {
     /// Fills in the variables. The error names the one that has no value.
     pub fn request(&self, variables: &BTreeMap<String, String>) -> Result<Request, String> {
         let line = fill(&self.request, variables)?;
-        let (method, target) = line.split_once(' ').ok_or_else(|| format!("`{line}` must be a method and a path"))?;
+        let (method, target) = line
+            .split_once(' ')
+            .ok_or_else(|| format!("`{line}` must be a method and a path"))?;
         let mut headers = BTreeMap::new();
         for (name, value) in &self.headers {
             headers.insert(name.to_ascii_lowercase(), fill(value, variables)?);
@@ -155,23 +163,41 @@ impl Step {
             None => None,
             Some(Json::String(text)) => Some(fill(text, variables)?),
             Some(json) => {
-                headers.entry("content-type".to_owned()).or_insert_with(|| "application/json".to_owned());
+                headers
+                    .entry("content-type".to_owned())
+                    .or_insert_with(|| "application/json".to_owned());
                 Some(fill_json(json, variables)?.to_string())
             }
         };
-        let host = self.host.as_deref().map(|host| fill(host, variables)).transpose()?;
-        Ok(Request { method: method.to_owned(), target: target.to_owned(), host, headers, body })
+        let host = self
+            .host
+            .as_deref()
+            .map(|host| fill(host, variables))
+            .transpose()?;
+        Ok(Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            host,
+            headers,
+            body,
+        })
     }
 }
 
 fn names_in(text: &str) -> Vec<String> {
-    text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+    text.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn fill(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
     let mut filled = text.to_owned();
     for name in names_in(text) {
-        let value = variables.get(&name).ok_or_else(|| format!("there is no variable `{name}`"))?;
+        let value = variables
+            .get(&name)
+            .ok_or_else(|| format!("there is no variable `{name}`"))?;
         filled = filled.replace(&format!("${{{name}}}"), value);
     }
     Ok(filled)
@@ -180,9 +206,15 @@ fn fill(text: &str, variables: &BTreeMap<String, String>) -> Result<String, Stri
 fn fill_json(json: &Json, variables: &BTreeMap<String, String>) -> Result<Json, String> {
     Ok(match json {
         Json::String(text) => Json::String(fill(text, variables)?),
-        Json::Array(items) => Json::Array(items.iter().map(|item| fill_json(item, variables)).collect::<Result<_, _>>()?),
+        Json::Array(items) => Json::Array(
+            items
+                .iter()
+                .map(|item| fill_json(item, variables))
+                .collect::<Result<_, _>>()?,
+        ),
         Json::Object(fields) => {
-            let field = |(key, value): (&String, &Json)| Ok((key.clone(), fill_json(value, variables)?));
+            let field =
+                |(key, value): (&String, &Json)| Ok((key.clone(), fill_json(value, variables)?));
             Json::Object(fields.iter().map(field).collect::<Result<_, String>>()?)
         }
         other => other.clone(),
@@ -191,19 +223,31 @@ fn fill_json(json: &Json, variables: &BTreeMap<String, String>) -> Result<Json, 
 
 /// The examples that this program carries for one of its dialects, by file name.
 pub fn builtin(dialect: &str) -> Result<Vec<Example>, Problems> {
-    let Some(dir) = BUILTIN.get_dir(format!("{dialect}/examples")) else { return Ok(Vec::new()) };
-    let text = |file: &include_dir::File<'_>| Some((file.path().display().to_string(), file.contents_utf8()?.to_owned()));
+    let Some(dir) = BUILTIN.get_dir(format!("{dialect}/examples")) else {
+        return Ok(Vec::new());
+    };
+    let text = |file: &include_dir::File<'_>| {
+        Some((
+            file.path().display().to_string(),
+            file.contents_utf8()?.to_owned(),
+        ))
+    };
     parse_all(dir.files().filter_map(text).collect())
 }
 
 /// The examples of a dialect's folder: `DIR/examples/*.toml`.
 pub fn load(dir: &Path) -> Result<Vec<Example>, Problems> {
     let folder = dir.join("examples");
-    let wrong = |path: &Path, error: std::io::Error| Problems::one(&path.display().to_string(), error.to_string());
+    let wrong = |path: &Path, error: std::io::Error| {
+        Problems::one(&path.display().to_string(), error.to_string())
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(|error| wrong(&folder, error))? {
         let path = entry.map_err(|error| wrong(&folder, error))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             let text = std::fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
             files.push((path.display().to_string(), text));
         }
@@ -219,12 +263,22 @@ fn parse_all(mut files: Vec<(String, String)>) -> Result<Vec<Example>, Problems>
         match toml::from_str::<Example>(&text) {
             Ok(example) => examples.push(Example { file, ..example }),
             Err(error) => {
-                let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-                problems.push(Problem { file, line, message: error.message().to_owned() });
+                let line = error
+                    .span()
+                    .map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+                problems.push(Problem {
+                    file,
+                    line,
+                    message: error.message().to_owned(),
+                });
             }
         }
     }
-    if problems.is_empty() { Ok(examples) } else { Err(Problems(problems)) }
+    if problems.is_empty() {
+        Ok(examples)
+    } else {
+        Err(Problems(problems))
+    }
 }
 
 #[cfg(test)]
@@ -239,7 +293,14 @@ mod tests {
             for example in examples {
                 assert!(!example.step.is_empty(), "{}", example.file);
                 for step in &example.step {
-                    assert!(step.request.split_once(' ').is_some_and(|(_, path)| path.starts_with('/')), "{}: {}", example.file, step.request);
+                    assert!(
+                        step.request
+                            .split_once(' ')
+                            .is_some_and(|(_, path)| path.starts_with('/')),
+                        "{}: {}",
+                        example.file,
+                        step.request
+                    );
                 }
             }
         }
@@ -255,9 +316,15 @@ mod tests {
         "#;
         let step: Step = toml::from_str(text).unwrap();
         assert_eq!(step.variables(), ["key", "x"]);
-        let variables = BTreeMap::from([("x".to_owned(), "1".to_owned()), ("key".to_owned(), "k".to_owned())]);
+        let variables = BTreeMap::from([
+            ("x".to_owned(), "1".to_owned()),
+            ("key".to_owned(), "k".to_owned()),
+        ]);
         let request = step.request(&variables).unwrap();
-        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/a/1"));
+        assert_eq!(
+            (request.method.as_str(), request.target.as_str()),
+            ("POST", "/a/1")
+        );
         assert_eq!(request.headers["authorization"], "Bearer k");
         assert_eq!(request.body.as_deref(), Some(r#"{"deep":[{"x":"1"}]}"#));
         assert!(step.request(&BTreeMap::new()).unwrap_err().contains('x'));

@@ -11,7 +11,10 @@ use crate::shape::Shape;
 
 pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable> {
     let Some(error) = field(root, "error") else {
-        findings.add(1, "there is no `[error]`: the body of errors and their table");
+        findings.add(
+            1,
+            "there is no `[error]`: the body of errors and their table",
+        );
         return None;
     };
     let fields = error.node.fields("`error`", findings).to_vec();
@@ -24,7 +27,10 @@ pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable
         Some(shapes) => shapes.node.fields("`shapes`", findings).to_vec(),
         None => Vec::new(),
     };
-    let compiled = shapes.iter().map(|shape| shape.node.shape(Mode::Reply, findings)).collect();
+    let compiled = shapes
+        .iter()
+        .map(|shape| shape.node.shape(Mode::Reply, findings))
+        .collect();
     let mut table = ErrorTable::new(body.node.shape(Mode::Reply, findings), compiled);
     table.default = field(&fields, "default").map(|default| entry(default, &shapes, findings));
     let kinds = match field(&fields, "kinds") {
@@ -36,7 +42,14 @@ pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable
             Some(known) => table.set(known, entry(kind, &shapes, findings)),
             None => {
                 let known = Kind::ALL.iter().map(|kind| kind.code());
-                findings.add(kind.line, format!("there is no kind of error `{}`{}", kind.name, did_you_mean(&kind.name, known)));
+                findings.add(
+                    kind.line,
+                    format!(
+                        "there is no kind of error `{}`{}",
+                        kind.name,
+                        did_you_mean(&kind.name, known)
+                    ),
+                );
             }
         }
     }
@@ -46,7 +59,12 @@ pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable
 
 fn entry(kind: &Field, shapes: &[Field], findings: &mut Findings) -> Entry {
     let fields = kind.node.fields("an error", findings).to_vec();
-    let mut entry = Entry { status: StatusCode::INTERNAL_SERVER_ERROR, message: None, fields: Vec::new(), shape: None };
+    let mut entry = Entry {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        message: None,
+        fields: Vec::new(),
+        shape: None,
+    };
     match field(&fields, "status") {
         Some(code) => entry.status = status(code, findings),
         None => findings.add(kind.line, format!("`{}` lacks its `status`", kind.name)),
@@ -55,7 +73,10 @@ fn entry(kind: &Field, shapes: &[Field], findings: &mut Findings) -> Entry {
         match other.name.as_str() {
             "message" => entry.message = other.node.text("`message`", findings).map(str::to_owned),
             "shape" => entry.shape = shape(other, shapes, findings),
-            name if ERROR_FIELDS.contains(&name) => findings.add(other.line, format!("`error.{name}` is set by the core and cannot be written here")),
+            name if ERROR_FIELDS.contains(&name) => findings.add(
+                other.line,
+                format!("`error.{name}` is set by the core and cannot be written here"),
+            ),
             name => entry.fields.extend(extra(name, &other.node, findings)),
         }
     }
@@ -67,16 +88,29 @@ fn shape(field: &Field, shapes: &[Field], findings: &mut Findings) -> Option<usi
     let found = shapes.iter().position(|shape| shape.name == name);
     if found.is_none() {
         let known = shapes.iter().map(|shape| shape.name.as_str());
-        findings.add(field.line, format!("there is no `[error.shapes]` entry `{name}`{}", did_you_mean(name, known)));
+        findings.add(
+            field.line,
+            format!(
+                "there is no `[error.shapes]` entry `{name}`{}",
+                did_you_mean(name, known)
+            ),
+        );
     }
     found
 }
 
-fn extra(name: &str, node: &Node, findings: &mut Findings) -> Option<(String, minijinja::value::Value)> {
+fn extra(
+    name: &str,
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<(String, minijinja::value::Value)> {
     match node.shape(Mode::Reply, findings) {
         Shape::Fixed(json) => Some((name.to_owned(), field_value(&json))),
         _ => {
-            findings.add(node.line, format!("`{name}` is a plain value; expressions belong into the `body`"));
+            findings.add(
+                node.line,
+                format!("`{name}` is a plain value; expressions belong into the `body`"),
+            );
             None
         }
     }
@@ -85,31 +119,72 @@ fn extra(name: &str, node: &Node, findings: &mut Findings) -> Option<(String, mi
 /// An HTTP status that an answer may have.
 pub(crate) fn status(field: &Field, findings: &mut Findings) -> StatusCode {
     let code = match field.node.value {
-        Data::Integer(code) => u16::try_from(code).ok().filter(|code| (200..600).contains(code)).and_then(|code| StatusCode::from_u16(code).ok()),
+        Data::Integer(code) => u16::try_from(code)
+            .ok()
+            .filter(|code| (200..600).contains(code))
+            .and_then(|code| StatusCode::from_u16(code).ok()),
         _ => None,
     };
     code.unwrap_or_else(|| {
-        findings.add(field.line, "`status` must be an HTTP status from 200 to 599");
+        findings.add(
+            field.line,
+            "`status` must be an HTTP status from 200 to 599",
+        );
         StatusCode::INTERNAL_SERVER_ERROR
     })
 }
 
 /// Whatever a body names beyond the core's facts, the kind's line must have.
 fn check_bodies(table: &ErrorTable, kinds: &[Field], body_line: usize, findings: &mut Findings) {
-    let fallback: Vec<&str> = table.default.iter().flat_map(|default| &default.fields).map(|(name, _)| name.as_str()).collect();
-    for (kind, field) in kinds.iter().filter_map(|field| Some((Kind::from_code(&field.name)?, field))) {
-        let Some(entry) = table.get(kind) else { continue };
-        let own: Vec<&str> = entry.fields.iter().map(|(name, _)| name.as_str()).chain(fallback.iter().copied()).collect();
-        for name in table.shape_of(entry).codes().iter().flat_map(|code| code.names()) {
+    let fallback: Vec<&str> = table
+        .default
+        .iter()
+        .flat_map(|default| &default.fields)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    for (kind, field) in kinds
+        .iter()
+        .filter_map(|field| Some((Kind::from_code(&field.name)?, field)))
+    {
+        let Some(entry) = table.get(kind) else {
+            continue;
+        };
+        let own: Vec<&str> = entry
+            .fields
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .chain(fallback.iter().copied())
+            .collect();
+        for name in table
+            .shape_of(entry)
+            .codes()
+            .iter()
+            .flat_map(|code| code.names())
+        {
             let known = ERROR_FIELDS.iter().copied().chain(own.iter().copied());
-            match name.strip_prefix("error.").map(|rest| rest.split('.').next().unwrap_or_default()) {
+            match name
+                .strip_prefix("error.")
+                .map(|rest| rest.split('.').next().unwrap_or_default())
+            {
                 None if name == "error" => {}
-                None => findings.add(body_line, format!("`{name}` names nothing here; did you mean `error.{name}`?")),
+                None => findings.add(
+                    body_line,
+                    format!("`{name}` names nothing here; did you mean `error.{name}`?"),
+                ),
                 Some(part) if known.clone().any(|known| known == part) => {}
                 Some(part) if kinds.iter().any(|field| has(field, part)) => {
-                    findings.add(field.line, format!("`{}` lacks `{part}`, which the body of errors names", field.name));
+                    findings.add(
+                        field.line,
+                        format!(
+                            "`{}` lacks `{part}`, which the body of errors names",
+                            field.name
+                        ),
+                    );
                 }
-                Some(part) => findings.add(body_line, format!("`error` has no `{part}`{}", did_you_mean(part, known))),
+                Some(part) => findings.add(
+                    body_line,
+                    format!("`error` has no `{part}`{}", did_you_mean(part, known)),
+                ),
             }
         }
     }

@@ -18,7 +18,7 @@ use source::{Field, Findings, field, only};
 
 pub(crate) use reply::Reply;
 pub(crate) use route::{Route, TenantSource};
-pub(crate) use token::{Lifetime, Token, TokenKind};
+pub(crate) use token::{Token, TokenKind};
 
 /// A dialect, compiled.
 #[derive(Debug)]
@@ -52,21 +52,36 @@ impl Dialect {
 /// Reads and checks one file.
 pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Problems::one(&name, error.to_string()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Problems::one(&name, error.to_string()))?;
     parse(&name, &text).map_err(Problems)
 }
 
-const KEYS: [&str; 7] = ["name", "title", "bearer_headers", "route", "token", "reply", "error"];
+const KEYS: [&str; 7] = [
+    "name",
+    "title",
+    "bearer_headers",
+    "route",
+    "token",
+    "reply",
+    "error",
+];
 
 /// Compiles and checks a text; `file` names it in problems.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Dialect, Vec<Problem>> {
     let mut findings = Findings::new(file);
-    let Some(root) = source::parse(text, &mut findings) else { return Err(findings.problems) };
+    let Some(root) = source::parse(text, &mut findings) else {
+        return Err(findings.problems);
+    };
     let fields = root.fields("the file", &mut findings);
     only(fields, &KEYS, &mut findings);
     let name = name(fields, &mut findings);
     let title = match field(fields, "title") {
-        Some(title) => title.node.text("`title`", &mut findings).unwrap_or_default().to_owned(),
+        Some(title) => title
+            .node
+            .text("`title`", &mut findings)
+            .unwrap_or_default()
+            .to_owned(),
         None => name.clone(),
     };
     let bearer_headers = bearer_headers(fields, &mut findings);
@@ -81,32 +96,52 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Dialect, Vec<Problem>> {
     }
     findings.problems.sort_by_key(|problem| problem.line);
     match errors {
-        Some(errors) if findings.problems.is_empty() => {
-            Ok(Dialect { name: name.into(), title, bearer_headers, routes, tokens, replies, errors })
-        }
+        Some(errors) if findings.problems.is_empty() => Ok(Dialect {
+            name: name.into(),
+            title,
+            bearer_headers,
+            routes,
+            tokens,
+            replies,
+            errors,
+        }),
         _ => Err(findings.problems),
     }
 }
 
 fn name(fields: &[Field], findings: &mut Findings) -> String {
     let Some(name) = field(fields, "name") else {
-        findings.add(1, "`name` is missing: the name under which tenants mount the dialect");
+        findings.add(
+            1,
+            "`name` is missing: the name under which tenants mount the dialect",
+        );
         return String::new();
     };
     let text = name.node.text("`name`", findings).unwrap_or_default();
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(plain) || text == "native" {
-        findings.add(name.line, format!("`{text}` cannot name a dialect: write lower-case letters, digits and `-`"));
+    if !text.starts_with(|c: char| c.is_ascii_lowercase())
+        || !text.chars().all(plain)
+        || text == "native"
+    {
+        findings.add(
+            name.line,
+            format!("`{text}` cannot name a dialect: write lower-case letters, digits and `-`"),
+        );
     }
     text.to_owned()
 }
 
 fn bearer_headers(fields: &[Field], findings: &mut Findings) -> Vec<HeaderName> {
-    let Some(listed) = field(fields, "bearer_headers") else { return vec![http::header::AUTHORIZATION] };
+    let Some(listed) = field(fields, "bearer_headers") else {
+        return vec![http::header::AUTHORIZATION];
+    };
     let mut headers = Vec::new();
     for item in listed.node.items("`bearer_headers`", findings) {
-        let Some(text) = item.text("a header's name", findings) else { continue };
-        let header = HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` cannot be a header's name"));
+        let Some(text) = item.text("a header's name", findings) else {
+            continue;
+        };
+        let header = HeaderName::from_bytes(text.as_bytes())
+            .map_err(|_| format!("`{text}` cannot be a header's name"));
         headers.extend(findings.keep(item.line, header));
     }
     headers
@@ -117,12 +152,27 @@ fn check_errors(routes: &[Route], errors: &ErrorTable, fields: &[Field], finding
     let line = field(fields, "error").map_or(1, |error| error.line);
     for kind in EVERYWHERE {
         if errors.get(*kind).is_none() {
-            findings.add(line, format!("`[error.kinds]` lacks `{}`, which every route can raise", kind.code()));
+            findings.add(
+                line,
+                format!(
+                    "`[error.kinds]` lacks `{}`, which every route can raise",
+                    kind.code()
+                ),
+            );
         }
     }
     for route in routes {
-        for kind in route.raises().into_iter().filter(|kind| !EVERYWHERE.contains(kind) && errors.get(*kind).is_none()) {
-            let message = format!("`[error.kinds]` lacks `{}`, which `{}` (line {}) can raise", kind.code(), route.operation.name, route.line);
+        for kind in route
+            .raises()
+            .into_iter()
+            .filter(|kind| !EVERYWHERE.contains(kind) && errors.get(*kind).is_none())
+        {
+            let message = format!(
+                "`[error.kinds]` lacks `{}`, which `{}` (line {}) can raise",
+                kind.code(),
+                route.operation.name,
+                route.line
+            );
             findings.add(line, message);
         }
     }

@@ -47,9 +47,12 @@ impl Route {
             let missing = (input.spec.presence != Presence::Optional).then_some(input.spec.missing);
             missing.into_iter().chain([input.spec.malformed])
         });
-        let mut kinds: Vec<Kind> = of_inputs.chain(self.operation.raises.iter().copied()).collect();
+        let mut kinds: Vec<Kind> = of_inputs
+            .chain(self.operation.raises.iter().copied())
+            .collect();
         kinds.extend(self.tenant.as_ref().map(|_| Kind::UnknownTenant));
-        kinds.extend((self.without_tenant == TenantSource::Person).then_some(Kind::AmbiguousTenant));
+        kinds
+            .extend((self.without_tenant == TenantSource::Person).then_some(Kind::AmbiguousTenant));
         kinds.retain(named);
         kinds.sort_unstable();
         kinds.dedup();
@@ -65,7 +68,10 @@ pub(crate) fn read(root: &[Field], replies: &[Reply], findings: &mut Findings) -
         return Vec::new();
     };
     let items = routes.node.items("`route`", findings).to_vec();
-    let routes: Vec<Route> = items.iter().filter_map(|item| one(item, replies, findings)).collect();
+    let routes: Vec<Route> = items
+        .iter()
+        .filter_map(|item| one(item, replies, findings))
+        .collect();
     check_overlap(&routes, findings);
     routes
 }
@@ -90,17 +96,36 @@ fn one(item: &Node, replies: &[Reply], findings: &mut Findings) -> Option<Route>
     }
     let reply = reply(item, &fields, operation, replies, findings);
     let without_tenant = without_tenant(&fields, operation, findings);
-    Some(Route { line: item.line, on, operation, inputs, tenant, without_tenant, reply, query_options })
+    Some(Route {
+        line: item.line,
+        on,
+        operation,
+        inputs,
+        tenant,
+        without_tenant,
+        reply,
+        query_options,
+    })
 }
 
-fn shapes<'a>(fields: &[Field], inputs: &'a [Input], tenant: Option<&'a Shape>) -> Vec<(usize, &'a Shape)> {
+fn shapes<'a>(
+    fields: &[Field],
+    inputs: &'a [Input],
+    tenant: Option<&'a Shape>,
+) -> Vec<(usize, &'a Shape)> {
     let line_of = |name: &str| {
-        let Some(Data::Table(with)) = field(fields, "with").map(|with| &with.node.value) else { return 0 };
+        let Some(Data::Table(with)) = field(fields, "with").map(|with| &with.node.value) else {
+            return 0;
+        };
         field(with, name).map_or(0, |input| input.line)
     };
     let tenant_line = field(fields, "tenant").map_or(0, |tenant| tenant.line);
-    let of_inputs = inputs.iter().map(|input| (line_of(input.spec.name), &input.shape));
-    of_inputs.chain(tenant.map(|shape| (tenant_line, shape))).collect()
+    let of_inputs = inputs
+        .iter()
+        .map(|input| (line_of(input.spec.name), &input.shape));
+    of_inputs
+        .chain(tenant.map(|shape| (tenant_line, shape)))
+        .collect()
 }
 
 fn patterns(item: &Node, fields: &[Field], findings: &mut Findings) -> Vec<(Method, Pattern)> {
@@ -110,7 +135,9 @@ fn patterns(item: &Node, fields: &[Field], findings: &mut Findings) -> Vec<(Meth
     };
     let mut patterns = Vec::new();
     for entry in on.node.items("`on`", findings) {
-        let Some(text) = entry.text("an entry of `on`", findings) else { continue };
+        let Some(text) = entry.text("an entry of `on`", findings) else {
+            continue;
+        };
         patterns.extend(findings.keep(entry.line, pattern(text)));
     }
     if patterns.is_empty() {
@@ -122,18 +149,34 @@ fn patterns(item: &Node, fields: &[Field], findings: &mut Findings) -> Vec<(Meth
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
 
 fn pattern(text: &str) -> Result<(Method, Pattern), String> {
-    let (method, path) = text.split_once(' ').ok_or_else(|| format!("`{text}` must be a method and a path, as in `POST /login`"))?;
+    let (method, path) = text
+        .split_once(' ')
+        .ok_or_else(|| format!("`{text}` must be a method and a path, as in `POST /login`"))?;
     if !METHODS.contains(&method) {
-        return Err(format!("`{method}` is not a method for a route{}", did_you_mean(method, METHODS)));
+        return Err(format!(
+            "`{method}` is not a method for a route{}",
+            did_you_mean(method, METHODS)
+        ));
     }
-    let method = method.parse().map_err(|_| format!("`{method}` is not a method"))?;
+    let method = method
+        .parse()
+        .map_err(|_| format!("`{method}` is not a method"))?;
     Ok((method, Pattern::parse(path.trim())?))
 }
 
 fn common_parameters(on: &[(Method, Pattern)]) -> Vec<String> {
-    let Some(((_, first), rest)) = on.split_first() else { return Vec::new() };
-    let everywhere = |name: &&str| rest.iter().all(|(_, pattern)| pattern.parameters().any(|other| other == *name));
-    first.parameters().filter(everywhere).map(str::to_owned).collect()
+    let Some(((_, first), rest)) = on.split_first() else {
+        return Vec::new();
+    };
+    let everywhere = |name: &&str| {
+        rest.iter()
+            .all(|(_, pattern)| pattern.parameters().any(|other| other == *name))
+    };
+    first
+        .parameters()
+        .filter(everywhere)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn operation(item: &Node, fields: &[Field], findings: &mut Findings) -> Option<&'static Operation> {
@@ -145,31 +188,62 @@ fn operation(item: &Node, fields: &[Field], findings: &mut Findings) -> Option<&
     let found = Operation::named(name);
     if found.is_none() {
         let known = OPERATIONS.iter().map(|operation| operation.name);
-        findings.add(named.line, format!("there is no operation `{name}`{}", did_you_mean(name, known)));
+        findings.add(
+            named.line,
+            format!(
+                "there is no operation `{name}`{}",
+                did_you_mean(name, known)
+            ),
+        );
     }
     found
 }
 
-fn inputs(item: &Node, fields: &[Field], operation: &'static Operation, findings: &mut Findings) -> Vec<Input> {
+fn inputs(
+    item: &Node,
+    fields: &[Field],
+    operation: &'static Operation,
+    findings: &mut Findings,
+) -> Vec<Input> {
     let with = match field(fields, "with") {
         Some(with) => with.node.fields("`with`", findings).to_vec(),
         None => Vec::new(),
     };
     let known: Vec<&str> = operation.inputs.iter().map(|input| input.name).collect();
-    for unknown in with.iter().filter(|input| !known.contains(&input.name.as_str())) {
+    for unknown in with
+        .iter()
+        .filter(|input| !known.contains(&input.name.as_str()))
+    {
         let name = &unknown.name;
-        findings.add(unknown.line, format!("`{}` takes no `{name}`{}", operation.name, did_you_mean(name, known.iter().copied())));
+        findings.add(
+            unknown.line,
+            format!(
+                "`{}` takes no `{name}`{}",
+                operation.name,
+                did_you_mean(name, known.iter().copied())
+            ),
+        );
     }
     let mut inputs = Vec::new();
     for spec in operation.inputs {
         let Some(given) = field(&with, spec.name) else {
             if spec.presence == Presence::Required {
-                findings.add(item.line, format!("`{}` needs `{}`, which `with` does not name", operation.name, spec.name));
+                findings.add(
+                    item.line,
+                    format!(
+                        "`{}` needs `{}`, which `with` does not name",
+                        operation.name, spec.name
+                    ),
+                );
             }
             continue;
         };
         let shape = given.node.shape(Mode::Input, findings);
-        let label = shape.codes().iter().find_map(|code| code.request_field()).unwrap_or_else(|| spec.name.to_owned());
+        let label = shape
+            .codes()
+            .iter()
+            .find_map(|code| code.request_field())
+            .unwrap_or_else(|| spec.name.to_owned());
         inputs.push(Input { spec, shape, label });
     }
     check_browser(item, operation, &inputs, findings);
@@ -180,25 +254,46 @@ fn inputs(item: &Node, fields: &[Field], operation: &'static Operation, findings
 fn check_browser(item: &Node, operation: &Operation, inputs: &[Input], findings: &mut Findings) {
     let named = |name: &str| inputs.iter().any(|input| input.spec.name == name);
     if operation.is_browser() && named("login_token") == named("access_token") {
-        findings.add(item.line, "`open_browser` needs either `login_token` or `access_token`");
+        findings.add(
+            item.line,
+            "`open_browser` needs either `login_token` or `access_token`",
+        );
     }
     if named("access_token") && !named("roles") {
-        findings.add(item.line, "`open_browser` with an `access_token` needs `roles`: who may use this door");
+        findings.add(
+            item.line,
+            "`open_browser` with an `access_token` needs `roles`: who may use this door",
+        );
     }
     if named("placeholders") && !named("destination") {
-        findings.add(item.line, "`placeholders` fill a `destination`, which `with` does not name");
+        findings.add(
+            item.line,
+            "`placeholders` fill a `destination`, which `with` does not name",
+        );
     }
 }
 
-fn reply(item: &Node, fields: &[Field], operation: &Operation, replies: &[Reply], findings: &mut Findings) -> Option<usize> {
+fn reply(
+    item: &Node,
+    fields: &[Field],
+    operation: &Operation,
+    replies: &[Reply],
+    findings: &mut Findings,
+) -> Option<usize> {
     match (field(fields, "reply"), operation.is_browser()) {
         (None, true) => None,
         (None, false) => {
-            findings.add(item.line, "the route lacks `reply`: the name of a `[reply.NAME]`");
+            findings.add(
+                item.line,
+                "the route lacks `reply`: the name of a `[reply.NAME]`",
+            );
             None
         }
         (Some(named), true) => {
-            findings.add(named.line, "`open_browser` answers the browser with a redirect or a page and takes no `reply`");
+            findings.add(
+                named.line,
+                "`open_browser` answers the browser with a redirect or a page and takes no `reply`",
+            );
             None
         }
         (Some(named), false) => {
@@ -206,37 +301,70 @@ fn reply(item: &Node, fields: &[Field], operation: &Operation, replies: &[Reply]
             let found = replies.iter().position(|reply| reply.name == name);
             if found.is_none() {
                 let known = replies.iter().map(|reply| reply.name.as_str());
-                findings.add(named.line, format!("there is no `[reply.{name}]`{}", did_you_mean(name, known)));
+                findings.add(
+                    named.line,
+                    format!("there is no `[reply.{name}]`{}", did_you_mean(name, known)),
+                );
             }
             found
         }
     }
 }
 
-fn without_tenant(fields: &[Field], operation: &Operation, findings: &mut Findings) -> TenantSource {
-    let Some(named) = field(fields, "without_tenant") else { return TenantSource::Refuse };
+fn without_tenant(
+    fields: &[Field],
+    operation: &Operation,
+    findings: &mut Findings,
+) -> TenantSource {
+    let Some(named) = field(fields, "without_tenant") else {
+        return TenantSource::Refuse;
+    };
     match named.node.text("`without_tenant`", findings) {
         Some("refuse") | None => TenantSource::Refuse,
         Some("key") if operation.input("key").is_some() => TenantSource::Key,
         Some("person") if operation.verb == Verb::SignInPassword => TenantSource::Person,
         Some(word @ ("key" | "person")) => {
-            findings.add(named.line, format!("`{}` cannot find the tenant by its {word}", operation.name));
+            findings.add(
+                named.line,
+                format!("`{}` cannot find the tenant by its {word}", operation.name),
+            );
             TenantSource::Refuse
         }
         Some(other) => {
-            findings.add(named.line, format!("`without_tenant` cannot be `{other}`{}", did_you_mean(other, ["refuse", "key", "person"])));
+            findings.add(
+                named.line,
+                format!(
+                    "`without_tenant` cannot be `{other}`{}",
+                    did_you_mean(other, ["refuse", "key", "person"])
+                ),
+            );
             TenantSource::Refuse
         }
     }
 }
 
 fn check_overlap(routes: &[Route], findings: &mut Findings) {
-    let all: Vec<(usize, &Method, &Pattern)> =
-        routes.iter().flat_map(|route| route.on.iter().map(|(method, pattern)| (route.line, method, pattern))).collect();
+    let all: Vec<(usize, &Method, &Pattern)> = routes
+        .iter()
+        .flat_map(|route| {
+            route
+                .on
+                .iter()
+                .map(|(method, pattern)| (route.line, method, pattern))
+        })
+        .collect();
     for (index, (line, method, pattern)) in all.iter().enumerate() {
-        let clash = all[..index].iter().find(|(_, other_method, other)| other_method == method && pattern.overlaps(other));
+        let clash = all[..index]
+            .iter()
+            .find(|(_, other_method, other)| other_method == method && pattern.overlaps(other));
         if let Some((other, _, _)) = clash {
-            findings.add(*line, format!("`{method} {}` is claimed twice, first by the route in line {other}", pattern.text));
+            findings.add(
+                *line,
+                format!(
+                    "`{method} {}` is claimed twice, first by the route in line {other}",
+                    pattern.text
+                ),
+            );
         }
     }
 }

@@ -45,11 +45,18 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn new(file: &str) -> Findings {
-        Findings { file: file.to_owned(), problems: Vec::new() }
+        Findings {
+            file: file.to_owned(),
+            problems: Vec::new(),
+        }
     }
 
     pub(crate) fn add(&mut self, line: usize, message: impl Into<String>) {
-        let problem = Problem { file: self.file.clone(), line, message: message.into() };
+        let problem = Problem {
+            file: self.file.clone(),
+            line,
+            message: message.into(),
+        };
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
@@ -65,9 +72,15 @@ impl Findings {
 pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let lines = Lines::of(text);
     match DeTable::parse(text) {
-        Ok(table) => Some(Node { line: 1, value: lines.table(table.get_ref()) }),
+        Ok(table) => Some(Node {
+            line: 1,
+            value: lines.table(table.get_ref()),
+        }),
         Err(error) => {
-            findings.add(error.span().map_or(0, |span| lines.at(span)), error.message().to_owned());
+            findings.add(
+                error.span().map_or(0, |span| lines.at(span)),
+                error.message().to_owned(),
+            );
             None
         }
     }
@@ -87,20 +100,28 @@ impl Lines {
     fn node(&self, value: &Spanned<DeValue<'_>>) -> Node {
         let data = match value.get_ref() {
             DeValue::String(text) => Data::Text(text.to_string()),
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).map_or(Data::Other, Data::Integer),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_or(Data::Other, Data::Integer),
             DeValue::Float(number) => number.as_str().parse().map_or(Data::Other, Data::Float),
             DeValue::Boolean(flag) => Data::Flag(*flag),
             DeValue::Array(items) => Data::List(items.iter().map(|item| self.node(item)).collect()),
             DeValue::Table(table) => self.table(table),
             DeValue::Datetime(_) => Data::Other,
         };
-        Node { line: self.at(value.span()), value: data }
+        Node {
+            line: self.at(value.span()),
+            value: data,
+        }
     }
 
     fn table(&self, table: &DeTable<'_>) -> Data {
         let field = |(name, node): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
             let name: &Spanned<toml::de::DeString<'_>> = name;
-            Field { name: name.get_ref().to_string(), line: self.at(name.span()), node: self.node(node) }
+            Field {
+                name: name.get_ref().to_string(),
+                line: self.at(name.span()),
+                node: self.node(node),
+            }
         };
         Data::Table(table.iter().map(field).collect())
     }
@@ -124,7 +145,10 @@ impl Node {
         match &self.value {
             Data::Table(fields) => fields,
             _ => {
-                findings.add(self.line, format!("{what} must be a table, not {}", self.kind()));
+                findings.add(
+                    self.line,
+                    format!("{what} must be a table, not {}", self.kind()),
+                );
                 &[]
             }
         }
@@ -134,7 +158,10 @@ impl Node {
         match &self.value {
             Data::List(items) => items,
             _ => {
-                findings.add(self.line, format!("{what} must be a list, not {}", self.kind()));
+                findings.add(
+                    self.line,
+                    format!("{what} must be a list, not {}", self.kind()),
+                );
                 &[]
             }
         }
@@ -144,7 +171,10 @@ impl Node {
         match &self.value {
             Data::Text(text) => Some(text),
             _ => {
-                findings.add(self.line, format!("{what} must be a text, not {}", self.kind()));
+                findings.add(
+                    self.line,
+                    format!("{what} must be a text, not {}", self.kind()),
+                );
                 None
             }
         }
@@ -153,12 +183,24 @@ impl Node {
     /// Compiles the value with all expressions in it.
     pub(crate) fn shape(&self, mode: Mode, findings: &mut Findings) -> Shape {
         let shape = match &self.value {
-            Data::Text(text) => findings.keep(self.line, Shape::of_text(text, mode)).unwrap_or(Shape::Fixed(Json::Null)),
+            Data::Text(text) => findings
+                .keep(self.line, Shape::of_text(text, mode))
+                .unwrap_or(Shape::Fixed(Json::Null)),
             Data::Integer(number) => Shape::Fixed((*number).into()),
             Data::Float(number) => Shape::Fixed((*number).into()),
             Data::Flag(flag) => Shape::Fixed((*flag).into()),
-            Data::List(items) => Shape::List(items.iter().map(|item| item.shape(mode, findings)).collect()),
-            Data::Table(fields) => Shape::Table(fields.iter().map(|field| (field.name.clone(), field.node.shape(mode, findings))).collect()),
+            Data::List(items) => Shape::List(
+                items
+                    .iter()
+                    .map(|item| item.shape(mode, findings))
+                    .collect(),
+            ),
+            Data::Table(fields) => Shape::Table(
+                fields
+                    .iter()
+                    .map(|field| (field.name.clone(), field.node.shape(mode, findings)))
+                    .collect(),
+            ),
             Data::Other => {
                 findings.add(self.line, "JSON has no form for this value");
                 Shape::Fixed(Json::Null)
@@ -185,7 +227,17 @@ pub(crate) fn field<'n>(fields: &'n [Field], name: &str) -> Option<&'n Field> {
 
 /// Notes every field that `known` does not list.
 pub(crate) fn only(fields: &[Field], known: &[&str], findings: &mut Findings) {
-    for field in fields.iter().filter(|field| !known.contains(&field.name.as_str())) {
-        findings.add(field.line, format!("unknown key `{}`{}", field.name, did_you_mean(&field.name, known.iter().copied())));
+    for field in fields
+        .iter()
+        .filter(|field| !known.contains(&field.name.as_str()))
+    {
+        findings.add(
+            field.line,
+            format!(
+                "unknown key `{}`{}",
+                field.name,
+                did_you_mean(&field.name, known.iter().copied())
+            ),
+        );
     }
 }

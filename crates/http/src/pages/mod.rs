@@ -31,10 +31,7 @@ pub(crate) fn see_other(location: &str) -> Response {
 
 /// Where a person goes on to: the checked internal path they came for, else the tenant's app.
 pub(crate) fn onward(site: &Site, next: &str) -> String {
-    match redirect::internal_path(next) {
-        Some(path) => redirect::place(site.tenant(), &path),
-        None => site.tenant().home().to_owned(),
-    }
+    redirect::internal_path(next).unwrap_or_else(|| site.tenant().home().to_owned())
 }
 
 /// Signs this browser in and sends it on.

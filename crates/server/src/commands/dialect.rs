@@ -1,5 +1,104 @@
-//! stub
+//! `vestibule dialect …`
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use crate::cli::{DialectCommand, Output};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use vestibule_dialect::{Dialect, Dialects, Problems, RouteInfo, check_file, examples};
+
+use crate::cli::{DialectCommand, Output, complain};
+use crate::replay::{Outcome, replay};
 use crate::settings::Settings;
-pub(super) async fn run(_: DialectCommand, _: &Settings, _: Output) -> anyhow::Result<ExitCode> { Ok(ExitCode::SUCCESS) }
+use crate::temporary::Folder;
+
+pub(super) async fn run(command: DialectCommand, settings: &Settings, output: Output) -> anyhow::Result<ExitCode> {
+    let known = || Dialects::load(settings.dialects.as_deref()).map_err(anyhow::Error::from);
+    match command {
+        DialectCommand::List => list(&known()?, output)?,
+        DialectCommand::Routes => routes(&known()?, output)?,
+        DialectCommand::Check { file } => return check(&dialect_file(&file), output),
+        DialectCommand::Test { dir } => return test(&dir, output).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(dialects: &Dialects, output: Output) -> anyhow::Result<()> {
+    let found: Vec<&Dialect> = dialects.names().into_iter().filter_map(|name| dialects.get(name)).collect();
+    let document = |dialect: &&Dialect| json!({ "name": dialect.name(), "title": dialect.title() });
+    let row = |dialect: &&Dialect| vec![dialect.name().to_owned(), dialect.title().to_owned()];
+    let documents: Vec<Value> = found.iter().map(document).collect();
+    let rows: Vec<_> = found.iter().map(row).collect();
+    output.table(&json!({ "dialects": documents }), &["NAME", "WHAT IT IS"], &rows)
+}
+
+fn routes(dialects: &Dialects, output: Output) -> anyhow::Result<()> {
+    let routes = dialects.routes();
+    let document = |route: &RouteInfo| {
+        json!({ "dialect": route.dialect, "method": route.method, "path": route.path, "operation": route.operation })
+    };
+    let row = |route: &RouteInfo| vec![route.dialect.clone(), route.method.clone(), route.path.clone(), route.operation.to_owned()];
+    let documents: Vec<Value> = routes.iter().map(document).collect();
+    let rows: Vec<_> = routes.iter().map(row).collect();
+    output.table(&json!({ "routes": documents }), &["DIALECT", "METHOD", "PATH", "OPERATION"], &rows)
+}
+
+/// The file itself, or the one in that folder.
+fn dialect_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("dialect.toml") } else { path.to_owned() }
+}
+
+fn check(file: &Path, output: Output) -> anyhow::Result<ExitCode> {
+    match check_file(file) {
+        Ok(dialect) => {
+            let document = json!({ "name": dialect.name(), "problems": [] });
+            output.answer(&document, || format!("{}: {} is sound", file.display(), dialect.name()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(Problems(problems)) => {
+            let document = |problem: &vestibule_dialect::Problem| {
+                json!({ "file": problem.file, "line": problem.line, "message": problem.message })
+            };
+            let documents: Vec<Value> = problems.iter().map(document).collect();
+            if output.json {
+                output.answer(&json!({ "problems": documents }), String::new)?;
+            }
+            problems.iter().for_each(|problem| complain(&problem.to_string()));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+async fn test(dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
+    let file = dialect_file(dir);
+    let dialect = check_file(&file)?;
+    let folder = file.parent().context("the dialect's folder")?;
+    let examples = examples::load(folder)?;
+    let outcomes = replay(&knowing(&file, &dialect)?, dialect.name(), &examples).await?;
+    let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
+    let line = |outcome: &Outcome| match &outcome.failure {
+        None => format!("ok      {} ({} steps)\n", outcome.title, outcome.passed),
+        Some(failure) => format!("FAILED  {}\n        {}: {failure}\n", outcome.title, outcome.file),
+    };
+    output.answer(&json!({ "dialect": dialect.name(), "examples": outcomes }), || {
+        let sum = format!("{}: {} examples, {} failed\n", dialect.name(), outcomes.len(), failed.len());
+        outcomes.iter().map(line).collect::<String>() + &sum
+    })?;
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    complain(&format!("{} of {} examples failed", failed.len(), outcomes.len()));
+    Ok(ExitCode::FAILURE)
+}
+
+/// A set of dialects with that one. Those built in come with the program: their folder's copy is what it was built from.
+fn knowing(file: &Path, dialect: &Dialect) -> anyhow::Result<Dialects> {
+    let builtin = Dialects::builtin()?;
+    if builtin.get(dialect.name()).is_some() {
+        return Ok(builtin);
+    }
+    // Alone in a folder, so that faults of its neighbours do not matter.
+    let folder = Folder::create("dialect").context("cannot create a temporary folder")?;
+    std::fs::copy(file, folder.path().join("dialect.toml")).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Dialects::load(Some(folder.path()))?)
+}

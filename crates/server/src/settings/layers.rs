@@ -38,6 +38,11 @@ impl Inputs {
         Ok(Inputs { environment, ..Inputs::default() })
     }
 
+    /// These flags and nothing else: no file, no environment.
+    pub fn closed(flags: Vec<(&'static str, String)>) -> Inputs {
+        Inputs { file: Some(PathBuf::from("/dev/null")), environment: Vec::new(), flags }
+    }
+
     fn config_file(&self) -> Option<PathBuf> {
         let variable = || self.environment.iter().find(|(name, _)| name == "VESTIBULE_CONFIG");
         let implicit = || Some(PathBuf::from("vestibule.toml")).filter(|path| path.exists());

@@ -4,8 +4,7 @@ use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Inputs {
     let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    // An empty file of its own: a vestibule.toml in the working directory must not reach the tests.
-    Inputs { environment, file: Some("/dev/null".into()), flags: Vec::new() }
+    Inputs { environment, ..Inputs::closed(Vec::new()) }
 }
 
 fn in_file(text: &str) -> (crate::temporary::Folder, Inputs) {
