@@ -5,8 +5,8 @@ use minijinja::value::Value;
 use serde_json::Value as Json;
 use vestibule_identity::{Error, Kind};
 
+use crate::document::Document;
 use crate::json;
-use crate::shape::Shape;
 
 /// What expressions in an error's body may name besides the table's own fields.
 pub(crate) const ERROR_FIELDS: [&str; 7] = [
@@ -34,14 +34,14 @@ pub(crate) struct Entry {
 /// The table of errors, by kind.
 #[derive(Debug)]
 pub(crate) struct ErrorTable {
-    pub body: Shape,
-    pub shapes: Vec<Shape>,
+    pub body: Document,
+    pub shapes: Vec<Document>,
     entries: Vec<Option<Entry>>,
     pub default: Option<Entry>,
 }
 
 impl ErrorTable {
-    pub(crate) fn new(body: Shape, shapes: Vec<Shape>) -> ErrorTable {
+    pub(crate) fn new(body: Document, shapes: Vec<Document>) -> ErrorTable {
         ErrorTable {
             body,
             shapes,
@@ -66,7 +66,7 @@ impl ErrorTable {
             .or(self.default.as_ref())
     }
 
-    pub(crate) fn shape_of(&self, entry: &Entry) -> &Shape {
+    pub(crate) fn shape_of(&self, entry: &Entry) -> &Document {
         entry
             .shape
             .and_then(|index| self.shapes.get(index))
@@ -88,11 +88,11 @@ impl ErrorTable {
             return (StatusCode::INTERNAL_SERVER_ERROR, Vec::new());
         };
         let scope = Value::from_pairs([("error", self.facts(entry, failures))]);
-        let body = self.shape_of(entry).json(&scope).unwrap_or_else(|error| {
+        let body = self.shape_of(entry).render(&scope).unwrap_or_else(|error| {
             tracing::error!(%error, "the body of an error could not be written");
-            Json::Null
+            b"null".to_vec()
         });
-        (entry.status, serde_json::to_vec(&body).unwrap_or_default())
+        (entry.status, body)
     }
 
     fn facts(&self, entry: &Entry, failures: &[Error]) -> Value {

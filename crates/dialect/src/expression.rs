@@ -88,6 +88,12 @@ impl Code {
         Ok(value)
     }
 
+    /// The error of using its value, with the expression named.
+    pub(crate) fn blame(&self, error: Error) -> Error {
+        let detail = error.detail().unwrap_or_default();
+        Error::new(error.kind(), format!("`{}`: {detail}", self.source))
+    }
+
     /// The names it reads, with their fields: `body.email`, `header`.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = match &self.run {

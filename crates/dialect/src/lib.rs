@@ -7,6 +7,7 @@ mod answer;
 mod bearer;
 mod body;
 mod call;
+mod document;
 mod errors;
 pub mod examples;
 mod expression;

@@ -66,12 +66,12 @@ impl Shape {
         whole.map_or(self, Shape::Fixed)
     }
 
-    /// For replies: every leaf must name something.
+    /// For claims: every leaf must name something.
     pub(crate) fn json(&self, scope: &Value) -> Result<Json, Error> {
         Ok(match self {
             Shape::Fixed(json) => json.clone(),
             Shape::Typed(code) => {
-                json::from_value(&code.evaluate(scope)?).map_err(|error| in_code(error, code))?
+                json::from_value(&code.evaluate(scope)?).map_err(|error| code.blame(error))?
             }
             Shape::Text(parts) => Json::String(concatenated(parts, scope)?),
             Shape::List(items) => Json::Array(
@@ -123,7 +123,7 @@ impl Shape {
 }
 
 impl Part {
-    fn code(&self) -> Option<&Code> {
+    pub(crate) fn code(&self) -> Option<&Code> {
         match self {
             Part::Code(code) => Some(code),
             Part::Plain(_) => None,
@@ -131,14 +131,7 @@ impl Part {
     }
 }
 
-fn in_code(error: Error, code: &Code) -> Error {
-    Error::new(
-        error.kind(),
-        format!("`{}`: {}", code.source, error.detail().unwrap_or_default()),
-    )
-}
-
-fn concatenated(parts: &[Part], scope: &Value) -> Result<String, Error> {
+pub(crate) fn concatenated(parts: &[Part], scope: &Value) -> Result<String, Error> {
     let mut text = String::new();
     for part in parts {
         match part {

@@ -16,8 +16,18 @@ struct Rgb([u8; 3]);
 
 /// The tenant's stylesheet.
 pub(crate) fn stylesheet(tenant: &Tenant) -> String {
-    let color = tenant.file.branding.color.as_deref().and_then(Rgb::parse).unwrap_or(DEFAULT);
-    let text = if contrast(color, WHITE) >= CONTRAST { WHITE } else { BLACK };
+    let color = tenant
+        .file
+        .branding
+        .color
+        .as_deref()
+        .and_then(Rgb::parse)
+        .unwrap_or(DEFAULT);
+    let text = if contrast(color, WHITE) >= CONTRAST {
+        WHITE
+    } else {
+        BLACK
+    };
     let on_light = readable_on(color, LIGHT_CARD, BLACK);
     let on_dark = readable_on(color, DARK_CARD, WHITE);
     format!(
@@ -31,7 +41,10 @@ pub(crate) fn stylesheet(tenant: &Tenant) -> String {
 
 /// `color`, mixed with as much of `toward` as makes it readable on `background`.
 fn readable_on(color: Rgb, background: Rgb, toward: Rgb) -> Rgb {
-    (0..=20).map(|step| color.mix(toward, step)).find(|mixed| contrast(*mixed, background) >= CONTRAST).unwrap_or(toward)
+    (0..=20)
+        .map(|step| color.mix(toward, step))
+        .find(|mixed| contrast(*mixed, background) >= CONTRAST)
+        .unwrap_or(toward)
 }
 
 /// WCAG 2.2 contrast ratio, 1 to 21.
@@ -42,7 +55,9 @@ fn contrast(a: Rgb, b: Rgb) -> f64 {
 
 impl Rgb {
     fn parse(text: &str) -> Option<Rgb> {
-        let hex = text.strip_prefix('#').filter(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let hex = text
+            .strip_prefix('#')
+            .filter(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
         let [_, r, g, b] = u32::from_str_radix(hex, 16).ok()?.to_be_bytes();
         Some(Rgb([r, g, b]))
     }
@@ -53,7 +68,9 @@ impl Rgb {
     }
 
     fn mix(self, other: Rgb, twentieths: u16) -> Rgb {
-        let blend = |a: u8, b: u8| ((u16::from(a) * (20 - twentieths) + u16::from(b) * twentieths) / 20) as u8;
+        let blend = |a: u8, b: u8| {
+            ((u16::from(a) * (20 - twentieths) + u16::from(b) * twentieths) / 20) as u8
+        };
         let (Rgb(a), Rgb(b)) = (self, other);
         Rgb([blend(a[0], b[0]), blend(a[1], b[1]), blend(a[2], b[2])])
     }
@@ -61,7 +78,11 @@ impl Rgb {
     fn luminance(self) -> f64 {
         let linear = |channel: u8| {
             let c = f64::from(channel) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+            if c <= 0.04045 {
+                c / 12.92
+            } else {
+                ((c + 0.055) / 1.055).powf(2.4)
+            }
         };
         let Rgb([r, g, b]) = self;
         0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
@@ -74,17 +95,36 @@ mod tests {
 
     #[test]
     fn every_colour_gives_readable_text() {
-        for hex in ["#1a56db", "#ffff00", "#000000", "#ffffff", "#777777", "#00ff00", "#0000ff"] {
+        for hex in [
+            "#1a56db", "#ffff00", "#000000", "#ffffff", "#777777", "#00ff00", "#0000ff",
+        ] {
             let color = Rgb::parse(hex).unwrap();
-            assert!(contrast(color, WHITE).max(contrast(color, BLACK)) >= CONTRAST, "{hex}");
-            assert!(contrast(readable_on(color, LIGHT_CARD, BLACK), LIGHT_CARD) >= CONTRAST, "{hex}");
-            assert!(contrast(readable_on(color, DARK_CARD, WHITE), DARK_CARD) >= CONTRAST, "{hex}");
+            assert!(
+                contrast(color, WHITE).max(contrast(color, BLACK)) >= CONTRAST,
+                "{hex}"
+            );
+            assert!(
+                contrast(readable_on(color, LIGHT_CARD, BLACK), LIGHT_CARD) >= CONTRAST,
+                "{hex}"
+            );
+            assert!(
+                contrast(readable_on(color, DARK_CARD, WHITE), DARK_CARD) >= CONTRAST,
+                "{hex}"
+            );
         }
     }
 
     #[test]
     fn only_hex_colours_reach_the_stylesheet() {
-        for text in ["red", "#fff", "#12345g", "#1234567", "#fff}body{x", "", "#１２３４５６"] {
+        for text in [
+            "red",
+            "#fff",
+            "#12345g",
+            "#1234567",
+            "#fff}body{x",
+            "",
+            "#１２３４５６",
+        ] {
             assert_eq!(Rgb::parse(text), None, "{text}");
         }
         let tenant = crate::site::sample_tenant("[branding]\ncolor = '#1a56db'");

@@ -35,14 +35,24 @@ impl Cookie {
     /// Its value in the request. Where a name comes twice the first counts, as the most specific one.
     pub(crate) fn read(self, tenant: &Tenant, headers: &HeaderMap) -> Option<SecretString> {
         let name = self.name(tenant);
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let lines = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
+        let mut pairs = lines
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
         let (_, value) = pairs.find(|(key, _)| *key == name)?;
         (!value.is_empty()).then(|| SecretString::from(value))
     }
 
     /// `Set-Cookie` for a value of base64url characters that lives `seconds`. `None` if browsers would drop it.
-    pub(crate) fn set(self, tenant: &Tenant, value: &SecretString, seconds: i64) -> Option<HeaderValue> {
+    pub(crate) fn set(
+        self,
+        tenant: &Tenant,
+        value: &SecretString,
+        seconds: i64,
+    ) -> Option<HeaderValue> {
         self.line(tenant, value.expose_secret(), seconds.max(0))
     }
 
@@ -52,8 +62,14 @@ impl Cookie {
     }
 
     fn line(self, tenant: &Tenant, value: &str, seconds: i64) -> Option<HeaderValue> {
-        let line = format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly{}", self.name(tenant), self.attributes(tenant));
-        let mut line = HeaderValue::from_str(&line).ok().filter(|line| line.len() <= LONGEST)?;
+        let line = format!(
+            "{}={value}; Path=/; Max-Age={seconds}; HttpOnly{}",
+            self.name(tenant),
+            self.attributes(tenant)
+        );
+        let mut line = HeaderValue::from_str(&line)
+            .ok()
+            .filter(|line| line.len() <= LONGEST)?;
         line.set_sensitive(true);
         Some(line)
     }
@@ -74,18 +90,30 @@ pub(crate) fn is_https(tenant: &Tenant) -> bool {
 }
 
 /// `Set-Cookie` lines that sign this browser in until `expires_at`.
-pub(crate) fn sign_in(tenant: &Tenant, value: &SecretString, now: Micros, expires_at: Micros) -> Vec<HeaderValue> {
+pub(crate) fn sign_in(
+    tenant: &Tenant,
+    value: &SecretString,
+    now: Micros,
+    expires_at: Micros,
+) -> Vec<HeaderValue> {
     let seconds = i64::try_from(expires_at.since(now).as_secs()).unwrap_or(i64::MAX);
     let marker = SecretString::from("1");
-    [Cookie::Session.set(tenant, value, seconds), Cookie::Present.set(tenant, &marker, seconds), Cookie::Choice.clear(tenant)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        Cookie::Session.set(tenant, value, seconds),
+        Cookie::Present.set(tenant, &marker, seconds),
+        Cookie::Choice.clear(tenant),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// `Set-Cookie` lines that sign this browser out.
 pub(crate) fn sign_out(tenant: &Tenant) -> Vec<HeaderValue> {
-    [Cookie::Session, Cookie::Present, Cookie::Choice].into_iter().filter_map(|cookie| cookie.clear(tenant)).collect()
+    [Cookie::Session, Cookie::Present, Cookie::Choice]
+        .into_iter()
+        .filter_map(|cookie| cookie.clear(tenant))
+        .collect()
 }
 
 #[cfg(test)]
@@ -102,8 +130,18 @@ mod tests {
     #[test]
     fn the_session_cookie_is_locked_to_its_host() {
         let now = Micros(1_000_000);
-        let (https, http) = (sample_tenant(""), sample_tenant_at("http://localhost:8080", ""));
-        let set = |tenant: &Tenant| sign_in(tenant, &SecretString::from("vsc_abc"), now, now + Duration::from_secs(60));
+        let (https, http) = (
+            sample_tenant(""),
+            sample_tenant_at("http://localhost:8080", ""),
+        );
+        let set = |tenant: &Tenant| {
+            sign_in(
+                tenant,
+                &SecretString::from("vsc_abc"),
+                now,
+                now + Duration::from_secs(60),
+            )
+        };
         assert_eq!(
             lines(&set(&https)),
             [
@@ -112,28 +150,63 @@ mod tests {
                 "__Host-vestibule-choice=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
             ]
         );
-        assert_eq!(lines(&set(&http))[0], "vestibule=vsc_abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax");
+        assert_eq!(
+            lines(&set(&http))[0],
+            "vestibule=vsc_abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+        );
         assert!(set(&https).iter().all(HeaderValue::is_sensitive));
-        assert!(lines(&sign_out(&https)).iter().all(|line| line.contains("=; Path=/; Max-Age=0;")));
+        assert!(
+            lines(&sign_out(&https))
+                .iter()
+                .all(|line| line.contains("=; Path=/; Max-Age=0;"))
+        );
     }
 
     #[test]
     fn reading_takes_the_exact_name_from_any_line() {
         let tenant = sample_tenant("");
         let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("vestibule=planted; x__Host-vestibule=no; a=b"));
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("vestibule=planted; x__Host-vestibule=no; a=b"),
+        );
         assert!(Cookie::Session.read(&tenant, &headers).is_none());
-        headers.append(header::COOKIE, HeaderValue::from_static("c=d; __Host-vestibule=right; __Host-vestibule=second"));
-        assert_eq!(Cookie::Session.read(&tenant, &headers).unwrap().expose_secret(), "right");
-        headers.insert(header::COOKIE, HeaderValue::from_static("__Host-vestibule="));
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("c=d; __Host-vestibule=right; __Host-vestibule=second"),
+        );
+        assert_eq!(
+            Cookie::Session
+                .read(&tenant, &headers)
+                .unwrap()
+                .expose_secret(),
+            "right"
+        );
+        headers.insert(
+            header::COOKIE,
+            HeaderValue::from_static("__Host-vestibule="),
+        );
         assert!(Cookie::Session.read(&tenant, &headers).is_none());
-        headers.insert(header::COOKIE, HeaderValue::from_bytes(b"__Host-vestibule=\xff").unwrap());
+        headers.insert(
+            header::COOKIE,
+            HeaderValue::from_bytes(b"__Host-vestibule=\xff").unwrap(),
+        );
         assert!(Cookie::Session.read(&tenant, &headers).is_none());
     }
 
     #[test]
     fn what_browsers_would_drop_is_not_sent() {
-        assert_eq!(Cookie::Choice.set(&sample_tenant(""), &SecretString::from("x".repeat(4_000)), 600), None);
-        assert_eq!(Cookie::Choice.set(&sample_tenant(""), &SecretString::from("x\r\ny: z"), 600), None);
+        assert_eq!(
+            Cookie::Choice.set(
+                &sample_tenant(""),
+                &SecretString::from("x".repeat(4_000)),
+                600
+            ),
+            None
+        );
+        assert_eq!(
+            Cookie::Choice.set(&sample_tenant(""), &SecretString::from("x\r\ny: z"), 600),
+            None
+        );
     }
 }

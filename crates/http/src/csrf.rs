@@ -11,23 +11,39 @@ use crate::layers::Host;
 /// `Origin` header"). No script can set either header.
 pub(crate) fn check(headers: &HeaderMap, tenant: &Tenant, host: &Host) -> Result<(), Error> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    let vouched = || headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none");
+    let vouched = || {
+        headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| site == "same-origin" || site == "none")
+    };
     let same = match (origins.next(), origins.next()) {
         (Some(origin), None) if origin == "null" => vouched(),
-        (Some(origin), None) => origin.to_str().is_ok_and(|origin| is_own_origin(origin, tenant, host)),
+        (Some(origin), None) => origin
+            .to_str()
+            .is_ok_and(|origin| is_own_origin(origin, tenant, host)),
         (Some(_), Some(_)) => false,
         (None, _) => vouched(),
     };
-    if same { Ok(()) } else { Err(Error::with_detail(Kind::Forbidden, "This request did not come from our own page.")) }
+    if same {
+        Ok(())
+    } else {
+        Err(Error::with_detail(
+            Kind::Forbidden,
+            "This request did not come from our own page.",
+        ))
+    }
 }
 
 fn is_own_origin(origin: &str, tenant: &Tenant, host: &Host) -> bool {
-    let Ok(url) = Url::parse(origin) else { return false };
+    let Ok(url) = Url::parse(origin) else {
+        return false;
+    };
     // An origin and nothing more: `null`, paths and user names are none.
     if !matches!(url.scheme(), "https" | "http") || url.origin().ascii_serialization() != origin {
         return false;
     }
-    url.origin() == tenant.base_url.origin() || (url.host_str() == Some(host.name()) && url.port() == host.explicit_port(url.scheme()))
+    url.origin() == tenant.base_url.origin()
+        || (url.host_str() == Some(host.name()) && url.port() == host.explicit_port(url.scheme()))
 }
 
 #[cfg(test)]
@@ -59,26 +75,63 @@ mod tests {
         ] {
             assert!(passes(host, &[("origin", origin)]), "{origin} at {host}");
         }
-        assert!(passes("lms.acme.test", &[("sec-fetch-site", "same-origin")]));
+        assert!(passes(
+            "lms.acme.test",
+            &[("sec-fetch-site", "same-origin")]
+        ));
         assert!(passes("lms.acme.test", &[("sec-fetch-site", "none")]));
     }
 
     #[test]
     fn others_are_refused() {
         for origin in [
-            "null", "", "https://evil.test", "https://sub.lms.acme.test", "https://acme.test", "https://lms.acme.test.evil.test", "https://lms.acme.test:8443",
-            "http://lms.acme.test:8080", "https://lms.acme.test/", "https://x@lms.acme.test", "https://evil.test/lms.acme.test", "lms.acme.test",
-            "HTTPS://LMS.ACME.TEST", "file://", "chrome-extension://lms.acme.test", "https://lms.acme.test https://evil.test",
+            "null",
+            "",
+            "https://evil.test",
+            "https://sub.lms.acme.test",
+            "https://acme.test",
+            "https://lms.acme.test.evil.test",
+            "https://lms.acme.test:8443",
+            "http://lms.acme.test:8080",
+            "https://lms.acme.test/",
+            "https://x@lms.acme.test",
+            "https://evil.test/lms.acme.test",
+            "lms.acme.test",
+            "HTTPS://LMS.ACME.TEST",
+            "file://",
+            "chrome-extension://lms.acme.test",
+            "https://lms.acme.test https://evil.test",
         ] {
-            assert!(!passes("lms.acme.test", &[("origin", origin)]), "{origin} passed");
-            let vouched = passes("lms.acme.test", &[("origin", origin), ("sec-fetch-site", "same-origin")]);
+            assert!(
+                !passes("lms.acme.test", &[("origin", origin)]),
+                "{origin} passed"
+            );
+            let vouched = passes(
+                "lms.acme.test",
+                &[("origin", origin), ("sec-fetch-site", "same-origin")],
+            );
             assert_eq!(vouched, origin == "null", "{origin}");
         }
         assert!(!passes("lms.acme.test", &[]));
-        assert!(!passes("lms.acme.test", &[("origin", "null"), ("sec-fetch-site", "cross-site")]));
-        assert!(!passes("lms.acme.test", &[("origin", "null"), ("sec-fetch-site", "same-site")]));
+        assert!(!passes(
+            "lms.acme.test",
+            &[("origin", "null"), ("sec-fetch-site", "cross-site")]
+        ));
+        assert!(!passes(
+            "lms.acme.test",
+            &[("origin", "null"), ("sec-fetch-site", "same-site")]
+        ));
         assert!(!passes("lms.acme.test", &[("sec-fetch-site", "same-site")]));
-        assert!(!passes("lms.acme.test", &[("sec-fetch-site", "cross-site")]));
-        assert!(!passes("lms.acme.test", &[("origin", "https://lms.acme.test"), ("origin", "https://evil.test")]));
+        assert!(!passes(
+            "lms.acme.test",
+            &[("sec-fetch-site", "cross-site")]
+        ));
+        assert!(!passes(
+            "lms.acme.test",
+            &[
+                ("origin", "https://lms.acme.test"),
+                ("origin", "https://evil.test")
+            ]
+        ));
     }
 }

@@ -26,8 +26,16 @@ const APP_PATHS: &[&str] = &["app", "course", "dashboard"];
 /// GET `/`.
 pub(crate) async fn root(State(shared): State<Shared>, Visitor { site, who }: Visitor) -> Answer {
     if let Some((demo, tenant)) = sample(&shared, &site) {
-        let mut response = templates::page(&site, StatusCode::OK, "demo/home.html", home_values(demo, tenant, &site, who.as_ref()))?;
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, page_policy(Some(site.tenant()), true));
+        let mut response = templates::page(
+            &site,
+            StatusCode::OK,
+            "demo/home.html",
+            home_values(demo, tenant, &site, who.as_ref()),
+        )?;
+        response.headers_mut().insert(
+            header::CONTENT_SECURITY_POLICY,
+            page_policy(Some(site.tenant()), true),
+        );
         return Ok(response);
     }
     Ok(match who {
@@ -42,7 +50,12 @@ fn sample<'a>(shared: &'a Everything, site: &Site) -> Option<(&'a Demo, &'a Demo
     Some((demo, demo.tenant(site.tenant().slug())?))
 }
 
-fn home_values(demo: &Demo, sample: &DemoTenant, site: &Site, who: Option<&vestibule_identity::Authenticated>) -> Value {
+fn home_values(
+    demo: &Demo,
+    sample: &DemoTenant,
+    site: &Site,
+    who: Option<&vestibule_identity::Authenticated>,
+) -> Value {
     let tenant = site.tenant();
     let mounts = |dialect: &str| tenant.mount(dialect).is_some();
     let people = sample.people.iter().map(|person| {
@@ -63,11 +76,22 @@ fn home_values(demo: &Demo, sample: &DemoTenant, site: &Site, who: Option<&vesti
 
 /// POST `/demo/partner`: what a partner's back end does. Calls the partner route with the private key, which stays here,
 /// and shows both sides and the link that the partner would send the browser to.
-pub(crate) async fn partner(State(shared): State<Shared>, site: Site, Form(fields): Form) -> Answer {
-    let Some((_, sample)) = sample(&shared, &site) else { return Err(Kind::NotFound.into()) };
+pub(crate) async fn partner(
+    State(shared): State<Shared>,
+    site: Site,
+    Form(fields): Form,
+) -> Answer {
+    let Some((_, sample)) = sample(&shared, &site) else {
+        return Err(Kind::NotFound.into());
+    };
     let body = json!({ "email": fields.get("email"), "uid": fields.get("uid") });
     let call = partner_call(&site, sample, body.to_string())?;
-    let vestibule_dialect::Answer::Plain { status, body: answer, .. } = shared.dialects.answer(&shared.identity, call).await else {
+    let vestibule_dialect::Answer::Plain {
+        status,
+        body: answer,
+        ..
+    } = shared.dialects.answer(&shared.identity, call).await
+    else {
         return Err(Kind::NotFound.into());
     };
     let answer: serde_json::Value = serde_json::from_slice(&answer).map_err(Error::internal)?;
@@ -80,15 +104,24 @@ pub(crate) async fn partner(State(shared): State<Shared>, site: Site, Form(field
         onboarding => fields.get("onboarding") == "true",
         close => (!close.is_empty()).then_some(close),
     };
-    Ok(templates::page(&site, StatusCode::OK, "demo/partner.html", values)?)
+    Ok(templates::page(
+        &site,
+        StatusCode::OK,
+        "demo/partner.html",
+        values,
+    )?)
 }
 
 fn partner_call(site: &Site, sample: &DemoTenant, body: String) -> Result<Call, Fault> {
     let mut headers = HeaderMap::new();
-    let mut key = HeaderValue::from_str(&format!("Bearer {}", sample.api_key.expose_secret())).map_err(Error::internal)?;
+    let mut key = HeaderValue::from_str(&format!("Bearer {}", sample.api_key.expose_secret()))
+        .map_err(Error::internal)?;
     key.set_sensitive(true);
     headers.insert(header::AUTHORIZATION, key);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     let mut client = site.cx.client.clone();
     // The back end calls, not the page.
     client.origin = None;
@@ -111,10 +144,18 @@ fn pretty(value: &serde_json::Value) -> String {
 pub(crate) async fn app_page(shared: &Everything, parts: &Parts) -> Result<Response, Fault> {
     let site = Site::of(parts)?;
     let file = &site.tenant().file;
-    let first = |path: &str| path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+    let first = |path: &str| {
+        path.trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let wanted = first(parts.uri.path());
-    let is_app = APP_PATHS.contains(&&*wanted) || file.handoff.values().any(|path| first(path) == wanted);
-    if shared.settings.demo.is_none() || parts.method != Method::GET || wanted.is_empty() || !is_app {
+    let is_app =
+        APP_PATHS.contains(&&*wanted) || file.handoff.values().any(|path| first(path) == wanted);
+    if shared.settings.demo.is_none() || parts.method != Method::GET || wanted.is_empty() || !is_app
+    {
         return Err(Kind::NotFound.into());
     }
     let Some(who) = extract::browser(&shared.identity, &site, &parts.headers).await? else {
@@ -127,5 +168,10 @@ pub(crate) async fn app_page(shared: &Everything, parts: &Parts) -> Result<Respo
         role => who.account.role,
         onboarded => who.account.onboarded,
     };
-    Ok(templates::page(&site, StatusCode::OK, "demo/app.html", values)?)
+    Ok(templates::page(
+        &site,
+        StatusCode::OK,
+        "demo/app.html",
+        values,
+    )?)
 }

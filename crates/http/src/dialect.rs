@@ -3,18 +3,22 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header;
+use http::{HeaderMap, StatusCode, header};
 use vestibule_dialect::{Answer, BodyError, Call};
 use vestibule_identity::Kind;
 
 use crate::browser;
 use crate::demo;
+use crate::fault;
 use crate::fault::Fault;
-use crate::layers::{Arrival, BodyFault, Lookup, read_body};
-use crate::shared::Shared;
+use crate::layers::{Arrival, BodyFault, Lookup, Reception, read_body};
+use crate::shared::{Everything, Shared};
 
 /// The router's fallback.
-pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Result<Response, Fault> {
+pub(crate) async fn answer(
+    State(shared): State<Shared>,
+    request: Request,
+) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
     if !shared.dialects.knows_path(parts.uri.path()) {
         return demo::app_page(&shared, &parts).await;
@@ -24,10 +28,12 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
     if matches!(reception.lookup, Lookup::Failed) {
         return Err(Kind::Unavailable.into());
     }
-    let body = read_body(&parts.headers, body).await.map_err(|fault| match fault {
-        BodyFault::TooLarge => BodyError::TooLarge,
-        BodyFault::Broken => BodyError::Broken,
-    });
+    let body = read_body(&parts.headers, body)
+        .await
+        .map_err(|fault| match fault {
+            BodyFault::TooLarge => BodyError::TooLarge,
+            BodyFault::Broken => BodyError::Broken,
+        });
     let call = Call {
         method: parts.method.clone(),
         uri: parts.uri.clone(),
@@ -38,16 +44,48 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         now: arrival.now,
     };
     match shared.dialects.answer(&shared.identity, call).await {
-        Answer::Plain { status, headers, body } => {
-            let mut response = Response::new(Body::from(body));
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            // Whatever the dialect file says, an answer may hold a credential.
-            response.headers_mut().remove(header::CACHE_CONTROL);
-            Ok(response)
-        }
+        Answer::Plain {
+            status,
+            headers,
+            body,
+        } => Ok(plain(status, headers, body)),
         Answer::Browser { cx, open } => browser::open(&shared, &parts, cx, open).await,
         Answer::NoTenant => Err(Kind::UnknownTenant.into()),
         Answer::NotMounted => Err(Kind::NotFound.into()),
+    }
+}
+
+fn plain(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    // Whatever the dialect's file says, an answer may hold a credential.
+    response.headers_mut().remove(header::CACHE_CONTROL);
+    response
+}
+
+/// A fault of the server at a dialect's path (a time-out, a panic) in the shape that the dialect's clients read.
+pub(crate) fn in_own_words(
+    shared: &Everything,
+    path: &str,
+    reception: &Reception,
+    response: Response,
+) -> Response {
+    let fault = response.extensions().get::<Fault>();
+    let ours = |fault: &&Fault| matches!(fault.error().kind, Kind::Internal | Kind::Unavailable);
+    let Some(fault) = fault.filter(ours) else {
+        return response;
+    };
+    let tenant = reception.tenant().map(AsRef::as_ref);
+    match shared.dialects.refuse(path, tenant, fault.error()) {
+        Some(Answer::Plain {
+            status,
+            headers,
+            body,
+        }) => {
+            fault::log(fault.error(), &reception.client.request_id);
+            plain(status, headers, body)
+        }
+        _ => response,
     }
 }

@@ -34,8 +34,14 @@ impl FromRequestParts<Shared> for Visitor {
 }
 
 /// Whom the browser's cookie signs in; a cookie that is no longer good is none.
-pub(crate) async fn browser(identity: &Identity, site: &Site, headers: &HeaderMap) -> Result<Option<Authenticated>, Error> {
-    let Some(cookie) = Cookie::Session.read(site.tenant(), headers) else { return Ok(None) };
+pub(crate) async fn browser(
+    identity: &Identity,
+    site: &Site,
+    headers: &HeaderMap,
+) -> Result<Option<Authenticated>, Error> {
+    let Some(cookie) = Cookie::Session.read(site.tenant(), headers) else {
+        return Ok(None);
+    };
     match identity.authenticate_cookie(&site.cx, &cookie).await {
         Ok(who) => Ok(Some(who)),
         Err(error) if error.kind == Kind::Unauthorized => Ok(None),
@@ -53,9 +59,14 @@ impl FromRequestParts<Shared> for Person {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Person, Response> {
-        let visitor = Visitor::from_request_parts(parts, shared).await.map_err(IntoResponse::into_response)?;
+        let visitor = Visitor::from_request_parts(parts, shared)
+            .await
+            .map_err(IntoResponse::into_response)?;
         match visitor.who {
-            Some(who) => Ok(Person { site: visitor.site, who }),
+            Some(who) => Ok(Person {
+                site: visitor.site,
+                who,
+            }),
             None => Err(see_other(&sign_in_and_back(parts))),
         }
     }
@@ -65,13 +76,50 @@ impl FromRequestParts<Shared> for Person {
 pub(crate) fn sign_in_and_back(parts: &Parts) -> String {
     // A form's address is not a page to come back to.
     let back = match parts.method {
-        Method::GET => parts.uri.path_and_query().map_or("/account", |path| path.as_str()),
+        Method::GET => parts
+            .uri
+            .path_and_query()
+            .map_or("/account", |path| path.as_str()),
         _ => "/account",
     };
-    format!("/sign-in?{}", form_urlencoded::Serializer::new(String::new()).append_pair("next", back).finish())
+    format!(
+        "/sign-in?{}",
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", back)
+            .finish()
+    )
 }
 
-/// A caller of the native API: by bearer token, or by cookie; changes by cookie must come from our own pages.
+/// A person proven by bearer token or by cookie, for questions that change nothing whatever their method.
+pub(crate) struct Proven {
+    pub(crate) site: Site,
+    pub(crate) who: Authenticated,
+    by_cookie: bool,
+}
+
+impl FromRequestParts<Shared> for Proven {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Proven, Fault> {
+        let site = Site::of(parts)?;
+        let identity = &shared.identity;
+        let by_cookie = !parts.headers.contains_key(header::AUTHORIZATION);
+        let who = if by_cookie {
+            let who = browser(identity, &site, &parts.headers).await?;
+            who.ok_or(Kind::Unauthorized)?
+        } else {
+            let token = bearer(&parts.headers).ok_or(Kind::Unauthorized)?;
+            identity.authenticate_access(&site.cx, &token).await?
+        };
+        Ok(Proven {
+            site,
+            who,
+            by_cookie,
+        })
+    }
+}
+
+/// A caller of the native API. Changes that a cookie drives must come from our own pages.
 pub(crate) struct Caller {
     pub(crate) site: Site,
     pub(crate) who: Authenticated,
@@ -81,14 +129,12 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Caller, Fault> {
-        let site = Site::from_request_parts(parts, shared).await?;
-        if parts.headers.contains_key(header::AUTHORIZATION) {
-            let token = bearer(&parts.headers).ok_or(Kind::Unauthorized)?;
-            let who = shared.identity.authenticate_access(&site.cx, &token).await?;
-            return Ok(Caller { site, who });
-        }
-        let who = browser(&shared.identity, &site, &parts.headers).await?.ok_or(Kind::Unauthorized)?;
-        if !parts.method.is_safe() {
+        let Proven {
+            site,
+            who,
+            by_cookie,
+        } = Proven::from_request_parts(parts, shared).await?;
+        if by_cookie && !parts.method.is_safe() {
             csrf::check(&parts.headers, site.tenant(), &site.arrival.host)?;
         }
         Ok(Caller { site, who })
@@ -98,10 +144,13 @@ impl FromRequestParts<Shared> for Caller {
 /// The one token of the one `Authorization: Bearer` header (RFC 6750).
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<SecretString> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return None;
+    };
     let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then(|| SecretString::from(token))
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' '))
+        .then(|| SecretString::from(token))
 }
 
 /// A one-time token in the path.
@@ -125,7 +174,9 @@ impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Self::Rejection> {
-        Ok(Query(Fields::parse(parts.uri.query().unwrap_or_default().as_bytes())))
+        Ok(Query(Fields::parse(
+            parts.uri.query().unwrap_or_default().as_bytes(),
+        )))
     }
 }
 
@@ -140,7 +191,10 @@ impl Fields {
 
     /// The value, or an empty text.
     pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value)
     }
 
     pub(crate) fn secret(&self, name: &str) -> SecretString {
@@ -149,7 +203,11 @@ impl Fields {
 
     /// All pairs but those of that name.
     pub(crate) fn without(&self, name: &str) -> Vec<(String, String)> {
-        self.0.iter().filter(|(key, _)| key != name).cloned().collect()
+        self.0
+            .iter()
+            .filter(|(key, _)| key != name)
+            .cloned()
+            .collect()
     }
 }
 
@@ -164,10 +222,16 @@ impl FromRequest<Shared> for Form {
         let site = Site::from_request_parts(&mut parts, shared).await?;
         csrf::check(&parts.headers, site.tenant(), &site.arrival.host)?;
         if !is_type(&parts.headers, "application/x-www-form-urlencoded") {
-            return Err(Fault::unsupported_media_type("application/x-www-form-urlencoded"));
+            return Err(Fault::unsupported_media_type(
+                "application/x-www-form-urlencoded",
+            ));
         }
         let fields = Fields::parse(&whole_body(&parts.headers, body).await?);
-        if fields.0.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        if fields
+            .0
+            .iter()
+            .any(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
             return Err(Kind::MalformedBody.into());
         }
         Ok(Form(fields))
@@ -188,7 +252,11 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
         }
         let body = whole_body(&parts.headers, body).await?;
         let refuse = |error: serde_json::Error| {
-            let kind = if error.is_data() { Kind::MalformedInput } else { Kind::MalformedBody };
+            let kind = if error.is_data() {
+                Kind::MalformedInput
+            } else {
+                Kind::MalformedBody
+            };
             Fault::from(Error::with_detail(kind, error.to_string()))
         };
         serde_json::from_slice(&body).map(Json).map_err(refuse)
@@ -203,8 +271,14 @@ async fn whole_body(headers: &HeaderMap, body: axum::body::Body) -> Result<bytes
 }
 
 fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    given
+        .split(';')
+        .next()
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
 }
 
 #[cfg(test)]
@@ -225,7 +299,16 @@ mod tests {
         };
         assert_eq!(read(&["Bearer abc"]).as_deref(), Some("abc"));
         assert_eq!(read(&["bearer  abc "]).as_deref(), Some("abc"));
-        for lines in [&["Bearer"][..], &["Bearer "], &["Basic abc"], &["Bearer a b"], &["Bearer a", "Bearer a"], &["abc"], &[""], &[]] {
+        for lines in [
+            &["Bearer"][..],
+            &["Bearer "],
+            &["Basic abc"],
+            &["Bearer a b"],
+            &["Bearer a", "Bearer a"],
+            &["abc"],
+            &[""],
+            &[],
+        ] {
             assert_eq!(read(lines), None, "{lines:?}");
         }
     }
@@ -233,7 +316,21 @@ mod tests {
     #[test]
     fn the_first_of_a_name_counts() {
         let fields = Fields::parse(b"a=1&b=x%20y+z&a=2&c");
-        assert_eq!((fields.get("a"), fields.get("b"), fields.get("c"), fields.get("d")), ("1", "x y z", "", ""));
-        assert_eq!(fields.without("a"), [("b".to_owned(), "x y z".to_owned()), ("c".to_owned(), String::new())]);
+        assert_eq!(
+            (
+                fields.get("a"),
+                fields.get("b"),
+                fields.get("c"),
+                fields.get("d")
+            ),
+            ("1", "x y z", "", "")
+        );
+        assert_eq!(
+            fields.without("a"),
+            [
+                ("b".to_owned(), "x y z".to_owned()),
+                ("c".to_owned(), String::new())
+            ]
+        );
     }
 }

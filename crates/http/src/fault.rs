@@ -19,7 +19,14 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(status: StatusCode, error: Error) -> Fault {
-        Fault { error: std::sync::Arc::new(error), status }
+        Fault {
+            error: std::sync::Arc::new(error),
+            status,
+        }
+    }
+
+    pub(crate) fn error(&self) -> &Error {
+        &self.error
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -29,7 +36,10 @@ impl Fault {
     /// The body is of a type that this address does not read.
     pub(crate) fn unsupported_media_type(wanted: &str) -> Fault {
         let detail = format!("The body must be {wanted}.");
-        Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Error::with_detail(Kind::MalformedBody, detail))
+        Fault::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Error::with_detail(Kind::MalformedBody, detail),
+        )
     }
 }
 
@@ -56,25 +66,39 @@ impl IntoResponse for Fault {
 
 /// Gives a bare fault its body; other answers pass unchanged.
 pub(crate) fn render(response: Response, reception: &Reception, html: bool) -> Response {
-    let Some(fault) = response.extensions().get::<Fault>().cloned() else { return response };
+    let Some(fault) = response.extensions().get::<Fault>().cloned() else {
+        return response;
+    };
     log(&fault.error, &reception.client.request_id);
     let (mut parts, _) = response.into_parts();
     parts.extensions.remove::<Fault>();
     if let Some(seconds) = fault.error.retry_after {
-        parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        parts
+            .headers
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if fault.status == StatusCode::UNAUTHORIZED && !html {
-        parts.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        parts
+            .headers
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     let (content_type, body) = match html.then(|| page(&fault, reception)) {
         Some(Ok(page)) => ("text/html; charset=utf-8", page),
         Some(Err(error)) => {
             log(&error, &reception.client.request_id);
-            ("application/problem+json", problem(&fault, &reception.client.request_id))
+            (
+                "application/problem+json",
+                problem(&fault, &reception.client.request_id),
+            )
         }
-        None => ("application/problem+json", problem(&fault, &reception.client.request_id)),
+        None => (
+            "application/problem+json",
+            problem(&fault, &reception.client.request_id),
+        ),
     };
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    parts
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     Response::from_parts(parts, body.into())
 }
 
@@ -94,15 +118,22 @@ fn page(fault: &Fault, reception: &Reception) -> Result<String, Error> {
     let lang = templates::DEFAULT_LANGUAGE;
     let base = templates::base(reception.tenant(), &reception.client.request_id, lang);
     let text = templates::error_text(lang, &fault.error);
-    templates::render("error.html", context! { status => fault.status.as_u16(), text, ..base })
+    templates::render(
+        "error.html",
+        context! { status => fault.status.as_u16(), text, ..base },
+    )
 }
 
 /// Faults of ours go to the log with their cause; refusals are told by the request's own line.
 pub(crate) fn log(error: &Error, request_id: &str) {
     let at = error.location();
     match error.kind {
-        Kind::Internal => tracing::error!(request_id, %error, file = at.file(), line = at.line(), "request failed"),
-        Kind::Unavailable => tracing::warn!(request_id, %error, file = at.file(), line = at.line(), "request failed"),
+        Kind::Internal => {
+            tracing::error!(request_id, %error, file = at.file(), line = at.line(), "request failed")
+        }
+        Kind::Unavailable => {
+            tracing::warn!(request_id, %error, file = at.file(), line = at.line(), "request failed")
+        }
         _ => {}
     }
 }
@@ -118,7 +149,11 @@ pub(crate) fn status(kind: Kind) -> StatusCode {
         Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Kind::Overloaded | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Kind::BrowserOrigin | Kind::RegistrationClosed | Kind::Forbidden | Kind::NotANavigation | Kind::WrongRole => StatusCode::FORBIDDEN,
+        Kind::BrowserOrigin
+        | Kind::RegistrationClosed
+        | Kind::Forbidden
+        | Kind::NotANavigation
+        | Kind::WrongRole => StatusCode::FORBIDDEN,
         Kind::UidMismatch
         | Kind::UnauthorizedKey
         | Kind::ExpiredKey

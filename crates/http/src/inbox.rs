@@ -32,12 +32,18 @@ pub(crate) async fn show(State(shared): State<Shared>, site: Site) -> Answer {
             lines => rendered.text.lines().map(line_values).collect::<Vec<_>>(),
         });
     }
-    Ok(templates::page(&site, StatusCode::OK, "demo/inbox.html", context! { mails })?)
+    Ok(templates::page(
+        &site,
+        StatusCode::OK,
+        "demo/inbox.html",
+        context! { mails },
+    )?)
 }
 
 /// A line of text; one that is a link and nothing else can be followed.
 fn line_values(line: &str) -> Value {
     let link = line.trim();
-    let is_link = (link.starts_with("http://") || link.starts_with("https://")) && !link.contains(char::is_whitespace);
+    let is_link = (link.starts_with("http://") || link.starts_with("https://"))
+        && !link.contains(char::is_whitespace);
     context! { text => line, link => is_link.then_some(link) }
 }

@@ -12,7 +12,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// Upper bounds in seconds: from a check in memory to a queue for password hashing.
-const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
 
 /// A handle to one set of figures; clones share it.
 #[derive(Clone)]
@@ -61,19 +63,34 @@ impl Metrics {
             400..=499 => "4xx",
             _ => "5xx",
         };
-        self.0.requests.get_or_create(&RequestLabels { surface, route: route.to_owned(), status: class }).inc();
-        self.0.seconds.get_or_create(&SurfaceLabels { surface }).observe(took.as_secs_f64());
+        self.0
+            .requests
+            .get_or_create(&RequestLabels {
+                surface,
+                route: route.to_owned(),
+                status: class,
+            })
+            .inc();
+        self.0
+            .seconds
+            .get_or_create(&SurfaceLabels { surface })
+            .observe(took.as_secs_f64());
     }
 
     /// Counts a browser's sign-in; `outcome` is `ok` or the error's code.
     pub(crate) fn sign_in(&self, outcome: &'static str) {
-        self.0.sign_ins.get_or_create(&SignInLabels { outcome }).inc();
+        self.0
+            .sign_ins
+            .get_or_create(&SignInLabels { outcome })
+            .inc();
     }
 
     /// The text exposition.
     pub(crate) fn expose(&self) -> Result<String, fmt::Error> {
         if let Some(probe) = self.0.hashing_probe.get() {
-            self.0.hashing.set(i64::try_from(probe()).unwrap_or(i64::MAX));
+            self.0
+                .hashing
+                .set(i64::try_from(probe()).unwrap_or(i64::MAX));
         }
         let mut out = String::new();
         text::encode(&mut out, &self.0.registry)?;
@@ -84,15 +101,40 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Metrics {
         let requests = Family::default();
-        let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let seconds =
+            Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let sign_ins = Family::default();
         let hashing = Gauge::default();
         let mut registry = Registry::with_prefix("vestibule");
-        registry.register("requests", "Answered requests by surface, route and class of status", requests.clone());
-        registry.register_with_unit("request_duration", "Time to answer, by surface", Unit::Seconds, seconds.clone());
-        registry.register("sign_ins", "Sign-ins of browsers by outcome", sign_ins.clone());
-        registry.register("hashing_waiting", "Passwords that wait to be hashed", hashing.clone());
-        Metrics(Arc::new(Figures { registry, requests, seconds, sign_ins, hashing, hashing_probe: OnceLock::new() }))
+        registry.register(
+            "requests",
+            "Answered requests by surface, route and class of status",
+            requests.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "Time to answer, by surface",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        registry.register(
+            "sign_ins",
+            "Sign-ins of browsers by outcome",
+            sign_ins.clone(),
+        );
+        registry.register(
+            "hashing_waiting",
+            "Passwords that wait to be hashed",
+            hashing.clone(),
+        );
+        Metrics(Arc::new(Figures {
+            registry,
+            requests,
+            seconds,
+            sign_ins,
+            hashing,
+            hashing_probe: OnceLock::new(),
+        }))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use vestibule_identity::{Account, Authenticated, Kind, ProfileChange, Session, Team};
 
-use crate::extract::{Caller, Json, Query};
+use crate::extract::{Caller, Json, Proven, Query};
 use crate::fault::Fault;
 use crate::moment::rfc3339;
 use crate::shared::Shared;
@@ -48,16 +48,35 @@ pub(crate) async fn change_profile(
     Caller { site, who }: Caller,
     Json(patch): Json<ProfilePatch>,
 ) -> Result<axum::Json<Value>, Fault> {
-    let ProfilePatch { first_name, last_name, locale, timezone } = patch;
-    let change = ProfileChange { first_name, last_name, locale, timezone };
-    let account = shared.identity.update_profile(&site.cx, &who.account.id, change).await?;
+    let ProfilePatch {
+        first_name,
+        last_name,
+        locale,
+        timezone,
+    } = patch;
+    let change = ProfileChange {
+        first_name,
+        last_name,
+        locale,
+        timezone,
+    };
+    let account = shared
+        .identity
+        .update_profile(&site.cx, &who.account.id, change)
+        .await?;
     Ok(axum::Json(account_json(&account)))
 }
 
 /// GET `/account/v1/sessions`: the live ones, newest first.
-pub(crate) async fn sessions(State(shared): State<Shared>, Caller { site, who }: Caller) -> Result<axum::Json<Value>, Fault> {
+pub(crate) async fn sessions(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+) -> Result<axum::Json<Value>, Fault> {
     let sessions = shared.identity.sessions(&site.cx, &who.account.id).await?;
-    let shown: Vec<Value> = sessions.iter().map(|session| session_json(session, &who.session.id)).collect();
+    let shown: Vec<Value> = sessions
+        .iter()
+        .map(|session| session_json(session, &who.session.id))
+        .collect();
     Ok(axum::Json(json!({ "sessions": shown })))
 }
 
@@ -68,21 +87,34 @@ pub(crate) async fn end_session(
     id: Result<Path<String>, axum::extract::rejection::PathRejection>,
 ) -> Result<StatusCode, Fault> {
     let Path(id) = id.map_err(|_| Kind::NotFound)?;
-    shared.identity.end_session(&site.cx, &who.account.id, &id).await?;
+    shared
+        .identity
+        .end_session(&site.cx, &who.account.id, &id)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// GET `/account/v1/teams`.
-pub(crate) async fn teams(State(shared): State<Shared>, Caller { site, who }: Caller) -> Result<axum::Json<Value>, Fault> {
+pub(crate) async fn teams(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+) -> Result<axum::Json<Value>, Fault> {
     let teams = shared.identity.teams(&site.cx, &who.account.id).await?;
-    Ok(axum::Json(json!({ "teams": teams.iter().map(team_json).collect::<Vec<_>>() })))
+    Ok(axum::Json(
+        json!({ "teams": teams.iter().map(team_json).collect::<Vec<_>>() }),
+    ))
 }
 
 /// Any method `/forward-auth`: 200 with the person in headers, 401, or 403 where `?role=A,B` names other roles. No body.
-pub(crate) async fn forward_auth(caller: Result<Caller, Fault>, Query(query): Query) -> Result<Response, Fault> {
-    let Caller { site, who } = match caller {
-        Ok(caller) => caller,
-        Err(fault) if fault.status() == StatusCode::UNAUTHORIZED => return Ok(StatusCode::UNAUTHORIZED.into_response()),
+pub(crate) async fn forward_auth(
+    proven: Result<Proven, Fault>,
+    Query(query): Query,
+) -> Result<Response, Fault> {
+    let Proven { site, who, .. } = match proven {
+        Ok(proven) => proven,
+        Err(fault) if fault.status() == StatusCode::UNAUTHORIZED => {
+            return Ok(StatusCode::UNAUTHORIZED.into_response());
+        }
         Err(fault) => return Err(fault),
     };
     let roles = query.get("role");
@@ -93,10 +125,20 @@ pub(crate) async fn forward_auth(caller: Result<Caller, Fault>, Query(query): Qu
 }
 
 fn person_headers(who: &Authenticated, tenant: &str) -> HeaderMap {
-    let values = [("x-vestibule-user", &*who.account.id), ("x-vestibule-email", &who.account.email), ("x-vestibule-role", &who.account.role), ("x-vestibule-tenant", tenant)];
+    let values = [
+        ("x-vestibule-user", &*who.account.id),
+        ("x-vestibule-email", &who.account.email),
+        ("x-vestibule-role", &who.account.role),
+        ("x-vestibule-tenant", tenant),
+    ];
     values
         .into_iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&ascii(value)).ok()?)))
+        .filter_map(|(name, value)| {
+            Some((
+                HeaderName::from_static(name),
+                HeaderValue::from_str(&ascii(value)).ok()?,
+            ))
+        })
         .chain([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
         .collect()
 }
@@ -153,7 +195,11 @@ mod tests {
 
     #[test]
     fn headers_hold_any_text() {
-        for (text, header) in [("Ada", "Ada"), ("käthe@bücher.example", "k%C3%A4the@b%C3%BCcher.example"), ("a%b\r\nX: y", "a%25b%0D%0AX: y")] {
+        for (text, header) in [
+            ("Ada", "Ada"),
+            ("käthe@bücher.example", "k%C3%A4the@b%C3%BCcher.example"),
+            ("a%b\r\nX: y", "a%25b%0D%0AX: y"),
+        ] {
             assert_eq!(ascii(text), header);
             assert!(HeaderValue::from_str(header).is_ok());
         }
@@ -162,8 +208,17 @@ mod tests {
     #[test]
     fn only_four_fields_may_be_changed() {
         let read = serde_json::from_str::<ProfilePatch>;
-        assert!(read(r#"{"first_name":"Ada","last_name":"L","locale":"en","timezone":"UTC"}"#).is_ok());
-        for body in [r#"{"role":"Admin"}"#, r#"{"email":"x@y.z"}"#, r#"{"email_verified":true}"#, r#"{"first_name":1}"#, "[]", "null"] {
+        assert!(
+            read(r#"{"first_name":"Ada","last_name":"L","locale":"en","timezone":"UTC"}"#).is_ok()
+        );
+        for body in [
+            r#"{"role":"Admin"}"#,
+            r#"{"email":"x@y.z"}"#,
+            r#"{"email_verified":true}"#,
+            r#"{"first_name":1}"#,
+            "[]",
+            "null",
+        ] {
             assert!(read(body).is_err(), "{body}");
         }
     }

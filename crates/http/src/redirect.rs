@@ -9,7 +9,11 @@ use vestibule_identity::Tenant;
 const LONGEST: usize = 2048;
 const MOST_DECODINGS: usize = 3;
 /// RFC 3986 unreserved characters stay; everything else in a path segment is encoded.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 /// A path on this host, safe to be followed: exactly one leading `/`; no scheme, host, backslash, control character or
 /// `//`, as it stands and however often it is decoded. `None` for anything else.
 pub(crate) fn internal_path(text: &str) -> Option<String> {
@@ -26,14 +30,21 @@ pub(crate) fn internal_path(text: &str) -> Option<String> {
     }
     // As a browser reads it; also encodes what a header cannot carry.
     let base = Url::parse("https://host.invalid").ok()?;
-    let url = base.join(text).ok().filter(|url| url.origin() == base.origin())?;
+    let url = base
+        .join(text)
+        .ok()
+        .filter(|url| url.origin() == base.origin())?;
     let path = &url[url::Position::BeforePath..];
     (is_plain_path(path) && path.len() <= LONGEST).then(|| path.to_owned())
 }
 
 fn is_plain_path(text: &str) -> bool {
     let one_slash = text.starts_with('/') && !text.contains("//");
-    one_slash && text.len() <= LONGEST && !text.chars().any(|c| c == '\\' || c.is_control() || is_invisible(c))
+    one_slash
+        && text.len() <= LONGEST
+        && !text
+            .chars()
+            .any(|c| c == '\\' || c.is_control() || is_invisible(c))
 }
 
 /// Line separators and direction marks, which some readers drop.
@@ -53,7 +64,12 @@ pub(crate) fn home_from_root(tenant: &Tenant) -> String {
         let host = app.host_str().unwrap_or_default();
         host == tenant.canonical_domain() || tenant.file.domains.iter().any(|domain| domain == host)
     };
-    match tenant.file.app_url.as_deref().and_then(|app| Url::parse(app).ok()) {
+    match tenant
+        .file
+        .app_url
+        .as_deref()
+        .and_then(|app| Url::parse(app).ok())
+    {
         Some(app) if app.path() == "/" && is_here(&app) => "/account".to_owned(),
         _ => tenant.home().to_owned(),
     }
@@ -61,13 +77,19 @@ pub(crate) fn home_from_root(tenant: &Tenant) -> String {
 
 /// The hand-off destination `name`, its placeholders filled and encoded. `None`: no such destination, or a placeholder
 /// that nothing fills or that would climb out of its segment.
-pub(crate) fn destination(tenant: &Tenant, name: &str, values: &BTreeMap<String, String>) -> Option<String> {
+pub(crate) fn destination(
+    tenant: &Tenant,
+    name: &str,
+    values: &BTreeMap<String, String>,
+) -> Option<String> {
     let template = tenant.file.handoff.get(name)?;
     let mut filled = String::with_capacity(template.len() + 16);
     let mut rest = template.as_str();
     while let Some((before, after)) = rest.split_once('{') {
         let (key, tail) = after.split_once('}')?;
-        let value = values.get(key).filter(|value| !matches!(value.as_str(), "" | "." | ".."))?;
+        let value = values
+            .get(key)
+            .filter(|value| !matches!(value.as_str(), "" | "." | ".."))?;
         filled.push_str(before);
         filled.extend(utf8_percent_encode(value, SEGMENT));
         rest = tail;
@@ -85,7 +107,9 @@ pub(crate) fn with_options(target: &str, options: &[(String, String)]) -> String
         Some((before, fragment)) => (before, format!("#{fragment}")),
         None => (target, String::new()),
     };
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(options).finish();
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(options)
+        .finish();
     let joint = match before.find('?') {
         None => "?",
         Some(at) if at + 1 == before.len() || before.ends_with('&') => "",
@@ -105,7 +129,10 @@ mod tests {
             ("/", "/"),
             ("/dashboard/education", "/dashboard/education"),
             ("/a?b=c&d=%2Fe#f", "/a?b=c&d=%2Fe#f"),
-            ("/onboarding?next=%2Fdashboard%3Fa%3Db", "/onboarding?next=%2Fdashboard%3Fa%3Db"),
+            (
+                "/onboarding?next=%2Fdashboard%3Fa%3Db",
+                "/onboarding?next=%2Fdashboard%3Fa%3Db",
+            ),
             ("/über uns", "/%C3%BCber%20uns"),
             ("/a/../b", "/b"),
             ("/mail/ada@example.com", "/mail/ada@example.com"),
@@ -118,27 +145,82 @@ mod tests {
     #[test]
     fn hostile_shapes_are_dropped() {
         for text in [
-            "", "dashboard", "//evil.test", "///evil.test", "/\\evil.test", "\\/evil.test", "\\\\evil.test", "/%2f%2fevil.test",
-            "/%2fevil.test", "/%5cevil.test", "/%5Cevil.test", "/%255cevil.test", "/%252fevil.test", "/%25252fevil.test",
-            "/%2525252525252fevil.test", "\t//evil.test", "/\t/evil.test", "/%09/evil.test", " //evil.test", " /a", "https:/evil.test", "https://evil.test",
-            "http:evil.test", "javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "/\r\nSet-Cookie:x=1", "/%0d%0aSet-Cookie:x=1",
-            "/a\0", "/%00", "/a//b", "/a%2f/b", "/.//evil.test", "/..//evil.test", "/..%2f/evil.test", "/a?next=//evil.test",
-            "/a?next=%2F%2Fevil.test", "/a?next=https://evil.test", "%2fdashboard", "/%ff", "/a\u{2028}b", "/\u{202e}moc.live//", "/\u{200b}/evil", "@evil.test",
-            ".evil.test", "?next=/a", "#/a", "/a\\b", "/%e2%80%a8",
+            "",
+            "dashboard",
+            "//evil.test",
+            "///evil.test",
+            "/\\evil.test",
+            "\\/evil.test",
+            "\\\\evil.test",
+            "/%2f%2fevil.test",
+            "/%2fevil.test",
+            "/%5cevil.test",
+            "/%5Cevil.test",
+            "/%255cevil.test",
+            "/%252fevil.test",
+            "/%25252fevil.test",
+            "/%2525252525252fevil.test",
+            "\t//evil.test",
+            "/\t/evil.test",
+            "/%09/evil.test",
+            " //evil.test",
+            " /a",
+            "https:/evil.test",
+            "https://evil.test",
+            "http:evil.test",
+            "javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            "data:text/html,x",
+            "/\r\nSet-Cookie:x=1",
+            "/%0d%0aSet-Cookie:x=1",
+            "/a\0",
+            "/%00",
+            "/a//b",
+            "/a%2f/b",
+            "/.//evil.test",
+            "/..//evil.test",
+            "/..%2f/evil.test",
+            "/a?next=//evil.test",
+            "/a?next=%2F%2Fevil.test",
+            "/a?next=https://evil.test",
+            "%2fdashboard",
+            "/%ff",
+            "/a\u{2028}b",
+            "/\u{202e}moc.live//",
+            "/\u{200b}/evil",
+            "@evil.test",
+            ".evil.test",
+            "?next=/a",
+            "#/a",
+            "/a\\b",
+            "/%e2%80%a8",
         ] {
             assert_eq!(internal_path(text), None, "{text:?} passed");
         }
         assert_eq!(internal_path(&format!("/{}", "a".repeat(2048))), None);
         assert!(internal_path(&format!("/{}", "a".repeat(2047))).is_some());
-        assert_eq!(internal_path(&format!("/{}", "ü".repeat(1000))), None, "longer than allowed once encoded");
+        assert_eq!(
+            internal_path(&format!("/{}", "ü".repeat(1000))),
+            None,
+            "longer than allowed once encoded"
+        );
     }
 
     #[test]
     fn destinations_are_filled_and_encoded() {
         let tenant = sample_tenant("");
-        let fill = |value: &str| destination(&tenant, "trainee", &BTreeMap::from([("enrollmentId".to_owned(), value.to_owned())]));
+        let fill = |value: &str| {
+            destination(
+                &tenant,
+                "trainee",
+                &BTreeMap::from([("enrollmentId".to_owned(), value.to_owned())]),
+            )
+        };
         assert_eq!(fill("4711").as_deref(), Some("/course/4711"));
-        assert_eq!(fill("a/b?c#d e").as_deref(), Some("/course/a%2Fb%3Fc%23d%20e"));
+        assert_eq!(
+            fill("a/b?c#d e").as_deref(),
+            Some("/course/a%2Fb%3Fc%23d%20e")
+        );
         assert_eq!(fill(".."), None);
         assert_eq!(fill(""), None);
         assert_eq!(destination(&tenant, "trainee", &BTreeMap::new()), None);
@@ -148,9 +230,18 @@ mod tests {
     #[test]
     fn root_does_not_lead_to_itself() {
         assert_eq!(home_from_root(&sample_tenant("")), "/account");
-        assert_eq!(home_from_root(&sample_tenant("app_url = 'https://lms.acme.test/'")), "/account");
-        assert_eq!(home_from_root(&sample_tenant("app_url = 'https://lms.acme.test/start'")), "https://lms.acme.test/start");
-        assert_eq!(home_from_root(&sample_tenant("app_url = 'https://app.example/'")), "https://app.example/");
+        assert_eq!(
+            home_from_root(&sample_tenant("app_url = 'https://lms.acme.test/'")),
+            "/account"
+        );
+        assert_eq!(
+            home_from_root(&sample_tenant("app_url = 'https://lms.acme.test/start'")),
+            "https://lms.acme.test/start"
+        );
+        assert_eq!(
+            home_from_root(&sample_tenant("app_url = 'https://app.example/'")),
+            "https://app.example/"
+        );
     }
 
     #[test]

@@ -19,12 +19,22 @@ use crate::{browser, demo, dialect, inbox, layers, native, well_known};
 pub fn router(app: App) -> Router {
     let demo = app.settings.demo.is_some();
     let shared = share(app);
-    let routes = Router::new().merge(hosted_pages()).merge(account_api()).merge(documents());
-    let routes = if demo { routes.merge(demo_pages()) } else { routes };
+    let routes = Router::new()
+        .merge(hosted_pages())
+        .merge(account_api())
+        .merge(documents());
+    let routes = if demo {
+        routes.merge(demo_pages())
+    } else {
+        routes
+    };
     routes
         .fallback(dialect::answer)
         .method_not_allowed_fallback(|| async { Fault::from(Kind::MethodNotAllowed) })
-        .layer(middleware::from_fn_with_state(shared.clone(), layers::around))
+        .layer(middleware::from_fn_with_state(
+            shared.clone(),
+            layers::around,
+        ))
         .with_state(shared)
 }
 
@@ -32,13 +42,22 @@ fn hosted_pages() -> Router<Shared> {
     Router::new()
         .route("/", get(demo::root))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
-        .route("/sign-in/choose", get(browser::choose).post(browser::chosen))
+        .route(
+            "/sign-in/choose",
+            get(browser::choose).post(browser::chosen),
+        )
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
         .route("/sign-out", post(sign_out::submit))
         .route("/verify-email", get(verify::told).post(verify::resend))
-        .route("/verify-email/{token}", get(verify::show).post(verify::confirm))
+        .route(
+            "/verify-email/{token}",
+            get(verify::show).post(verify::confirm),
+        )
         .route("/forgot-password", get(forgot::ask).post(forgot::send))
-        .route("/reset-password/{token}", get(forgot::show).post(forgot::reset))
+        .route(
+            "/reset-password/{token}",
+            get(forgot::show).post(forgot::reset),
+        )
         .route("/onboarding", get(onboarding::show).post(onboarding::save))
         .route("/account", get(account::show))
         .route("/account/profile", post(account::save_profile))
@@ -49,7 +68,10 @@ fn hosted_pages() -> Router<Shared> {
 fn account_api() -> Router<Shared> {
     Router::new()
         .route("/account/v1/session", get(native::session))
-        .route("/account/v1/profile", get(native::profile).patch(native::change_profile))
+        .route(
+            "/account/v1/profile",
+            get(native::profile).patch(native::change_profile),
+        )
         .route("/account/v1/sessions", get(native::sessions))
         .route("/account/v1/sessions/{id}", delete(native::end_session))
         .route("/account/v1/teams", get(native::teams))
@@ -59,7 +81,10 @@ fn account_api() -> Router<Shared> {
 fn documents() -> Router<Shared> {
     Router::new()
         .route("/.well-known/jwks.json", get(well_known::jwks))
-        .route("/.well-known/openid-configuration", get(well_known::discovery))
+        .route(
+            "/.well-known/openid-configuration",
+            get(well_known::discovery),
+        )
         .route("/health/live", get(well_known::live))
         .route("/health/ready", get(well_known::ready))
         .route("/robots.txt", get(well_known::robots))
@@ -68,15 +93,28 @@ fn documents() -> Router<Shared> {
 }
 
 fn demo_pages() -> Router<Shared> {
-    Router::new().route("/dev/inbox", get(inbox::show)).route("/demo/partner", post(demo::partner))
+    Router::new()
+        .route("/dev/inbox", get(inbox::show))
+        .route("/demo/partner", post(demo::partner))
 }
 
 /// `/metrics` for a listener of its own, which should not be public.
 pub fn metrics_router(app: App) -> Router {
-    Router::new().route("/metrics", get(expose)).with_state(app.settings.metrics)
+    Router::new()
+        .route("/metrics", get(expose))
+        .with_state(app.settings.metrics)
 }
 
 async fn expose(State(metrics): State<Metrics>) -> Response {
-    let Ok(text) = metrics.expose() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+    let Ok(text) = metrics.expose() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    (
+        [(
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response()
 }

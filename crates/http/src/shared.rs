@@ -22,5 +22,11 @@ pub(crate) struct Everything {
 pub(crate) fn share(app: App) -> Shared {
     let request_ids = RequestIds::new(|bytes| app.identity.ports().random.fill(bytes));
     let dialect_patterns = DialectPatterns::new(&app.dialects);
-    Arc::new(Everything { identity: app.identity, dialects: app.dialects, settings: app.settings, request_ids, dialect_patterns })
+    Arc::new(Everything {
+        identity: app.identity,
+        dialects: app.dialects,
+        settings: app.settings,
+        request_ids,
+        dialect_patterns,
+    })
 }

@@ -26,7 +26,11 @@ impl Site {
             Lookup::Unknown => return Err(Kind::UnknownTenant.into()),
             Lookup::Failed => return Err(Kind::Unavailable.into()),
         };
-        let cx = Cx { tenant, now: arrival.now, client: arrival.reception.client.clone() };
+        let cx = Cx {
+            tenant,
+            now: arrival.now,
+            client: arrival.reception.client.clone(),
+        };
         Ok(Site { cx, arrival })
     }
 
@@ -70,6 +74,11 @@ mod samples {
              handoff.trainee = '/course/{{enrollmentId}}'\n{more}"
         );
         let file: TenantFile = toml::from_str(&text).unwrap();
-        Tenant { id: "t1".into(), number: 101, file, base_url: base_url.parse().unwrap() }
+        Tenant {
+            id: "t1".into(),
+            number: 101,
+            file,
+            base_url: base_url.parse().unwrap(),
+        }
     }
 }

@@ -8,7 +8,10 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use include_dir::{Dir, include_dir};
 use minijinja::value::Kwargs;
-use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value, context};
+use minijinja::{
+    AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value, context,
+    escape_formatter,
+};
 use vestibule_identity::{Error, Tenant};
 
 use crate::brand;
@@ -36,10 +39,20 @@ pub(crate) static ASSETS_HASH: LazyLock<String> = LazyLock::new(|| {
 fn engine() -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    env.set_formatter(escaped);
     env.add_function("say", say);
-    for dir in [Some(&TEMPLATES), TEMPLATES.get_dir("mail"), TEMPLATES.get_dir("demo")].into_iter().flatten() {
+    for dir in [
+        Some(&TEMPLATES),
+        TEMPLATES.get_dir("mail"),
+        TEMPLATES.get_dir("demo"),
+    ]
+    .into_iter()
+    .flatten()
+    {
         for file in dir.files() {
-            let Some((name, source)) = file.path().to_str().zip(file.contents_utf8()) else { continue };
+            let Some((name, source)) = file.path().to_str().zip(file.contents_utf8()) else {
+                continue;
+            };
             // A template with a fault in it stays out and its pages fail; the tests render every one.
             if let Err(error) = env.add_template(name, source) {
                 tracing::error!(template = name, %error, "a template does not compile");
@@ -49,10 +62,38 @@ fn engine() -> Environment<'static> {
     env
 }
 
+/// HTML escaping as OWASP asks for, without the engine's own of `/`, which makes addresses unreadable.
+fn escaped(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    let text = value.as_str().filter(|_| !value.is_safe());
+    let Some(mut rest) = text.filter(|_| matches!(state.auto_escape(), AutoEscape::Html)) else {
+        return escape_formatter(out, state, value);
+    };
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        let (before, after) = rest.split_at(at);
+        out.write_str(before)?;
+        out.write_str(match after.as_bytes().first() {
+            Some(b'&') => "&amp;",
+            Some(b'<') => "&lt;",
+            Some(b'>') => "&gt;",
+            Some(b'"') => "&quot;",
+            _ => "&#x27;",
+        })?;
+        rest = &after[1..];
+    }
+    Ok(out.write_str(rest)?)
+}
+
 fn texts() -> BTreeMap<&'static str, HashMap<String, String>> {
     let mut languages = BTreeMap::new();
     for file in LOCALES.files() {
-        let Some((name, source)) = file.path().file_stem().and_then(|name| name.to_str()).zip(file.contents_utf8()) else { continue };
+        let Some((name, source)) = file
+            .path()
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .zip(file.contents_utf8())
+        else {
+            continue;
+        };
         match source.parse::<toml::Table>() {
             Ok(table) => {
                 let mut flat = HashMap::new();
@@ -79,24 +120,41 @@ fn flatten(prefix: &str, table: &toml::Table, flat: &mut HashMap<String, String>
 
 /// The text of that key, in `lang` or else in the default language.
 pub(crate) fn text(lang: &str, key: &str) -> Option<&'static str> {
-    let of = |lang: &str| TEXTS.get(lang).and_then(|texts| texts.get(key)).map(String::as_str);
+    let of = |lang: &str| {
+        TEXTS
+            .get(lang)
+            .and_then(|texts| texts.get(key))
+            .map(String::as_str)
+    };
     of(lang).or_else(|| of(DEFAULT_LANGUAGE))
 }
 
 /// The words for an error: what its detail says, else the reader's language, else the core's own.
 pub(crate) fn error_text(lang: &str, error: &Error) -> String {
     let translated = || text(lang, &format!("error.{}", error.kind.code()));
-    error.detail().or_else(translated).unwrap_or_else(|| error.message()).to_owned()
+    error
+        .detail()
+        .or_else(translated)
+        .unwrap_or_else(|| error.message())
+        .to_owned()
 }
 
 /// `say("sign_in.title", product=…)` in templates: the text, `{product}` filled. Not marked safe, so it is escaped.
 fn say(state: &State, key: &str, values: Kwargs) -> Result<String, minijinja::Error> {
     let lang = state.lookup("lang").unwrap_or_default();
-    let missing = || minijinja::Error::new(ErrorKind::InvalidOperation, format!("there is no text `{key}`"));
+    let missing = || {
+        minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            format!("there is no text `{key}`"),
+        )
+    };
     let mut rest = text(lang.as_str().unwrap_or(DEFAULT_LANGUAGE), key).ok_or_else(missing)?;
     let mut said = String::with_capacity(rest.len() + 32);
     // What is filled in is not searched again: a person may be called `{product}`.
-    while let Some((before, (name, after))) = rest.split_once('{').and_then(|(before, after)| Some((before, after.split_once('}')?))) {
+    while let Some((before, (name, after))) = rest
+        .split_once('{')
+        .and_then(|(before, after)| Some((before, after.split_once('}')?)))
+    {
         said.push_str(before);
         said.push_str(&values.get::<Value>(name)?.to_string());
         rest = after;
@@ -108,7 +166,10 @@ fn say(state: &State, key: &str, values: Kwargs) -> Result<String, minijinja::Er
 
 /// A template filled with values.
 pub(crate) fn render(name: &str, values: Value) -> Result<String, Error> {
-    ENGINE.get_template(name).and_then(|template| template.render(values)).map_err(Error::internal)
+    ENGINE
+        .get_template(name)
+        .and_then(|template| template.render(values))
+        .map_err(Error::internal)
 }
 
 /// What the frame around every page needs; without a tenant, ours.
@@ -143,12 +204,20 @@ fn support(tenant: &Tenant) -> Option<Value> {
 }
 
 /// A whole page for this site.
-pub(crate) fn page(site: &Site, status: StatusCode, name: &str, values: Value) -> Result<Response, Error> {
+pub(crate) fn page(
+    site: &Site,
+    status: StatusCode,
+    name: &str,
+    values: Value,
+) -> Result<Response, Error> {
     let base = base(Some(&site.cx.tenant), site.request_id(), site.language());
     let html = render(name, context! { ..values, ..base })?;
     let mut response = Response::new(html.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     Ok(response)
 }
 

@@ -1,5 +1,6 @@
 //! Documents for machines: keys, discovery, health, robots; and the files of the pages.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -17,9 +18,15 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 fn public_json(document: &Value) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
         (header::CACHE_CONTROL, ASK_AGAIN),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+        (
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("*"),
+        ),
     ];
     (headers, document.to_string()).into_response()
 }
@@ -49,14 +56,22 @@ pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
         Ok(()) => axum::Json(json!({ "status": "ok" })).into_response(),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "unavailable" }))).into_response()
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                axum::Json(json!({ "status": "unavailable" })),
+            )
+                .into_response()
         }
     }
 }
 
 /// GET `/robots.txt`: nothing here is for search engines.
 pub(crate) async fn robots() -> Response {
-    ([(header::CACHE_CONTROL, ASK_AGAIN)], "User-agent: *\nDisallow: /\n").into_response()
+    (
+        [(header::CACHE_CONTROL, ASK_AGAIN)],
+        "User-agent: *\nDisallow: /\n",
+    )
+        .into_response()
 }
 
 /// GET `/favicon.ico`.
@@ -65,12 +80,25 @@ pub(crate) async fn favicon() -> Result<Response, Fault> {
 }
 
 /// GET `/assets/{hash}/{name}`: for ever where the hash is that of the content, else (another version's page asks) for now.
-pub(crate) async fn asset(site: Result<Site, Fault>, Path((hash, name)): Path<(String, String)>) -> Result<Response, Fault> {
-    let caching = |current: &str| if hash == current { FOR_EVER } else { HeaderValue::from_static("no-cache") };
+pub(crate) async fn asset(
+    site: Result<Site, Fault>,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Response, Fault> {
+    let Path((hash, name)) = path.map_err(|_| Kind::NotFound)?;
+    let caching = |current: &str| {
+        if hash == current {
+            FOR_EVER
+        } else {
+            HeaderValue::from_static("no-cache")
+        }
+    };
     if name == "brand.css" {
         let site = site?;
         let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+            (
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/css; charset=utf-8"),
+            ),
             (header::CACHE_CONTROL, caching(&brand_hash(site.tenant()))),
         ];
         return Ok((headers, brand::stylesheet(site.tenant())).into_response());
@@ -86,6 +114,9 @@ fn file(name: &str, caching: HeaderValue) -> Result<Response, Fault> {
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     };
-    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type)), (header::CACHE_CONTROL, caching)];
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (header::CACHE_CONTROL, caching),
+    ];
     Ok((headers, content.contents()).into_response())
 }

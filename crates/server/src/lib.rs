@@ -36,7 +36,9 @@ pub fn run() -> ExitCode {
 fn start(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     let settings = settings::Settings::load(&cli.inputs()?)?;
     logs::start(&settings, cli.is_node());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let code = runtime.block_on(commands::run(cli, settings))?;
     // Whatever still runs has been given its time to finish.
     runtime.shutdown_background();

@@ -48,7 +48,11 @@ impl Listener {
         let address = socket.local_addr()?;
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(accept(socket, router, stopping));
-        Ok(Listener { address, stop, task })
+        Ok(Listener {
+            address,
+            stop,
+            task,
+        })
     }
 
     /// Where it really listens.
@@ -98,13 +102,23 @@ async fn accept(socket: TcpListener, router: Router, mut stop: watch::Receiver<b
         () = tokio::time::sleep(STOP_TIMEOUT) => false,
     };
     if !finished {
-        tracing::warn!(requests = in_flight.load(Ordering::Relaxed), "stopped before all requests had finished");
+        tracing::warn!(
+            requests = in_flight.load(Ordering::Relaxed),
+            "stopped before all requests had finished"
+        );
     }
     connections.shutdown().await;
 }
 
 /// The next connection, once there is a place for it.
-async fn next(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Option<tokio::sync::OwnedSemaphorePermit>) {
+async fn next(
+    socket: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (
+    TcpStream,
+    SocketAddr,
+    Option<tokio::sync::OwnedSemaphorePermit>,
+) {
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
         match socket.accept().await {
@@ -155,7 +169,11 @@ async fn idle(in_flight: &AtomicUsize) {
     let step = Duration::from_millis(20);
     while quiet < STOP_IDLE {
         tokio::time::sleep(step).await;
-        quiet = if in_flight.load(Ordering::Relaxed) == 0 { quiet + step } else { Duration::ZERO };
+        quiet = if in_flight.load(Ordering::Relaxed) == 0 {
+            quiet + step
+        } else {
+            Duration::ZERO
+        };
     }
 }
 

@@ -12,7 +12,10 @@ pub(crate) fn start(settings: &Settings, is_node: bool) {
     let quiet = !is_node && !settings.is_given("log");
     let filter = EnvFilter::new(if quiet { "error" } else { &settings.log });
     let terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal);
     let json = match settings.log_format {
         LogFormat::Auto => !terminal && is_node,
         LogFormat::Human => false,
@@ -20,7 +23,11 @@ pub(crate) fn start(settings: &Settings, is_node: bool) {
     };
     // A second start in one process (tests) keeps the first.
     let _ = match json {
-        true => lines.json().flatten_event(true).with_current_span(false).try_init(),
+        true => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .try_init(),
         false => lines.try_init(),
     };
     std::panic::set_hook(Box::new(log_panic));
@@ -29,8 +36,14 @@ pub(crate) fn start(settings: &Settings, is_node: bool) {
 /// A panic is one line of the log like any other.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let payload = panic.payload();
-    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("(no text)").replace('\n', " ");
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     tracing::error!(place, "panic: {text}");
 }

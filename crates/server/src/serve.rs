@@ -20,24 +20,38 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("address", &self.listener.address()).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("address", &self.listener.address())
+            .finish_non_exhaustive()
     }
 }
 
 impl Server {
     /// Answers on the socket, and on the metrics address if there is one; starts the workers.
-    pub async fn start(node: Node, socket: TcpListener, demo: Option<Demo>) -> anyhow::Result<Server> {
+    pub async fn start(
+        node: Node,
+        socket: TcpListener,
+        demo: Option<Demo>,
+    ) -> anyhow::Result<Server> {
         let app = node.app(demo);
         let metrics = match node.settings.metrics_listen {
             None => None,
             Some(address) => {
                 let socket = bind(&address.to_string()).await?;
-                Some(Listener::start(socket, vestibule_http::metrics_router(app.clone()))?)
+                Some(Listener::start(
+                    socket,
+                    vestibule_http::metrics_router(app.clone()),
+                )?)
             }
         };
         let listener = Listener::start(socket, vestibule_http::router(app))?;
         let workers = Workers::start(&node);
-        Ok(Server { node, listener, metrics, workers })
+        Ok(Server {
+            node,
+            listener,
+            metrics,
+            workers,
+        })
     }
 
     /// Where it listens.
@@ -63,7 +77,9 @@ impl Server {
 
 /// A listening socket on `host:port`; port 0 takes any free one.
 pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Runs a node until SIGTERM or SIGINT; a second one ends it at once.
@@ -73,10 +89,19 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let socket = bind(&settings.listen).await?;
     let node = Node::open(settings, Schema::Migrate).await?;
     let server = Server::start(node, socket, None).await?;
+    if server.node.settings.smtp_url.is_none() {
+        tracing::info!(
+            "no smtp_url is set: mails of tenants without one of their own are kept, not sent"
+        );
+    }
     if let Some(address) = server.metrics_address() {
         tracing::info!("metrics on http://{address}/metrics");
     }
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{}", server.address());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        "listening on http://{}",
+        server.address()
+    );
     stop.wait().await;
     tracing::info!("stopping");
     tokio::select! {
@@ -94,7 +119,10 @@ pub(crate) struct Stop {
 
 impl Stop {
     pub(crate) fn listen() -> anyhow::Result<Stop> {
-        Ok(Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Stop {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     pub(crate) async fn wait(&mut self) {

@@ -46,14 +46,20 @@ impl Workers {
         self.stop.send_replace(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
-            tracing::warn!("stopped before all mails in hand had been handed over; they will be sent again");
+            tracing::warn!(
+                "stopped before all mails in hand had been handed over; they will be sent again"
+            );
         }
     }
 }
 
 /// Does a task again and again; says once that it fails, and once that it works again.
-async fn repeat<F, R>(name: &'static str, every: Duration, mut stop: watch::Receiver<bool>, mut task: F)
-where
+async fn repeat<F, R>(
+    name: &'static str,
+    every: Duration,
+    mut stop: watch::Receiver<bool>,
+    mut task: F,
+) where
     F: FnMut() -> R + Send,
     R: Future<Output = vestibule_identity::Result<()>> + Send,
 {

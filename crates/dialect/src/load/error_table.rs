@@ -4,6 +4,7 @@ use http::StatusCode;
 use vestibule_identity::Kind;
 
 use super::source::{Data, Field, Findings, Node, field, only};
+use crate::document::Document;
 use crate::errors::{ERROR_FIELDS, Entry, ErrorTable, field_value};
 use crate::expression::Mode;
 use crate::problem::did_you_mean;
@@ -29,9 +30,12 @@ pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable
     };
     let compiled = shapes
         .iter()
-        .map(|shape| shape.node.shape(Mode::Reply, findings))
+        .map(|shape| Document::of(shape.node.shape(Mode::Reply, findings)))
         .collect();
-    let mut table = ErrorTable::new(body.node.shape(Mode::Reply, findings), compiled);
+    let mut table = ErrorTable::new(
+        Document::of(body.node.shape(Mode::Reply, findings)),
+        compiled,
+    );
     table.default = field(&fields, "default").map(|default| entry(default, &shapes, findings));
     let kinds = match field(&fields, "kinds") {
         Some(kinds) => kinds.node.fields("`kinds`", findings).to_vec(),
@@ -134,34 +138,26 @@ pub(crate) fn status(field: &Field, findings: &mut Findings) -> StatusCode {
     })
 }
 
-/// Whatever a body names beyond the core's facts, the kind's line must have.
+/// Whatever a body names beyond the core's facts, the kind's line or the default must have.
 fn check_bodies(table: &ErrorTable, kinds: &[Field], body_line: usize, findings: &mut Findings) {
-    let fallback: Vec<&str> = table
-        .default
-        .iter()
-        .flat_map(|default| &default.fields)
-        .map(|(name, _)| name.as_str())
-        .collect();
-    for (kind, field) in kinds
-        .iter()
-        .filter_map(|field| Some((Kind::from_code(&field.name)?, field)))
-    {
-        let Some(entry) = table.get(kind) else {
-            continue;
-        };
-        let own: Vec<&str> = entry
-            .fields
+    let extras = |entry: Option<&Entry>| -> Vec<String> {
+        entry
             .iter()
-            .map(|(name, _)| name.as_str())
-            .chain(fallback.iter().copied())
-            .collect();
-        for name in table
-            .shape_of(entry)
-            .codes()
-            .iter()
-            .flat_map(|code| code.names())
-        {
-            let known = ERROR_FIELDS.iter().copied().chain(own.iter().copied());
+            .flat_map(|entry| &entry.fields)
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let fallback = extras(table.default.as_ref());
+    let listed = kinds
+        .iter()
+        .filter_map(|field| Some((table.get(Kind::from_code(&field.name)?)?, Some(field))));
+    for (entry, field) in listed.chain(table.default.iter().map(|entry| (entry, None))) {
+        let own = [extras(Some(entry)), fallback.clone()].concat();
+        for name in table.shape_of(entry).codes().flat_map(|code| code.names()) {
+            let known = ERROR_FIELDS
+                .iter()
+                .copied()
+                .chain(own.iter().map(String::as_str));
             match name
                 .strip_prefix("error.")
                 .map(|rest| rest.split('.').next().unwrap_or_default())
@@ -172,19 +168,18 @@ fn check_bodies(table: &ErrorTable, kinds: &[Field], body_line: usize, findings:
                     format!("`{name}` names nothing here; did you mean `error.{name}`?"),
                 ),
                 Some(part) if known.clone().any(|known| known == part) => {}
-                Some(part) if kinds.iter().any(|field| has(field, part)) => {
+                Some(part) => {
+                    let (line, who) =
+                        match field.filter(|_| kinds.iter().any(|kind| has(kind, part))) {
+                            Some(field) => (field.line, field.name.as_str()),
+                            None => (body_line, "error"),
+                        };
+                    let hint = did_you_mean(part, known);
                     findings.add(
-                        field.line,
-                        format!(
-                            "`{}` lacks `{part}`, which the body of errors names",
-                            field.name
-                        ),
+                        line,
+                        format!("`{who}` has no `{part}`, which the body of errors names{hint}"),
                     );
                 }
-                Some(part) => findings.add(
-                    body_line,
-                    format!("`error` has no `{part}`{}", did_you_mean(part, known)),
-                ),
             }
         }
     }

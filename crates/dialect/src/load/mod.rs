@@ -4,6 +4,8 @@ mod error_table;
 mod reply;
 mod route;
 pub(crate) mod source;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::path::Path;

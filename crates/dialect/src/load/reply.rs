@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::route::Route;
 use super::source::{Field, Findings, field, only};
 use super::token::Token;
+use crate::document::Document;
 use crate::expression::Mode;
 use crate::operation::{Operation, Subject};
 use crate::problem::did_you_mean;
@@ -16,7 +17,7 @@ pub(crate) struct Reply {
     pub name: String,
     pub line: usize,
     pub status: StatusCode,
-    pub body: Shape,
+    pub body: Document,
     /// Indices of the tokens that the body names.
     pub tokens: Vec<usize>,
     /// Every expression's source with its line.
@@ -62,9 +63,9 @@ fn one(reply: &Field, tokens: &[String], findings: &mut Findings) -> Option<Repl
         .into_iter()
         .map(|(line, text)| (line, text.to_owned()))
         .collect();
-    let shape = body.node.shape(Mode::Reply, findings);
+    let body = Document::of(body.node.shape(Mode::Reply, findings));
     let named = |name: &&String| {
-        shape.codes().iter().any(|code| {
+        body.codes().any(|code| {
             code.names()
                 .iter()
                 .any(|read| *read == format!("token.{name}"))
@@ -80,7 +81,7 @@ fn one(reply: &Field, tokens: &[String], findings: &mut Findings) -> Option<Repl
         name: reply.name.clone(),
         line: reply.line,
         status,
-        body: shape,
+        body,
         tokens: wanted,
         lines,
     })

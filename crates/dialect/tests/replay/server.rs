@@ -52,10 +52,10 @@ impl References for NoReferences {
     }
 }
 
-pub struct Server {
-    pub identity: Identity,
-    pub variables: BTreeMap<String, String>,
-    pub dialects: Dialects,
+pub(crate) struct Server {
+    pub(crate) identity: Identity,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) dialects: Dialects,
     clock: Arc<TestClock>,
     provider: Arc<Provider>,
     domain: String,
@@ -69,11 +69,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub async fn start(dialect: &str, given: &[Given]) -> Server {
-        Server::with(Dialects::builtin().unwrap(), dialect, given).await
-    }
-
-    pub async fn with(dialects: Dialects, dialect: &str, given: &[Given]) -> Server {
+    pub(crate) async fn start(dialects: Dialects, dialect: &str, given: &[Given]) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "replay-{}-{}",
@@ -213,7 +209,7 @@ impl Server {
         self.identity.create_user(&cx, new).await.unwrap();
     }
 
-    pub fn advance(&self, span: &str) {
+    pub(crate) fn advance(&self, span: &str) {
         let span: Span = span.parse().unwrap();
         self.clock
             .0
@@ -221,7 +217,7 @@ impl Server {
     }
 
     /// The token in the link of the newest mail that carries one.
-    pub async fn read_mail(&self, variables: &mut BTreeMap<String, String>) {
+    pub(crate) async fn read_mail(&self, variables: &mut BTreeMap<String, String>) {
         for job in self.identity.claim_mail(100).await.unwrap() {
             self.identity.mail_sent(&job.id).await.unwrap();
             if let Some(link) = &job.mail.link {
@@ -232,7 +228,7 @@ impl Server {
     }
 
     /// The answer, and whether it was the browser's.
-    pub async fn send(&self, request: Request) -> (Received, bool) {
+    pub(crate) async fn send(&self, request: Request) -> (Received, bool) {
         let host = request.host.as_deref().unwrap_or(&self.domain);
         let host_tenant: Option<Arc<Tenant>> =
             self.identity.directory().by_host(host).await.unwrap();

@@ -16,7 +16,9 @@ pub(crate) enum BodyFault {
 
 /// The whole body; one whose announced length is beyond the limit is not read at all.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyFault> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > LIMIT as u64) {
         return Err(BodyFault::TooLarge);
     }
@@ -35,11 +37,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_limit_is_exact_and_announcements_count() {
-        let read_of = async |length: usize| read(&HeaderMap::new(), Body::from(vec![b'x'; length])).await.map(|body| body.len());
+        let read_of = async |length: usize| {
+            read(&HeaderMap::new(), Body::from(vec![b'x'; length]))
+                .await
+                .map(|body| body.len())
+        };
         assert_eq!(read_of(LIMIT).await, Ok(LIMIT));
         assert_eq!(read_of(LIMIT + 1).await, Err(BodyFault::TooLarge));
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("65537"));
-        assert_eq!(read(&headers, Body::from("short")).await, Err(BodyFault::TooLarge));
+        assert_eq!(
+            read(&headers, Body::from("short")).await,
+            Err(BodyFault::TooLarge)
+        );
     }
 }

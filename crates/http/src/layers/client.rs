@@ -17,7 +17,9 @@ pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     for line in headers.get_all("x-forwarded-for").iter().rev() {
         let Ok(line) = line.to_str() else { return peer };
         for hop in line.rsplit(',') {
-            let Some(hop) = parse_hop(hop.trim()) else { return peer };
+            let Some(hop) = parse_hop(hop.trim()) else {
+                return peer;
+            };
             if !is_trusted(&hop) {
                 return hop;
             }
@@ -29,12 +31,24 @@ pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
 
 /// `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` or `[::1]:5`. Names, zones and anything else: `None`.
 fn parse_hop(text: &str) -> Option<IpAddr> {
-    let address = text.parse::<IpAddr>().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()));
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let address = text.parse::<IpAddr>().ok().or_else(|| {
+        text.parse::<std::net::SocketAddr>()
+            .ok()
+            .map(|socket| socket.ip())
+    });
+    let bracketed = || {
+        text.strip_prefix('[')?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
+            .map(IpAddr::V6)
+    };
     if text.contains('%') {
         return None;
     }
-    address.or_else(bracketed).map(|address| address.to_canonical())
+    address
+        .or_else(bracketed)
+        .map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -46,7 +60,10 @@ mod tests {
     fn seen(peer: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            headers.append(
+                "x-forwarded-for",
+                HeaderValue::from_bytes(line.as_bytes()).unwrap(),
+            );
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
         address(peer.parse().unwrap(), &headers, &trusted).to_string()
@@ -74,10 +91,27 @@ mod tests {
 
     #[test]
     fn garbage_names_the_peer() {
-        for line in ["a", "", ",", "1.2.3.4,", "1.2.3", "fe80::1%lo", "[fe80::1%lo]:80", "unknown", "_hidden", "1.2.3.4 5", "\"1.2.3.4\"", "\u{ff}"] {
+        for line in [
+            "a",
+            "",
+            ",",
+            "1.2.3.4,",
+            "1.2.3",
+            "fe80::1%lo",
+            "[fe80::1%lo]:80",
+            "unknown",
+            "_hidden",
+            "1.2.3.4 5",
+            "\"1.2.3.4\"",
+            "\u{ff}",
+        ] {
             assert_eq!(seen("10.0.0.1", &[line]), "10.0.0.1", "{line}");
         }
-        assert_eq!(seen("10.0.0.1", &["garbage, 1.2.3.4"]), "1.2.3.4", "beyond the untrusted hop nothing counts");
+        assert_eq!(
+            seen("10.0.0.1", &["garbage, 1.2.3.4"]),
+            "1.2.3.4",
+            "beyond the untrusted hop nothing counts"
+        );
         let many = vec!["10.0.0.7"; 10_000].join(",");
         assert_eq!(seen("10.0.0.1", &[&many]), "10.0.0.7");
     }

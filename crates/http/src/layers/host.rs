@@ -18,13 +18,16 @@ impl Host {
         if lines.next().is_some() {
             return None;
         }
-        let in_target = uri.authority().map(|authority| Host::parse(authority.as_str()));
+        let in_target = uri
+            .authority()
+            .map(|authority| Host::parse(authority.as_str()));
         match (line, in_target) {
             (Some(line), None) => Host::parse(line.to_str().ok()?),
             (Some(line), Some(target)) => {
                 let (line, target) = (Host::parse(line.to_str().ok()?)?, target?);
                 let scheme = uri.scheme_str().unwrap_or("http");
-                let same = line.name == target.name && line.explicit_port(scheme) == target.explicit_port(scheme);
+                let same = line.name == target.name
+                    && line.explicit_port(scheme) == target.explicit_port(scheme);
                 same.then_some(line)
             }
             (None, Some(target)) if version == Version::HTTP_2 => target,
@@ -38,13 +41,24 @@ impl Host {
             Some(rest) => {
                 let (address, rest) = rest.split_once(']')?;
                 let address: std::net::Ipv6Addr = address.parse().ok()?;
-                let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
+                let port = if rest.is_empty() {
+                    None
+                } else {
+                    Some(rest.strip_prefix(':')?)
+                };
                 (format!("[{address}]"), port)
             }
             None => {
-                let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
+                let (name, port) = text
+                    .split_once(':')
+                    .map_or((text, None), |(name, port)| (name, Some(port)));
                 let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-                if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) || name.starts_with('.') || name.contains("..") {
+                if name.is_empty()
+                    || name.len() > 253
+                    || !name.bytes().all(plain)
+                    || name.starts_with('.')
+                    || name.contains("..")
+                {
                     return None;
                 }
                 (name.to_ascii_lowercase(), port)
@@ -52,7 +66,9 @@ impl Host {
         };
         let port = match port {
             None => None,
-            Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
+            Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(digits.parse().ok()?)
+            }
             Some(_) => return None,
         };
         Some(Host { name, port })
@@ -87,14 +103,38 @@ mod tests {
 
     #[test]
     fn exactly_one_valid_host() {
-        assert_eq!(of("/", &["LMS.acme.test:8080"]).as_deref(), Some("lms.acme.test"));
+        assert_eq!(
+            of("/", &["LMS.acme.test:8080"]).as_deref(),
+            Some("lms.acme.test")
+        );
         assert_eq!(of("/", &["[::1]:8080"]).as_deref(), Some("[::1]"));
         for hosts in [&[][..], &["a.test", "a.test"], &["a.test", "b.test"]] {
             assert_eq!(of("/", hosts), None, "{hosts:?}");
         }
         for host in [
-            "", ":80", "a b", "a@b", "user:pw@a.test", "a.test:", "a.test:x", "a.test:99999", "a.test:+80", "a.test/..", "a,b", "a..b", ".a", "[::1", "[::1]x",
-            "[::1]:", "[1.2.3.4]", "a.test:80:80", "a\\b", "a?b", "a#b", "a%2eb", "<a>",
+            "",
+            ":80",
+            "a b",
+            "a@b",
+            "user:pw@a.test",
+            "a.test:",
+            "a.test:x",
+            "a.test:99999",
+            "a.test:+80",
+            "a.test/..",
+            "a,b",
+            "a..b",
+            ".a",
+            "[::1",
+            "[::1]x",
+            "[::1]:",
+            "[1.2.3.4]",
+            "a.test:80:80",
+            "a\\b",
+            "a?b",
+            "a#b",
+            "a%2eb",
+            "<a>",
         ] {
             assert_eq!(of("/", &[host]), None, "{host} passed");
         }
@@ -102,12 +142,22 @@ mod tests {
 
     #[test]
     fn the_target_must_agree() {
-        assert_eq!(of("http://a.test/x", &["a.test"]).as_deref(), Some("a.test"));
-        assert_eq!(of("http://A.test:80/x", &["a.test"]).as_deref(), Some("a.test"));
+        assert_eq!(
+            of("http://a.test/x", &["a.test"]).as_deref(),
+            Some("a.test")
+        );
+        assert_eq!(
+            of("http://A.test:80/x", &["a.test"]).as_deref(),
+            Some("a.test")
+        );
         assert_eq!(of("http://evil.test/x", &["a.test"]), None);
         assert_eq!(of("http://a.test:81/x", &["a.test"]), None);
         assert_eq!(of("http://x@a.test/x", &["a.test"]), None);
-        assert_eq!(of("http://a.test/x", &[]), None, "HTTP/1.1 wants the header");
+        assert_eq!(
+            of("http://a.test/x", &[]),
+            None,
+            "HTTP/1.1 wants the header"
+        );
         let uri = "http://a.test/x".parse().unwrap();
         assert!(Host::of(Version::HTTP_2, &uri, &HeaderMap::new()).is_some());
     }

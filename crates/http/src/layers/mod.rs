@@ -23,11 +23,12 @@ pub(crate) use body::{BodyFault, read as read_body};
 pub(crate) use host::Host;
 pub(crate) use request_id::RequestIds;
 
+use crate::dialect;
 use crate::fault::{self, Fault};
 use crate::metrics::Metrics;
 use crate::shared::{Everything, Shared};
-use route::Route;
 pub(crate) use route::DialectPatterns;
+use route::Route;
 pub(crate) use security::page_policy;
 
 /// Who came, and to which tenant: known for every request, also for refused ones.
@@ -65,26 +66,58 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     pub(crate) fn of(parts: &Parts) -> Result<Arc<Arrival>, Fault> {
-        parts.extensions.get::<Arc<Arrival>>().cloned().ok_or_else(|| Error::internal("a handler ran outside the layers").into())
+        parts
+            .extensions
+            .get::<Arc<Arrival>>()
+            .cloned()
+            .ok_or_else(|| Error::internal("a handler ran outside the layers").into())
     }
 }
 
 /// The outermost layer.
-pub(crate) async fn around(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn around(
+    State(shared): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let route = Route::of(&request, &shared);
     let html = route.wants_html(request.headers());
     let host = Host::of(request.version(), request.uri(), request.headers());
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
     let reception = Arc::new(receive(&shared, request.headers(), peer, host.as_ref()).await);
-    let line = LogLine::start(&route, &reception, request.method(), shared.settings.metrics.clone());
+    let line = LogLine::start(
+        &route,
+        &reception,
+        request.method(),
+        shared.settings.metrics.clone(),
+    );
+    // Whatever fails around a dialect's route is told in the dialect's own words, unless a person reads it.
+    let in_dialect = (route.surface == "dialect" && !html).then(|| request.uri().clone());
     let answer = match host {
-        None => Fault::from(Error::with_detail(Kind::MalformedInput, "The Host header is missing or not valid.")).into_response(),
-        Some(_) if matches!(*request.method(), Method::TRACE | Method::CONNECT) => Fault::from(Kind::MethodNotAllowed).into_response(),
+        None => Fault::from(Error::with_detail(
+            Kind::MalformedInput,
+            "The Host header is missing or not valid.",
+        ))
+        .into_response(),
+        Some(_) if matches!(*request.method(), Method::TRACE | Method::CONNECT) => {
+            Fault::from(Kind::MethodNotAllowed).into_response()
+        }
         Some(host) => {
-            let arrival = Arrival { reception: reception.clone(), host, now: shared.identity.now() };
+            let arrival = Arrival {
+                reception: reception.clone(),
+                host,
+                now: shared.identity.now(),
+            };
             request.extensions_mut().insert(Arc::new(arrival));
             in_own_task(next, request, shared.settings.request_timeout).await
         }
+    };
+    let answer = match in_dialect {
+        Some(uri) => dialect::in_own_words(&shared, uri.path(), &reception, answer),
+        None => answer,
     };
     let mut answer = fault::render(answer, &reception, html);
     security::add_headers(&mut answer, reception.tenant().map(AsRef::as_ref));
@@ -106,13 +139,25 @@ async fn in_own_task(next: Next, request: Request, limit: Duration) -> Response 
     }
 }
 
-async fn receive(shared: &Everything, headers: &HeaderMap, peer: Option<IpAddr>, host: Option<&Host>) -> Reception {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+async fn receive(
+    shared: &Everything,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    host: Option<&Host>,
+) -> Reception {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .map(str::to_owned)
+    };
     let client = Client {
         address: peer.map(|peer| client::address(peer, headers, &shared.settings.trusted_proxies)),
         user_agent: text(header::USER_AGENT),
         // Present but unreadable still means: a page calls.
-        origin: headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null").to_owned()),
+        origin: headers
+            .get(header::ORIGIN)
+            .map(|origin| origin.to_str().unwrap_or("null").to_owned()),
         request_id: shared.request_ids.next(),
         dialect: None,
     };
@@ -143,7 +188,12 @@ struct LogLine {
 }
 
 impl LogLine {
-    fn start(route: &Route, reception: &Arc<Reception>, method: &Method, metrics: Metrics) -> LogLine {
+    fn start(
+        route: &Route,
+        reception: &Arc<Reception>,
+        method: &Method,
+        metrics: Metrics,
+    ) -> LogLine {
         LogLine {
             started: Instant::now(),
             method: method.clone(),
@@ -164,7 +214,8 @@ impl LogLine {
 impl Drop for LogLine {
     fn drop(&mut self) {
         let took = self.started.elapsed();
-        self.metrics.request(self.surface, &self.label, self.status, took);
+        self.metrics
+            .request(self.surface, &self.label, self.status, took);
         let client = &self.reception.client;
         tracing::info!(
             target: "vestibule::request",
@@ -177,5 +228,56 @@ impl Drop for LogLine {
             request_id = %client.request_id,
             "request"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use http::StatusCode;
+    use tokio::sync::oneshot;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn status(router: Router, limit: Duration) -> StatusCode {
+        let layer = from_fn(move |request: Request, next: Next| async move {
+            in_own_task(next, request, limit).await
+        });
+        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        router.layer(layer).oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_request_only() {
+        async fn broken() -> StatusCode {
+            panic!("on purpose")
+        }
+        let router = Router::new().route("/", get(broken));
+        let minute = Duration::from_secs(60);
+        assert_eq!(
+            status(router, minute).await,
+            StatusCode::INTERNAL_SERVER_ERROR
+        );
+    }
+
+    #[tokio::test]
+    async fn a_time_out_does_not_stop_the_work() {
+        let (go_on, wait) = oneshot::channel::<()>();
+        let (done, is_done) = oneshot::channel();
+        let ends = Arc::new(std::sync::Mutex::new(Some((wait, done))));
+        let slow = move || async move {
+            let (wait, done) = ends.lock().unwrap().take().unwrap();
+            wait.await.unwrap();
+            done.send(()).unwrap();
+        };
+        let router = Router::new().route("/", get(slow));
+        let code = status(router, Duration::from_millis(5)).await;
+        assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
+        go_on.send(()).unwrap();
+        is_done.await.expect("the handler ran to its end");
     }
 }

@@ -17,8 +17,14 @@ impl RequestIds {
     pub(crate) fn new(fill: impl FnOnce(&mut [u8])) -> RequestIds {
         let mut bytes = [0; 8];
         fill(&mut bytes);
-        let prefix = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-        RequestIds { prefix, count: AtomicU64::new(1) }
+        let prefix = bytes
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+            .collect();
+        RequestIds {
+            prefix,
+            count: AtomicU64::new(1),
+        }
     }
 
     pub(crate) fn next(&self) -> String {

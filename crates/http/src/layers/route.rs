@@ -27,15 +27,30 @@ impl Route {
     pub(crate) fn of(request: &Request, shared: &Everything) -> Route {
         if let Some(pattern) = request.extensions().get::<MatchedPath>() {
             let pattern = pattern.as_str().to_owned();
-            return Route { surface: surface(&pattern), label: pattern.clone(), path: pattern, matched: true };
+            return Route {
+                surface: surface(&pattern),
+                label: pattern.clone(),
+                path: pattern,
+                matched: true,
+            };
         }
         let path = request.uri().path();
         if shared.dialects.knows_path(path) {
             let pattern = shared.dialect_patterns.find(path).to_owned();
-            return Route { surface: "dialect", label: pattern.clone(), path: pattern, matched: false };
+            return Route {
+                surface: "dialect",
+                label: pattern.clone(),
+                path: pattern,
+                matched: false,
+            };
         }
         let path = cut(path);
-        Route { surface: "other", label: "unmatched".to_owned(), path, matched: false }
+        Route {
+            surface: "other",
+            label: "unmatched".to_owned(),
+            path,
+            matched: false,
+        }
     }
 
     /// Whether a fault here is told as a page rather than as problem+json.
@@ -44,7 +59,9 @@ impl Route {
             "pages" => self.matched,
             "other" | "dialect" => {
                 let lines = headers.get_all(header::ACCEPT).iter();
-                lines.filter_map(|line| line.to_str().ok()).any(|line| line.contains("text/html"))
+                lines
+                    .filter_map(|line| line.to_str().ok())
+                    .any(|line| line.contains("text/html"))
             }
             _ => false,
         }
@@ -56,7 +73,11 @@ pub(crate) struct DialectPatterns(Vec<String>);
 
 impl DialectPatterns {
     pub(crate) fn new(dialects: &Dialects) -> DialectPatterns {
-        let mut patterns: Vec<String> = dialects.routes().into_iter().map(|route| route.path).collect();
+        let mut patterns: Vec<String> = dialects
+            .routes()
+            .into_iter()
+            .map(|route| route.path)
+            .collect();
         // Literal paths before those with parameters, as the dialects themselves decide.
         patterns.sort_by_key(|pattern| (pattern.contains('{'), pattern.clone()));
         patterns.dedup();
@@ -66,8 +87,11 @@ impl DialectPatterns {
     /// The pattern that the path fits.
     fn find(&self, path: &str) -> &str {
         let fits = |pattern: &&String| {
-            let same = |(wanted, given): (&str, &str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());
-            pattern.split('/').count() == path.split('/').count() && pattern.split('/').zip(path.split('/')).all(same)
+            let same = |(wanted, given): (&str, &str)| {
+                wanted == given || (wanted.starts_with('{') && !given.is_empty())
+            };
+            pattern.split('/').count() == path.split('/').count()
+                && pattern.split('/').zip(path.split('/')).all(same)
         };
         // A path that spells a literal with percent-encoding is known to the dialects, but not named here.
         self.0.iter().find(fits).map_or("dialect", String::as_str)
@@ -75,7 +99,11 @@ impl DialectPatterns {
 }
 
 fn surface(pattern: &str) -> &'static str {
-    let first = pattern.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let first = pattern
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default();
     match first {
         "account" if pattern.starts_with("/account/v1/") => "account",
         "assets" | "favicon.ico" | "robots.txt" => "assets",
@@ -92,8 +120,15 @@ fn cut(path: &str) -> String {
     let mut before = "";
     for segment in path.split('/').skip(1).take(16) {
         kept.push('/');
-        let secret = BEFORE_SECRETS.contains(&before) || segment.len() > LONGEST_SEGMENT || segment.contains('@') || segment.contains('%');
-        kept.push_str(if secret && !segment.is_empty() { "…" } else { segment });
+        let secret = BEFORE_SECRETS.contains(&before)
+            || segment.len() > LONGEST_SEGMENT
+            || segment.contains('@')
+            || segment.contains('%');
+        kept.push_str(if secret && !segment.is_empty() {
+            "…"
+        } else {
+            segment
+        });
         before = segment;
     }
     kept
@@ -105,7 +140,11 @@ mod tests {
 
     #[test]
     fn dialect_paths_are_named_by_their_pattern() {
-        let patterns = DialectPatterns(["/api/login", "/login/", "/api/verify-email/{token}"].map(str::to_owned).into());
+        let patterns = DialectPatterns(
+            ["/api/login", "/login/", "/api/verify-email/{token}"]
+                .map(str::to_owned)
+                .into(),
+        );
         for (path, pattern) in [
             ("/api/login", "/api/login"),
             ("/login/", "/login/"),
@@ -123,7 +162,10 @@ mod tests {
             ("/", "/"),
             ("/login/", "/login/"),
             ("/v1/user/token", "/v1/user/token"),
-            ("/api/resend-email-verification", "/api/resend-email-verification"),
+            (
+                "/api/resend-email-verification",
+                "/api/resend-email-verification",
+            ),
             ("/api/verify-email/abc", "/api/verify-email/…"),
             ("/verify-email/", "/verify-email/"),
             ("/reset-password/x/y", "/reset-password/…/y"),

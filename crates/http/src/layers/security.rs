@@ -6,11 +6,21 @@ use vestibule_identity::Tenant;
 
 use crate::{cookie, redirect};
 
-const DATA_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const DATA_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 const ALWAYS: [(HeaderName, HeaderValue); 4] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
 ];
 
@@ -24,22 +34,39 @@ pub(crate) fn add_headers(response: &mut Response, tenant: Option<&Tenant>) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        let policy = if is_page(headers) { page_policy(tenant, false) } else { DATA_POLICY };
+        let policy = if is_page(headers) {
+            page_policy(tenant, false)
+        } else {
+            DATA_POLICY
+        };
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     if tenant.is_some_and(cookie::is_https) {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
 }
 
 fn is_page(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with("text/html"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("text/html"))
 }
 
 /// Pages load our own files only and submit to us; the tenant's app is named because Chromium counts a form's redirects.
 pub(crate) fn page_policy(tenant: Option<&Tenant>, may_fetch: bool) -> HeaderValue {
-    let app = tenant.and_then(redirect::app_origin).map(|origin| format!(" {origin}")).unwrap_or_default();
-    let connect = if may_fetch { " connect-src 'self';" } else { "" };
+    let app = tenant
+        .and_then(redirect::app_origin)
+        .map(|origin| format!(" {origin}"))
+        .unwrap_or_default();
+    let connect = if may_fetch {
+        " connect-src 'self';"
+    } else {
+        ""
+    };
     let policy = format!(
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:;{connect} form-action 'self'{app}; \
          base-uri 'none'; frame-ancestors 'none'"
@@ -54,7 +81,9 @@ mod tests {
 
     fn headers_of(content_type: &'static str, tenant: Option<&Tenant>) -> HeaderMap {
         let mut response = Response::default();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         add_headers(&mut response, tenant);
         response.headers().clone()
     }
@@ -65,15 +94,27 @@ mod tests {
         let headers = headers_of("text/html; charset=utf-8", Some(&tenant));
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
-        assert!(policy.contains("form-action 'self' https://app.example;"), "{policy}");
-        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
-        assert_eq!(headers[header::STRICT_TRANSPORT_SECURITY], "max-age=31536000");
+        assert!(
+            policy.contains("form-action 'self' https://app.example;"),
+            "{policy}"
+        );
+        assert!(
+            policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert_eq!(
+            headers[header::STRICT_TRANSPORT_SECURITY],
+            "max-age=31536000"
+        );
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
     }
 
     #[test]
     fn data_and_plain_http() {
-        let headers = headers_of("application/json", Some(&sample_tenant_at("http://localhost:8080", "")));
+        let headers = headers_of(
+            "application/json",
+            Some(&sample_tenant_at("http://localhost:8080", "")),
+        );
         assert_eq!(headers[header::CONTENT_SECURITY_POLICY], DATA_POLICY);
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");

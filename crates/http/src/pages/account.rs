@@ -16,17 +16,32 @@ const PASSWORD: &str = "password";
 const SESSIONS: &str = "sessions";
 
 /// GET.
-pub(crate) async fn show(State(shared): State<Shared>, person: Person, Query(query): Query) -> Answer {
+pub(crate) async fn show(
+    State(shared): State<Shared>,
+    person: Person,
+    Query(query): Query,
+) -> Answer {
     let notice = match query.get("notice") {
         "saved" => Some("notice.saved"),
         "password-changed" => Some("notice.password_changed"),
         "session-ended" => Some("notice.session_ended"),
         _ => None,
     };
-    page(&shared, &person, context! { notice => notice.and_then(|key| templates::text(person.site.language(), key)) }, None).await
+    page(
+        &shared,
+        &person,
+        context! { notice => notice.and_then(|key| templates::text(person.site.language(), key)) },
+        None,
+    )
+    .await
 }
 
-async fn page(shared: &Shared, Person { site, who }: &Person, more: Value, alert: Option<Alert>) -> Answer {
+async fn page(
+    shared: &Shared,
+    Person { site, who }: &Person,
+    more: Value,
+    alert: Option<Alert>,
+) -> Answer {
     let sessions = shared.identity.sessions(&site.cx, &who.account.id).await?;
     let values = context! {
         email => &who.account.email,
@@ -52,19 +67,37 @@ fn session_values(session: &Session, current: &str) -> Value {
 }
 
 /// POST `/account/profile`.
-pub(crate) async fn save_profile(State(shared): State<Shared>, person: Person, Form(fields): Form) -> Answer {
+pub(crate) async fn save_profile(
+    State(shared): State<Shared>,
+    person: Person,
+    Form(fields): Form,
+) -> Answer {
     let Person { site, who } = &person;
-    match shared.identity.update_profile(&site.cx, &who.account.id, profile_change(&fields)).await {
+    match shared
+        .identity
+        .update_profile(&site.cx, &who.account.id, profile_change(&fields))
+        .await
+    {
         Ok(_) => Ok(see_other("/account?notice=saved")),
         Err(error) => {
             let alert = Alert::of(site, error)?;
-            page(&shared, &person, context! { section => PROFILE, profile => typed_values(&fields) }, Some(alert)).await
+            page(
+                &shared,
+                &person,
+                context! { section => PROFILE, profile => typed_values(&fields) },
+                Some(alert),
+            )
+            .await
         }
     }
 }
 
 /// POST `/account/password`: every other session ends.
-pub(crate) async fn change_password(State(shared): State<Shared>, person: Person, Form(fields): Form) -> Answer {
+pub(crate) async fn change_password(
+    State(shared): State<Shared>,
+    person: Person,
+    Form(fields): Form,
+) -> Answer {
     let Person { site, who } = &person;
     let outcome = if fields.get("current").is_empty() || fields.get("new").is_empty() {
         Err(Kind::MissingPassword.into())
@@ -74,32 +107,56 @@ pub(crate) async fn change_password(State(shared): State<Shared>, person: Person
             new: fields.secret("new"),
             keep_session: Some(who.session.id.clone()),
         };
-        shared.identity.change_password(&site.cx, &who.account.id, command).await
+        shared
+            .identity
+            .change_password(&site.cx, &who.account.id, command)
+            .await
     };
     match outcome {
         Ok(()) => Ok(see_other("/account?notice=password-changed")),
         Err(error) => {
             let alert = Alert::of(site, error)?;
-            page(&shared, &person, context! { section => PASSWORD }, Some(alert)).await
+            page(
+                &shared,
+                &person,
+                context! { section => PASSWORD },
+                Some(alert),
+            )
+            .await
         }
     }
 }
 
 /// POST `/account/sessions`: ends the one named, or all but this one.
-pub(crate) async fn end_sessions(State(shared): State<Shared>, person: Person, Form(fields): Form) -> Answer {
+pub(crate) async fn end_sessions(
+    State(shared): State<Shared>,
+    person: Person,
+    Form(fields): Form,
+) -> Answer {
     let Person { site, who } = &person;
     let (identity, account) = (&shared.identity, &who.account.id);
     let outcome = match fields.get("session") {
-        "others" => identity.sign_out_all(&site.cx, account, Some(&who.session.id)).await.map(|_| ()),
+        "others" => identity
+            .sign_out_all(&site.cx, account, Some(&who.session.id))
+            .await
+            .map(|_| ()),
         id => identity.end_session(&site.cx, account, id).await,
     };
     match outcome {
         Ok(()) => Ok(see_other("/account?notice=session-ended")),
         // It had ended by itself meanwhile.
-        Err(error) if error.kind == Kind::NotFound => Ok(see_other("/account?notice=session-ended")),
+        Err(error) if error.kind == Kind::NotFound => {
+            Ok(see_other("/account?notice=session-ended"))
+        }
         Err(error) => {
             let alert = Alert::of(site, error)?;
-            page(&shared, &person, context! { section => SESSIONS }, Some(alert)).await
+            page(
+                &shared,
+                &person,
+                context! { section => SESSIONS },
+                Some(alert),
+            )
+            .await
         }
     }
 }

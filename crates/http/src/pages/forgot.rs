@@ -13,7 +13,12 @@ use crate::shared::Shared;
 use crate::site::Site;
 
 fn ask_page(site: &Site, email: &str, sent: bool, alert: Option<Alert>) -> Answer {
-    with_alert(site, alert, "forgot-password.html", context! { email, sent })
+    with_alert(
+        site,
+        alert,
+        "forgot-password.html",
+        context! { email, sent },
+    )
 }
 
 /// GET `/forgot-password`.
@@ -27,7 +32,12 @@ pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields):
     let outcome = if email.trim().is_empty() {
         Err(Kind::MissingEmail.into())
     } else {
-        let command = ForgotPassword { email: email.to_owned(), notify: true, link: None, proof: None };
+        let command = ForgotPassword {
+            email: email.to_owned(),
+            notify: true,
+            link: None,
+            proof: None,
+        };
         shared.identity.forgot_password(&site.cx, command).await
     };
     match outcome {
@@ -37,20 +47,35 @@ pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields):
 }
 
 /// GET `/reset-password/{token}`: the form. Changes nothing.
-pub(crate) async fn show(State(shared): State<Shared>, site: Site, PathToken(token): PathToken) -> Answer {
+pub(crate) async fn show(
+    State(shared): State<Shared>,
+    site: Site,
+    PathToken(token): PathToken,
+) -> Answer {
     reset_page(&shared, &site, &token, None).await
 }
 
 /// POST `/reset-password/{token}`: sets the password; every session has ended, so the way on is to sign in.
-pub(crate) async fn reset(State(shared): State<Shared>, site: Site, PathToken(token): PathToken, Form(fields): Form) -> Answer {
+pub(crate) async fn reset(
+    State(shared): State<Shared>,
+    site: Site,
+    PathToken(token): PathToken,
+    Form(fields): Form,
+) -> Answer {
     let outcome = if fields.get("password").is_empty() {
         Err(Kind::MissingPassword.into())
     } else {
-        let command = ResetPassword { token: token.clone(), password: fields.secret("password") };
+        let command = ResetPassword {
+            token: token.clone(),
+            password: fields.secret("password"),
+        };
         shared.identity.reset_password(&site.cx, command).await
     };
     match outcome {
-        Ok(_) => Ok(with_cookies(see_other("/sign-in?notice=password-reset"), cookie::sign_out(site.tenant()))),
+        Ok(_) => Ok(with_cookies(
+            see_other("/sign-in?notice=password-reset"),
+            cookie::sign_out(site.tenant()),
+        )),
         Err(error) => {
             let alert = Alert::of(&site, error)?;
             reset_page(&shared, &site, &token, Some(alert)).await
@@ -58,15 +83,35 @@ pub(crate) async fn reset(State(shared): State<Shared>, site: Site, PathToken(to
     }
 }
 
-async fn reset_page(shared: &Shared, site: &Site, token: &SecretString, alert: Option<Alert>) -> Answer {
-    match shared.identity.peek_one_time(&site.cx, OneTimeKind::ResetPassword, token).await {
+async fn reset_page(
+    shared: &Shared,
+    site: &Site,
+    token: &SecretString,
+    alert: Option<Alert>,
+) -> Answer {
+    match shared
+        .identity
+        .peek_one_time(&site.cx, OneTimeKind::ResetPassword, token)
+        .await
+    {
         Ok(account) => {
             let min_length = site.tenant().file.password.min_length;
-            with_alert(site, alert, "reset-password.html", context! { email => account.email, min_length })
+            with_alert(
+                site,
+                alert,
+                "reset-password.html",
+                context! { email => account.email, min_length },
+            )
         }
         Err(error) => {
-            let values = context! { again => "/forgot-password", again_key => "link_spent.reset_again" };
-            with_alert(site, Some(Alert::of(site, error)?), "link-spent.html", values)
+            let values =
+                context! { again => "/forgot-password", again_key => "link_spent.reset_again" };
+            with_alert(
+                site,
+                Some(Alert::of(site, error)?),
+                "link-spent.html",
+                values,
+            )
         }
     }
 }

@@ -35,7 +35,12 @@ pub(crate) fn onward(site: &Site, next: &str) -> String {
 }
 
 /// Signs this browser in and sends it on.
-pub(crate) fn signed_in(identity: &Identity, site: &Site, signed_in: &SignedIn, location: &str) -> Response {
+pub(crate) fn signed_in(
+    identity: &Identity,
+    site: &Site,
+    signed_in: &SignedIn,
+    location: &str,
+) -> Response {
     let tenant = site.tenant();
     let value = identity.cookie_value(tenant, &signed_in.session);
     let cookies = cookie::sign_in(tenant, &value, site.cx.now, signed_in.session.expires_at);
@@ -73,11 +78,15 @@ impl Alert {
 
 /// The page with its alert, if any, and the status that goes with it.
 fn with_alert(site: &Site, alert: Option<Alert>, name: &str, values: Value) -> Answer {
-    let Some(alert) = alert else { return Ok(templates::page(site, StatusCode::OK, name, values)?) };
+    let Some(alert) = alert else {
+        return Ok(templates::page(site, StatusCode::OK, name, values)?);
+    };
     let values = minijinja::context! { alert => alert.text, ..values };
     let mut response = templates::page(site, alert.status, name, values)?;
     if let Some(seconds) = alert.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Ok(response)
 }

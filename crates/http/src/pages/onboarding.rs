@@ -21,20 +21,37 @@ pub(crate) async fn show(Person { site, who }: Person, Query(query): Query) -> A
 }
 
 fn page(site: &Site, profile: Value, query: &Fields, alert: Option<Alert>) -> Answer {
-    let own_query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query.without("")).finish();
+    let own_query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(query.without(""))
+        .finish();
     let values = context! { profile, leads_to => leads_to(site, query), own_query };
     with_alert(site, alert, "onboarding.html", values)
 }
 
 /// POST: saves, then leads on.
-pub(crate) async fn save(State(shared): State<Shared>, Person { site, who }: Person, Query(query): Query, Form(fields): Form) -> Answer {
+pub(crate) async fn save(
+    State(shared): State<Shared>,
+    Person { site, who }: Person,
+    Query(query): Query,
+    Form(fields): Form,
+) -> Answer {
     let identity = &shared.identity;
-    match identity.update_profile(&site.cx, &who.account.id, profile_change(&fields)).await {
+    match identity
+        .update_profile(&site.cx, &who.account.id, profile_change(&fields))
+        .await
+    {
         Ok(_) => {
-            identity.finish_onboarding(&site.cx, &who.account.id).await?;
+            identity
+                .finish_onboarding(&site.cx, &who.account.id)
+                .await?;
             Ok(see_other(&leads_to(&site, &query)))
         }
-        Err(error) => page(&site, typed_values(&fields), &query, Some(Alert::of(&site, error)?)),
+        Err(error) => page(
+            &site,
+            typed_values(&fields),
+            &query,
+            Some(Alert::of(&site, error)?),
+        ),
     }
 }
 

@@ -22,8 +22,15 @@ pub(crate) struct SignInForm<'a> {
 }
 
 pub(crate) fn page(site: &Site, form: SignInForm<'_>) -> Answer {
-    let notice = form.notice.and_then(|key| templates::text(site.language(), key));
-    with_alert(site, form.alert, "sign-in.html", values(site, form.email, form.next, notice))
+    let notice = form
+        .notice
+        .and_then(|key| templates::text(site.language(), key));
+    with_alert(
+        site,
+        form.alert,
+        "sign-in.html",
+        values(site, form.email, form.next, notice),
+    )
 }
 
 fn values(site: &Site, email: &str, next: &str, notice: Option<&str>) -> Value {
@@ -40,20 +47,39 @@ pub(crate) async fn show(Visitor { site, who }: Visitor, Query(query): Query) ->
         "password-reset" => Some("notice.password_reset"),
         _ => None,
     };
-    page(&site, SignInForm { next: query.get("next"), notice, ..SignInForm::default() })
+    page(
+        &site,
+        SignInForm {
+            next: query.get("next"),
+            notice,
+            ..SignInForm::default()
+        },
+    )
 }
 
 /// POST.
-pub(crate) async fn submit(State(shared): State<Shared>, Visitor { site, who }: Visitor, Form(fields): Form) -> Answer {
+pub(crate) async fn submit(
+    State(shared): State<Shared>,
+    Visitor { site, who }: Visitor,
+    Form(fields): Form,
+) -> Answer {
     let outcome = match missing(&fields) {
         Some(kind) => Err(kind.into()),
         None => {
             let email = fields.get("email").to_owned();
-            let command = SignInPassword { email, password: fields.secret("password"), kind: SessionKind::Browser };
+            let command = SignInPassword {
+                email,
+                password: fields.secret("password"),
+                kind: SessionKind::Browser,
+            };
             shared.identity.sign_in_password(&site.cx, command).await
         }
     };
-    shared.settings.metrics.sign_in(outcome.as_ref().map_or_else(|error| error.kind.code(), |_| "ok"));
+    shared.settings.metrics.sign_in(
+        outcome
+            .as_ref()
+            .map_or_else(|error| error.kind.code(), |_| "ok"),
+    );
     match outcome {
         Ok(new) => {
             // The browser's former session ends with its cookie.
@@ -63,11 +89,24 @@ pub(crate) async fn submit(State(shared): State<Shared>, Visitor { site, who }: 
                     _ => {}
                 }
             }
-            Ok(signed_in(&shared.identity, &site, &new, &onward(&site, fields.get("next"))))
+            Ok(signed_in(
+                &shared.identity,
+                &site,
+                &new,
+                &onward(&site, fields.get("next")),
+            ))
         }
         Err(error) => {
             let alert = Some(Alert::of(&site, error)?);
-            page(&site, SignInForm { email: fields.get("email"), next: fields.get("next"), alert, ..SignInForm::default() })
+            page(
+                &site,
+                SignInForm {
+                    email: fields.get("email"),
+                    next: fields.get("next"),
+                    alert,
+                    ..SignInForm::default()
+                },
+            )
         }
     }
 }

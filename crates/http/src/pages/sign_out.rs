@@ -10,15 +10,24 @@ use crate::extract::{Form, Visitor};
 use crate::shared::Shared;
 
 /// POST: ends the session, clears its cookies and what the pages may have stored.
-pub(crate) async fn submit(State(shared): State<Shared>, Visitor { site, who }: Visitor, Form(_): Form) -> Answer {
+pub(crate) async fn submit(
+    State(shared): State<Shared>,
+    Visitor { site, who }: Visitor,
+    Form(_): Form,
+) -> Answer {
     if let Some(who) = who {
         match shared.identity.sign_out(&site.cx, &who.session).await {
             Err(error) if error.kind != Kind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
-    let mut response = with_cookies(see_other("/sign-in?notice=signed-out"), cookie::sign_out(site.tenant()));
+    let mut response = with_cookies(
+        see_other("/sign-in?notice=signed-out"),
+        cookie::sign_out(site.tenant()),
+    );
     // Not "cookies": that would sign out of everything else on the same registrable domain.
-    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"storage\""));
+    response
+        .headers_mut()
+        .insert("clear-site-data", HeaderValue::from_static("\"storage\""));
     Ok(response)
 }

@@ -30,8 +30,18 @@ pub(crate) async fn show(Visitor { site, who }: Visitor, Query(query): Query) ->
 }
 
 /// POST: creates the account, signs in, and leads to the page that tells of the mail.
-pub(crate) async fn submit(State(shared): State<Shared>, Visitor { site, .. }: Visitor, Form(fields): Form) -> Answer {
-    let missing = sign_in::missing(&fields).or_else(|| fields.get("name").trim().is_empty().then_some(Kind::MissingName));
+pub(crate) async fn submit(
+    State(shared): State<Shared>,
+    Visitor { site, .. }: Visitor,
+    Form(fields): Form,
+) -> Answer {
+    let missing = sign_in::missing(&fields).or_else(|| {
+        fields
+            .get("name")
+            .trim()
+            .is_empty()
+            .then_some(Kind::MissingName)
+    });
     let outcome = match missing {
         Some(kind) => Err(kind.into()),
         None => {
@@ -47,8 +57,14 @@ pub(crate) async fn submit(State(shared): State<Shared>, Visitor { site, .. }: V
     };
     match outcome {
         Ok(new) => {
-            let next = form_urlencoded::Serializer::new(String::new()).append_pair("next", fields.get("next")).finish();
-            let told = if fields.get("next").is_empty() { "/verify-email".to_owned() } else { format!("/verify-email?{next}") };
+            let next = form_urlencoded::Serializer::new(String::new())
+                .append_pair("next", fields.get("next"))
+                .finish();
+            let told = if fields.get("next").is_empty() {
+                "/verify-email".to_owned()
+            } else {
+                format!("/verify-email?{next}")
+            };
             Ok(signed_in(&shared.identity, &site, &new, &told))
         }
         Err(error) => page(&site, &fields, Some(Alert::of(&site, error)?)),

@@ -20,10 +20,27 @@ fn site() -> Site {
     let tenant = Arc::new(sample_tenant(
         "[branding]\nproduct = '''<b>\"Acme\"'''\ncolor = '#1a56db'\nsupport = 'help@acme.test'",
     ));
-    let client = Client { request_id: "7k3d9x2a-1f".into(), ..Client::default() };
-    let reception = Arc::new(Reception { client: client.clone(), lookup: Lookup::Found(tenant.clone()) });
-    let arrival = Arrival { reception, host: Host::parse("lms.acme.test").unwrap(), now: Micros(0) };
-    Site { cx: Cx { tenant, now: Micros(0), client }, arrival: Arc::new(arrival) }
+    let client = Client {
+        request_id: "7k3d9x2a-1f".into(),
+        ..Client::default()
+    };
+    let reception = Arc::new(Reception {
+        client: client.clone(),
+        lookup: Lookup::Found(tenant.clone()),
+    });
+    let arrival = Arrival {
+        reception,
+        host: Host::parse("lms.acme.test").unwrap(),
+        now: Micros(0),
+    };
+    Site {
+        cx: Cx {
+            tenant,
+            now: Micros(0),
+            client,
+        },
+        arrival: Arc::new(arrival),
+    }
 }
 
 fn profile() -> Value {
@@ -36,23 +53,50 @@ fn samples() -> Vec<(&'static str, Value)> {
     let person = context! { email => HOSTILE, password => HOSTILE, role => HOSTILE };
     let who = context! { name => HOSTILE, email => HOSTILE, role => HOSTILE };
     let mail = context! { tenant => HOSTILE, to => HOSTILE, subject => HOSTILE, at => "now", lines => vec![
-        context! { text => HOSTILE, link => None::<&str> }, context! { text => "  https://x.test/", link => "https://x.test/" }] };
+    context! { text => HOSTILE, link => None::<&str> }, context! { text => "  https://x.test/", link => "https://x.test/" }] };
     vec![
-        ("sign-in.html", context! { email => HOSTILE, next => HOSTILE, may_sign_up => true }),
-        ("sign-up.html", context! { email => HOSTILE, name => HOSTILE, next => HOSTILE, open => true, min_length => 8 }),
-        ("choose.html", context! { offered_name => HOSTILE, offered_email => "b", current_name => HOSTILE, current_email => HOSTILE }),
-        ("verify-email-told.html", context! { email => HOSTILE, next => HOSTILE, leads_to => HOSTILE }),
+        (
+            "sign-in.html",
+            context! { email => HOSTILE, next => HOSTILE, may_sign_up => true },
+        ),
+        (
+            "sign-up.html",
+            context! { email => HOSTILE, name => HOSTILE, next => HOSTILE, open => true, min_length => 8 },
+        ),
+        (
+            "choose.html",
+            context! { offered_name => HOSTILE, offered_email => "b", current_name => HOSTILE, current_email => HOSTILE },
+        ),
+        (
+            "verify-email-told.html",
+            context! { email => HOSTILE, next => HOSTILE, leads_to => HOSTILE },
+        ),
         ("verify-email.html", context! { email => HOSTILE }),
         ("verify-email-done.html", context! { leads_to => HOSTILE }),
-        ("link-spent.html", context! { again => "/verify-email", again_key => "link_spent.verify_again" }),
-        ("forgot-password.html", context! { email => HOSTILE, sent => true }),
-        ("forgot-password.html", context! { email => HOSTILE, sent => false }),
-        ("reset-password.html", context! { email => HOSTILE, min_length => 8 }),
-        ("onboarding.html", context! { profile => profile(), leads_to => HOSTILE, own_query => HOSTILE }),
+        (
+            "link-spent.html",
+            context! { again => "/verify-email", again_key => "link_spent.verify_again" },
+        ),
+        (
+            "forgot-password.html",
+            context! { email => HOSTILE, sent => true },
+        ),
+        (
+            "forgot-password.html",
+            context! { email => HOSTILE, sent => false },
+        ),
+        (
+            "reset-password.html",
+            context! { email => HOSTILE, min_length => 8 },
+        ),
+        (
+            "onboarding.html",
+            context! { profile => profile(), leads_to => HOSTILE, own_query => HOSTILE },
+        ),
         (
             "account.html",
             context! { email => HOSTILE, email_verified => false, display_name => HOSTILE, profile => profile(), sessions => vec![session.clone(), session],
-                min_length => 8, home => HOSTILE, section => "password" },
+            min_length => 8, home => HOSTILE, section => "password" },
         ),
         ("error.html", context! { status => 404, text => HOSTILE }),
         ("error.html", context! { status => 421, text => HOSTILE }),
@@ -60,33 +104,75 @@ fn samples() -> Vec<(&'static str, Value)> {
         (
             "demo/home.html",
             context! { script => "/assets/x/demo.js", rezi => true, enclaive => true, alphalearn => true, people => vec![person], slug => HOSTILE,
-                domains => vec![HOSTILE], tenants => vec![HOSTILE], who },
+            domains => vec![HOSTILE], tenants => vec![HOSTILE], who },
         ),
         (
             "demo/partner.html",
             context! { request => HOSTILE, status => 200, answer => HOSTILE, token => HOSTILE, onboarding => true, close => HOSTILE },
         ),
-        ("demo/app.html", context! { path => HOSTILE, name => HOSTILE, email => HOSTILE, role => HOSTILE }),
+        (
+            "demo/app.html",
+            context! { path => HOSTILE, name => HOSTILE, email => HOSTILE, role => HOSTILE },
+        ),
         ("demo/inbox.html", context! { mails => vec![mail] }),
     ]
 }
 
 async fn text(response: Response) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    String::from_utf8(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]
 async fn every_page_renders_and_escapes() {
     let site = site();
     for (name, values) in samples() {
-        let alert = Alert { status: StatusCode::BAD_REQUEST, text: HOSTILE.into(), retry_after: Some(3) };
+        let alert = Alert {
+            status: StatusCode::BAD_REQUEST,
+            text: HOSTILE.into(),
+            retry_after: Some(3),
+        };
         for alert in [None, Some(alert)] {
-            let html = text(with_alert(&site, alert, name, context! { notice => HOSTILE, ..values.clone() }).unwrap()).await;
-            assert!(!html.contains("<img") && html.contains("&lt;img"), "{name}: {html}");
-            assert!(!html.contains("<b>") && html.contains("&lt;b&gt;"), "{name}: {html}");
-            assert!(html.contains("{{7777*7777}}") && !html.contains("60481729"), "{name}: {html}");
-            assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("<script>"), "{name}: {html}");
-            assert!(html.contains("<title>") && html.contains("name=\"viewport\"") && html.contains("mailto:help@acme.test"), "{name}: {html}");
+            let html = text(
+                with_alert(
+                    &site,
+                    alert,
+                    name,
+                    context! { notice => HOSTILE, ..values.clone() },
+                )
+                .unwrap(),
+            )
+            .await;
+            assert!(
+                !html.contains("<img") && html.contains("&lt;img"),
+                "{name}: {html}"
+            );
+            assert!(
+                !html.contains("<b>") && html.contains("&lt;b&gt;"),
+                "{name}: {html}"
+            );
+            assert!(
+                html.contains("{{7777*7777}}") && !html.contains("60481729"),
+                "{name}: {html}"
+            );
+            assert!(
+                !html.contains("style=") && !html.contains("onclick") && !html.contains("<script>"),
+                "{name}: {html}"
+            );
+            assert!(
+                html.contains("<title>")
+                    && html.contains("name=\"viewport\"")
+                    && html.contains("mailto:help@acme.test"),
+                "{name}: {html}"
+            );
         }
     }
 }
@@ -94,8 +180,14 @@ async fn every_page_renders_and_escapes() {
 #[test]
 fn every_template_has_a_sample() {
     let parts = BTreeSet::from(["frame.html", "fields.html"].map(str::to_owned));
-    let pages = templates::page_names().into_iter().filter(|name| !parts.contains(name)).collect::<BTreeSet<_>>();
-    let sampled = samples().into_iter().map(|(name, _)| name.to_owned()).collect();
+    let pages = templates::page_names()
+        .into_iter()
+        .filter(|name| !parts.contains(name))
+        .collect::<BTreeSet<_>>();
+    let sampled = samples()
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect();
     assert_eq!(pages, sampled);
 }
 
@@ -103,17 +195,40 @@ fn every_template_has_a_sample() {
 async fn an_alert_sets_the_status_and_keeps_what_was_typed() {
     let site = site();
     let alert = Alert::of(&site, Error::rate_limited(7)).ok();
-    let response = sign_in::page(&site, SignInForm { email: "ada@example.com", alert, ..SignInForm::default() }).unwrap();
-    assert_eq!((response.status(), &response.headers()["retry-after"]), (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from_static("7")));
+    let response = sign_in::page(
+        &site,
+        SignInForm {
+            email: "ada@example.com",
+            alert,
+            ..SignInForm::default()
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        (response.status(), &response.headers()["retry-after"]),
+        (
+            StatusCode::TOO_MANY_REQUESTS,
+            &HeaderValue::from_static("7")
+        )
+    );
     let html = text(response).await;
-    assert!(html.contains("value=\"ada@example.com\"") && html.contains("role=\"alert\""), "{html}");
-    assert!(Alert::of(&site, Kind::Internal.into()).is_err(), "a fault of ours gets the error page");
+    assert!(
+        html.contains("value=\"ada@example.com\"") && html.contains("role=\"alert\""),
+        "{html}"
+    );
+    assert!(
+        Alert::of(&site, Kind::Internal.into()).is_err(),
+        "a fault of ours gets the error page"
+    );
 }
 
 #[test]
 fn next_is_followed_only_inside() {
     let site = site();
-    assert_eq!(onward(&site, "/onboarding?next=%2Fdashboard"), "/onboarding?next=%2Fdashboard");
+    assert_eq!(
+        onward(&site, "/onboarding?next=%2Fdashboard"),
+        "/onboarding?next=%2Fdashboard"
+    );
     assert_eq!(onward(&site, "//evil.test"), "/account");
     assert_eq!(onward(&site, ""), "/account");
 }
@@ -128,7 +243,17 @@ fn every_kind_of_error_has_words_and_a_status() {
             format!("{} {}\n", kind.code(), fault::status(*kind).as_u16())
         })
         .collect();
-    for line in ["email_taken 409", "unknown_tenant 421", "rate_limited 429", "invalid_login_token 401", "wrong_role 403", "internal 500"] {
-        assert!(table.lines().any(|told| told == line), "{line} is missing in\n{table}");
+    for line in [
+        "email_taken 409",
+        "unknown_tenant 421",
+        "rate_limited 429",
+        "invalid_login_token 401",
+        "wrong_role 403",
+        "internal 500",
+    ] {
+        assert!(
+            table.lines().any(|told| told == line),
+            "{line} is missing in\n{table}"
+        );
     }
 }

@@ -16,18 +16,39 @@ pub(crate) async fn told(Person { site, who }: Person, Query(query): Query) -> A
     if who.account.email_verified {
         return Ok(see_other(&onward(&site, query.get("next"))));
     }
-    let sent = (query.get("notice") == "sent").then(|| templates::text(site.language(), "notice.mail_sent")).flatten();
+    let sent = (query.get("notice") == "sent")
+        .then(|| templates::text(site.language(), "notice.mail_sent"))
+        .flatten();
     told_page(&site, &who.account.email, query.get("next"), sent, None)
 }
 
-fn told_page(site: &Site, email: &str, next: &str, notice: Option<&str>, alert: Option<Alert>) -> Answer {
+fn told_page(
+    site: &Site,
+    email: &str,
+    next: &str,
+    notice: Option<&str>,
+    alert: Option<Alert>,
+) -> Answer {
     let leads_to = onward(site, next);
-    with_alert(site, alert, "verify-email-told.html", context! { email, next, leads_to, notice })
+    with_alert(
+        site,
+        alert,
+        "verify-email-told.html",
+        context! { email, next, leads_to, notice },
+    )
 }
 
 /// POST `/verify-email`: another mail.
-pub(crate) async fn resend(State(shared): State<Shared>, Person { site, who }: Person, Form(fields): Form) -> Answer {
-    match shared.identity.send_verification(&site.cx, &who.account).await {
+pub(crate) async fn resend(
+    State(shared): State<Shared>,
+    Person { site, who }: Person,
+    Form(fields): Form,
+) -> Answer {
+    match shared
+        .identity
+        .send_verification(&site.cx, &who.account)
+        .await
+    {
         Ok(()) => {
             let query = form_urlencoded::Serializer::new(String::new())
                 .append_pair("notice", "sent")
@@ -35,15 +56,37 @@ pub(crate) async fn resend(State(shared): State<Shared>, Person { site, who }: P
                 .finish();
             Ok(see_other(&format!("/verify-email?{query}")))
         }
-        Err(error) => told_page(&site, &who.account.email, fields.get("next"), None, Some(Alert::of(&site, error)?)),
+        Err(error) => told_page(
+            &site,
+            &who.account.email,
+            fields.get("next"),
+            None,
+            Some(Alert::of(&site, error)?),
+        ),
     }
 }
 
 /// GET `/verify-email/{token}`: shows whose address it is and a button.
-pub(crate) async fn show(State(shared): State<Shared>, Visitor { site, who }: Visitor, PathToken(token): PathToken) -> Answer {
-    match shared.identity.peek_one_time(&site.cx, OneTimeKind::VerifyEmail, &token).await {
-        Ok(account) => with_alert(&site, None, "verify-email.html", context! { email => account.email }),
-        Err(error) if error.kind == Kind::InvalidToken && who.as_ref().is_some_and(|who| who.account.email_verified) => {
+pub(crate) async fn show(
+    State(shared): State<Shared>,
+    Visitor { site, who }: Visitor,
+    PathToken(token): PathToken,
+) -> Answer {
+    match shared
+        .identity
+        .peek_one_time(&site.cx, OneTimeKind::VerifyEmail, &token)
+        .await
+    {
+        Ok(account) => with_alert(
+            &site,
+            None,
+            "verify-email.html",
+            context! { email => account.email },
+        ),
+        Err(error)
+            if error.kind == Kind::InvalidToken
+                && who.as_ref().is_some_and(|who| who.account.email_verified) =>
+        {
             let values = context! { leads_to => onward(&site, "") };
             with_alert(&site, None, "verify-email-done.html", values)
         }
@@ -58,9 +101,23 @@ pub(crate) async fn confirm(
     PathToken(token): PathToken,
     Form(_): Form,
 ) -> Answer {
-    match shared.identity.verify_email(&site.cx, VerifyEmail { token, kind: SessionKind::Browser }).await {
+    match shared
+        .identity
+        .verify_email(
+            &site.cx,
+            VerifyEmail {
+                token,
+                kind: SessionKind::Browser,
+            },
+        )
+        .await
+    {
         Ok(new) => {
-            let leads_to = if new.account.onboarded { onward(&site, "") } else { "/onboarding".to_owned() };
+            let leads_to = if new.account.onboarded {
+                onward(&site, "")
+            } else {
+                "/onboarding".to_owned()
+            };
             Ok(signed_in(&shared.identity, &site, &new, &leads_to))
         }
         Err(error) => spent(&site, Alert::of(&site, error)?),
@@ -69,5 +126,10 @@ pub(crate) async fn confirm(
 
 /// The link is no good: says so, and how to get another.
 fn spent(site: &Site, alert: Alert) -> Answer {
-    with_alert(site, Some(alert), "link-spent.html", context! { again => "/verify-email", again_key => "link_spent.verify_again" })
+    with_alert(
+        site,
+        Some(alert),
+        "link-spent.html",
+        context! { again => "/verify-email", again_key => "link_spent.verify_again" },
+    )
 }

@@ -118,7 +118,7 @@ impl Identity {
         Ok(handed_out.expose())
     }
 
-    /// A key of this tenant, or a live access token of its Admin or Manager.
+    /// A key of this tenant, or a live access token of its Admin or Manager in the dialect that the request speaks.
     async fn proves_back_end(&self, cx: &Cx, proof: &SecretString) -> Result<bool> {
         if vestibule_crypto::ApiKey::parse(proof.expose_secret()).is_some() {
             return match self.authenticate_key(cx, proof).await {
@@ -134,7 +134,7 @@ impl Identity {
                 Err(error) => Err(error),
             };
         }
-        match self.authenticate_access(cx, proof).await {
+        match self.authenticate_dialect(cx, proof).await {
             Ok(who) => Ok(matches!(who.account.role.as_str(), "Admin" | "Manager")),
             Err(error) if error.kind == Kind::Unauthorized => Ok(false),
             Err(error) => Err(error),

@@ -8,7 +8,7 @@ use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::{Identity, account, audit, team};
 
-/// A refresh token, or an access token standing in for one (also after its expiry).
+/// A refresh token, or, with `rotate`, an access token standing in for one (also after its expiry).
 #[derive(Debug)]
 pub struct Refresh {
     pub token: SecretString,
@@ -24,7 +24,7 @@ enum Outcome {
 
 impl Identity {
     pub async fn refresh(&self, cx: &Cx, command: Refresh) -> Result<SignedIn> {
-        let named = self.names_session(cx, &command.token)?;
+        let named = self.names_session(cx, &command.token, command.rotate)?;
         let (cx, rotate) = (cx.clone(), command.rotate);
         let outcome = self
             .db()

@@ -183,11 +183,21 @@ impl Identity {
         })
     }
 
-    /// The session that a refresh token, or an access token of this dialect, names. Expiry does not matter here.
-    pub(crate) fn names_session(&self, cx: &Cx, token: &SecretString) -> Result<NamedSession> {
+    /// The session that a refresh token names, or, where tokens are renewed as well, an access token of this dialect.
+    /// Expiry does not matter here. Where the refresh token stays, an access token must not stand in: a stolen one would
+    /// renew itself for as long as the session lives, and nobody would see a replay.
+    pub(crate) fn names_session(
+        &self,
+        cx: &Cx,
+        token: &SecretString,
+        renews: bool,
+    ) -> Result<NamedSession> {
         let text = token.expose_secret();
         if let Some(named) = self.read_opaque(&cx.tenant, OpaqueKind::Refresh, text) {
             return Ok(named);
+        }
+        if !renews {
+            return Err(Kind::InvalidRefreshToken.into());
         }
         let claims = self
             .access_claims(cx, text, Some(cx.surface()))

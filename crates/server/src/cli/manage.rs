@@ -102,13 +102,16 @@ pub struct NewUser {
     /// Slug of the tenant
     #[arg(long, value_name = "SLUG")]
     pub tenant: String,
+    /// Address to sign in with
     #[arg(long)]
     pub email: String,
     /// Role, such as Trainee, Manager or Admin [default: the tenant's]
     #[arg(long)]
     pub role: Option<String>,
+    /// First name
     #[arg(long, value_name = "NAME")]
     pub first_name: Option<String>,
+    /// Last name
     #[arg(long, value_name = "NAME")]
     pub last_name: Option<String>,
     /// The address is known to be this person's
@@ -163,5 +166,8 @@ pub enum DbCommand {
     /// Look for damage
     Check,
     /// Copy the embedded database to a new file, while in use
-    Backup { file: PathBuf },
+    Backup {
+        /// The new file; it must not exist yet
+        file: PathBuf,
+    },
 }

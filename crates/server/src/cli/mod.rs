@@ -9,13 +9,22 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::Inputs;
 
-pub use manage::{ApiKeyCommand, DbCommand, DialectCommand, NewUser, SigningKeyCommand, TenantCommand, UserCommand, Who};
+pub use manage::{
+    ApiKeyCommand, DbCommand, DialectCommand, NewUser, SigningKeyCommand, TenantCommand,
+    UserCommand, Who,
+};
 pub use output::Output;
 pub(crate) use output::{complain, print};
 
 /// An authentication server that speaks many authentication APIs.
 #[derive(Debug, Parser)]
-#[command(name = "vestibule", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "vestibule",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 #[command(after_help = "Start with `vestibule demo`. Settings: `vestibule config` lists them all.")]
 pub struct Cli {
     #[command(flatten)]
@@ -26,6 +35,7 @@ pub struct Cli {
 
 /// Flags that every command takes.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Settings file [default: vestibule.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
@@ -123,7 +133,10 @@ impl Cli {
             ("public_url", &listening.public_url),
             ("metrics_listen", &listening.metrics_listen),
         ];
-        flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+        flags
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)))
+            .collect()
     }
 
     /// Whether this process stays and serves, so that its log matters.

@@ -12,7 +12,11 @@ pub struct Output {
 
 impl Output {
     /// Prints the document, or what `text` says, whichever was asked for.
-    pub fn answer(self, document: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub fn answer(
+        self,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         if self.json {
             return print(&serde_json::to_string_pretty(document)?);
         }
@@ -20,7 +24,12 @@ impl Output {
     }
 
     /// Prints rows below a heading, each column as wide as its widest cell.
-    pub fn table(self, document: &impl Serialize, heading: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+    pub fn table(
+        self,
+        document: &impl Serialize,
+        heading: &[&str],
+        rows: &[Vec<String>],
+    ) -> anyhow::Result<()> {
         self.answer(document, || columns(heading, rows))
     }
 
@@ -37,7 +46,11 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
     let mut out = io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush()) {
+    match out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(end.as_bytes()))
+        .and_then(|()| out.flush())
+    {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
@@ -51,15 +64,24 @@ pub(crate) fn complain(text: &str) {
 fn columns(heading: &[&str], rows: &[Vec<String>]) -> String {
     let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
     let width = |column: usize| {
-        let cells = std::iter::once(&heading).chain(rows).filter_map(|row| row.get(column));
+        let cells = std::iter::once(&heading)
+            .chain(rows)
+            .filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    std::iter::once(&heading).chain(rows).map(line).collect::<Vec<_>>().join("\n")
+    std::iter::once(&heading)
+        .chain(rows)
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -68,7 +90,13 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".to_owned(), "long value".to_owned()], vec!["wide cell".to_owned(), String::new()]];
-        assert_eq!(columns(&["NAME", "VALUE"], &rows), "NAME       VALUE\na          long value\nwide cell");
+        let rows = [
+            vec!["a".to_owned(), "long value".to_owned()],
+            vec!["wide cell".to_owned(), String::new()],
+        ];
+        assert_eq!(
+            columns(&["NAME", "VALUE"], &rows),
+            "NAME       VALUE\na          long value\nwide cell"
+        );
     }
 }

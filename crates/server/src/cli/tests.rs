@@ -66,7 +66,16 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn flags_become_settings() {
-    let flags = parse("vestibule serve --listen 127.0.0.1:0 --database sqlite:x --data d").unwrap().flags();
-    let expected = [("data", "d"), ("database_url", "sqlite:x"), ("listen", "127.0.0.1:0")];
-    assert_eq!(flags, expected.map(|(name, value)| (name, value.to_owned())));
+    let flags = parse("vestibule serve --listen 127.0.0.1:0 --database sqlite:x --data d")
+        .unwrap()
+        .flags();
+    let expected = [
+        ("data", "d"),
+        ("database_url", "sqlite:x"),
+        ("listen", "127.0.0.1:0"),
+    ];
+    assert_eq!(
+        flags,
+        expected.map(|(name, value)| (name, value.to_owned()))
+    );
 }

@@ -10,24 +10,53 @@ use crate::node::{Node, core_error};
 
 pub(super) async fn run(command: ApiKeyCommand, node: &Node, output: Output) -> anyhow::Result<()> {
     match command {
-        ApiKeyCommand::Create { tenant, name, expires, test } => {
-            let new = CreateApiKey { name, expires_in: expires.map(|span| span.0), test };
-            let created = node.identity.create_api_key(&node.cx(&tenant).await?, new).await.map_err(core_error)?;
+        ApiKeyCommand::Create {
+            tenant,
+            name,
+            expires,
+            test,
+        } => {
+            let new = CreateApiKey {
+                name,
+                expires_in: expires.map(|span| span.0),
+                test,
+            };
+            let created = node
+                .identity
+                .create_api_key(&node.cx(&tenant).await?, new)
+                .await
+                .map_err(core_error)?;
             let key = created.key.expose_secret();
             let document = json!({ "id": created.id, "key": key, "expires_at": created.expires_at.map(rfc3339) });
-            let expiry = created.expires_at.map_or_else(String::new, |at| format!(", expires {}", rfc3339(at)));
-            output.answer(&document, || format!("{key}\n(id {}{expiry}; the key is not shown again)", created.id))
+            let expiry = created
+                .expires_at
+                .map_or_else(String::new, |at| format!(", expires {}", rfc3339(at)));
+            output.answer(&document, || {
+                format!(
+                    "{key}\n(id {}{expiry}; the key is not shown again)",
+                    created.id
+                )
+            })
         }
         ApiKeyCommand::List { tenant } => {
-            let keys = node.identity.api_keys(&node.cx(&tenant).await?).await.map_err(core_error)?;
+            let keys = node
+                .identity
+                .api_keys(&node.cx(&tenant).await?)
+                .await
+                .map_err(core_error)?;
             let document: Vec<Value> = keys.iter().map(document).collect();
             let rows: Vec<_> = keys.iter().map(row).collect();
             let heading = ["ID", "NAME", "TEST", "CREATED", "EXPIRES", "REVOKED"];
             output.table(&json!({ "api_keys": document }), &heading, &rows)
         }
         ApiKeyCommand::Revoke { id } => {
-            node.identity.revoke_api_key(&id).await.map_err(core_error)?;
-            output.answer(&json!({ "id": id, "revoked": true }), || format!("revoked {id}"))
+            node.identity
+                .revoke_api_key(&id)
+                .await
+                .map_err(core_error)?;
+            output.answer(&json!({ "id": id, "revoked": true }), || {
+                format!("revoked {id}")
+            })
         }
     }
 }
@@ -45,5 +74,12 @@ fn document(key: &ApiKeyView) -> Value {
 
 fn row(key: &ApiKeyView) -> Vec<String> {
     let test = if key.test { "yes" } else { "no" };
-    vec![key.id.clone(), key.name.clone(), test.to_owned(), rfc3339(key.created_at), or_dash(key.expires_at), or_dash(key.revoked_at)]
+    vec![
+        key.id.clone(),
+        key.name.clone(),
+        test.to_owned(),
+        rfc3339(key.created_at),
+        or_dash(key.expires_at),
+        or_dash(key.revoked_at),
+    ]
 }

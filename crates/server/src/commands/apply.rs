@@ -11,17 +11,25 @@ use crate::settings::Settings;
 use crate::tenant_file;
 
 /// Applies files in their order, after all of them have been read and checked.
-pub(super) async fn apply(files: &[PathBuf], dry_run: bool, settings: Settings, output: Output) -> anyhow::Result<()> {
+pub(super) async fn apply(
+    files: &[PathBuf],
+    dry_run: bool,
+    settings: Settings,
+    output: Output,
+) -> anyhow::Result<()> {
     let node = Node::open(settings, Schema::Migrate).await?;
-    let dialects = node.dialects.names();
-    let read = files.iter().map(|path| Ok((path, tenant_file::read(path, &dialects)?)));
+    let read = files
+        .iter()
+        .map(|path| Ok((path, tenant_file::read(path, &node.dialects)?)));
     let tenants: Vec<(&PathBuf, TenantFile)> = read.collect::<anyhow::Result<_>>()?;
     let mut applied = Vec::with_capacity(tenants.len());
     for (path, tenant) in &tenants {
         let done = node.identity.apply(tenant, dry_run).await;
         applied.push(done.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?);
     }
-    output.answer(&json!({ "tenants": applied }), || applied.iter().map(|tenant| told(tenant, dry_run)).collect())
+    output.answer(&json!({ "tenants": applied }), || {
+        applied.iter().map(|tenant| told(tenant, dry_run)).collect()
+    })
 }
 
 fn told(applied: &Applied, dry_run: bool) -> String {

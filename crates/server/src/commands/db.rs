@@ -11,7 +11,11 @@ use crate::cli::{DbCommand, Output};
 use crate::node::{Schema, open_and_migrate, open_database};
 use crate::settings::Settings;
 
-pub(super) async fn run(command: DbCommand, settings: &Settings, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    command: DbCommand,
+    settings: &Settings,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
     match command {
         DbCommand::Migrate => {
             let (db, applied) = open_and_migrate(settings).await?;
@@ -26,12 +30,18 @@ pub(super) async fn run(command: DbCommand, settings: &Settings, output: Output)
         DbCommand::Check => {
             let db = open_database(settings, Schema::MustBeCurrent).await?;
             let problems = db.check().await.context("cannot check the database")?;
-            output.answer(&json!({ "ok": problems.is_empty(), "problems": problems }), || match problems.is_empty() {
-                true => format!("no damage found ({})", db.engine()),
-                false => problems.join("\n"),
-            })?;
+            output.answer(
+                &json!({ "ok": problems.is_empty(), "problems": problems }),
+                || match problems.is_empty() {
+                    true => format!("no damage found ({})", db.engine()),
+                    false => problems.join("\n"),
+                },
+            )?;
             if !problems.is_empty() {
-                crate::cli::complain(&format!("the database is damaged: {} problems", problems.len()));
+                crate::cli::complain(&format!(
+                    "the database is damaged: {} problems",
+                    problems.len()
+                ));
                 return Ok(ExitCode::FAILURE);
             }
         }
@@ -42,9 +52,15 @@ pub(super) async fn run(command: DbCommand, settings: &Settings, output: Output)
 
 async fn backup(settings: &Settings, file: &Path, output: Output) -> anyhow::Result<()> {
     let db = open_database(settings, Schema::MustBeCurrent).await?;
-    let target = if output.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let target = if output.json {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    bar.set_style(ProgressStyle::with_template("{bar:40} {percent}% of {len} pages, {eta} left")?);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {percent}% of {len} pages, {eta} left",
+    )?);
     let shown = bar.clone();
     let progress = move |done, all| {
         shown.set_length(all);
@@ -54,6 +70,11 @@ async fn backup(settings: &Settings, file: &Path, output: Output) -> anyhow::Res
     bar.finish_and_clear();
     copied.with_context(|| format!("cannot back up to {}", file.display()))?;
     let bytes = std::fs::metadata(file)?.len();
-    let text = || format!("backed up to {} ({bytes} bytes); keep a copy of the secret key file as well", file.display());
+    let text = || {
+        format!(
+            "backed up to {} ({bytes} bytes); keep a copy of the secret key file as well",
+            file.display()
+        )
+    };
     output.answer(&json!({ "file": file, "bytes": bytes }), text)
 }

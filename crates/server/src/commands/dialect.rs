@@ -12,7 +12,11 @@ use crate::replay::{Outcome, replay};
 use crate::settings::Settings;
 use crate::temporary::Folder;
 
-pub(super) async fn run(command: DialectCommand, settings: &Settings, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    command: DialectCommand,
+    settings: &Settings,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
     let known = || Dialects::load(settings.dialects.as_deref()).map_err(anyhow::Error::from);
     match command {
         DialectCommand::List => list(&known()?, output)?,
@@ -24,46 +28,69 @@ pub(super) async fn run(command: DialectCommand, settings: &Settings, output: Ou
 }
 
 fn list(dialects: &Dialects, output: Output) -> anyhow::Result<()> {
-    let found: Vec<&Dialect> = dialects.names().into_iter().filter_map(|name| dialects.get(name)).collect();
+    let found: Vec<&Dialect> = dialects
+        .names()
+        .into_iter()
+        .filter_map(|name| dialects.get(name))
+        .collect();
     let document = |dialect: &&Dialect| json!({ "name": dialect.name(), "title": dialect.title() });
     let row = |dialect: &&Dialect| vec![dialect.name().to_owned(), dialect.title().to_owned()];
     let documents: Vec<Value> = found.iter().map(document).collect();
     let rows: Vec<_> = found.iter().map(row).collect();
-    output.table(&json!({ "dialects": documents }), &["NAME", "WHAT IT IS"], &rows)
+    output.table(
+        &json!({ "dialects": documents }),
+        &["NAME", "WHAT IT IS"],
+        &rows,
+    )
 }
 
 fn routes(dialects: &Dialects, output: Output) -> anyhow::Result<()> {
     let routes = dialects.routes();
-    let document = |route: &RouteInfo| {
-        json!({ "dialect": route.dialect, "method": route.method, "path": route.path, "operation": route.operation })
+    let document = |route: &RouteInfo| json!({ "dialect": route.dialect, "method": route.method, "path": route.path, "operation": route.operation });
+    let row = |route: &RouteInfo| {
+        vec![
+            route.dialect.clone(),
+            route.method.clone(),
+            route.path.clone(),
+            route.operation.to_owned(),
+        ]
     };
-    let row = |route: &RouteInfo| vec![route.dialect.clone(), route.method.clone(), route.path.clone(), route.operation.to_owned()];
     let documents: Vec<Value> = routes.iter().map(document).collect();
     let rows: Vec<_> = routes.iter().map(row).collect();
-    output.table(&json!({ "routes": documents }), &["DIALECT", "METHOD", "PATH", "OPERATION"], &rows)
+    output.table(
+        &json!({ "routes": documents }),
+        &["DIALECT", "METHOD", "PATH", "OPERATION"],
+        &rows,
+    )
 }
 
 /// The file itself, or the one in that folder.
 fn dialect_file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("dialect.toml") } else { path.to_owned() }
+    if path.is_dir() {
+        path.join("dialect.toml")
+    } else {
+        path.to_owned()
+    }
 }
 
 fn check(file: &Path, output: Output) -> anyhow::Result<ExitCode> {
     match check_file(file) {
         Ok(dialect) => {
             let document = json!({ "name": dialect.name(), "problems": [] });
-            output.answer(&document, || format!("{}: {} is sound", file.display(), dialect.name()))?;
+            output.answer(&document, || {
+                format!("{}: {} is sound", file.display(), dialect.name())
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Err(Problems(problems)) => {
-            let document = |problem: &vestibule_dialect::Problem| {
-                json!({ "file": problem.file, "line": problem.line, "message": problem.message })
-            };
+            let document = |problem: &vestibule_dialect::Problem| json!({ "file": problem.file, "line": problem.line, "message": problem.message });
             let documents: Vec<Value> = problems.iter().map(document).collect();
             if output.json {
                 output.answer(&json!({ "problems": documents }), String::new)?;
             }
-            problems.iter().for_each(|problem| complain(&problem.to_string()));
+            problems
+                .iter()
+                .for_each(|problem| complain(&problem.to_string()));
             Ok(ExitCode::FAILURE)
         }
     }
@@ -75,19 +102,37 @@ async fn test(dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
     let folder = file.parent().context("the dialect's folder")?;
     let examples = examples::load(folder)?;
     let outcomes = replay(&knowing(&file, &dialect)?, dialect.name(), &examples).await?;
-    let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
+    let failed: Vec<&Outcome> = outcomes
+        .iter()
+        .filter(|outcome| outcome.failure.is_some())
+        .collect();
     let line = |outcome: &Outcome| match &outcome.failure {
         None => format!("ok      {} ({} steps)\n", outcome.title, outcome.passed),
-        Some(failure) => format!("FAILED  {}\n        {}: {failure}\n", outcome.title, outcome.file),
+        Some(failure) => format!(
+            "FAILED  {}\n        {}: {failure}\n",
+            outcome.title, outcome.file
+        ),
     };
-    output.answer(&json!({ "dialect": dialect.name(), "examples": outcomes }), || {
-        let sum = format!("{}: {} examples, {} failed\n", dialect.name(), outcomes.len(), failed.len());
-        outcomes.iter().map(line).collect::<String>() + &sum
-    })?;
+    output.answer(
+        &json!({ "dialect": dialect.name(), "examples": outcomes }),
+        || {
+            let sum = format!(
+                "{}: {} examples, {} failed\n",
+                dialect.name(),
+                outcomes.len(),
+                failed.len()
+            );
+            outcomes.iter().map(line).collect::<String>() + &sum
+        },
+    )?;
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    complain(&format!("{} of {} examples failed", failed.len(), outcomes.len()));
+    complain(&format!(
+        "{} of {} examples failed",
+        failed.len(),
+        outcomes.len()
+    ));
     Ok(ExitCode::FAILURE)
 }
 
@@ -99,6 +144,7 @@ fn knowing(file: &Path, dialect: &Dialect) -> anyhow::Result<Dialects> {
     }
     // Alone in a folder, so that faults of its neighbours do not matter.
     let folder = Folder::create("dialect").context("cannot create a temporary folder")?;
-    std::fs::copy(file, folder.path().join("dialect.toml")).with_context(|| format!("cannot read {}", file.display()))?;
+    std::fs::copy(file, folder.path().join("dialect.toml"))
+        .with_context(|| format!("cannot read {}", file.display()))?;
     Ok(Dialects::load(Some(folder.path()))?)
 }

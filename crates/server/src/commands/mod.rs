@@ -22,7 +22,9 @@ use crate::settings::Settings;
 use crate::{demo, serve};
 
 pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode> {
-    let output = Output { json: cli.global.json };
+    let output = Output {
+        json: cli.global.json,
+    };
     match cli.command {
         Command::Serve(_) => serve::serve(settings).await?,
         Command::Demo(_) => demo::demo(settings, output).await?,
@@ -34,10 +36,16 @@ pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode
             settings.hash.workers = 1;
             apply::apply(&files, dry_run, settings, output).await?;
         }
-        Command::Tenant(command) => tenant::run(command, &operator(settings).await?, output).await?,
-        Command::ApiKey(command) => api_key::run(command, &operator(settings).await?, output).await?,
+        Command::Tenant(command) => {
+            tenant::run(command, &operator(settings).await?, output).await?
+        }
+        Command::ApiKey(command) => {
+            api_key::run(command, &operator(settings).await?, output).await?
+        }
         Command::User(command) => user::run(command, &operator(settings).await?, output).await?,
-        Command::SigningKey(command) => signing_key::run(command, &operator(settings).await?, output).await?,
+        Command::SigningKey(command) => {
+            signing_key::run(command, &operator(settings).await?, output).await?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -50,12 +58,21 @@ async fn operator(mut settings: Settings) -> anyhow::Result<Node> {
 
 impl Node {
     async fn tenant(&self, slug: &str) -> anyhow::Result<Arc<Tenant>> {
-        if let Some(tenant) = self.identity.directory().by_slug(slug).await.map_err(core_error)? {
+        if let Some(tenant) = self
+            .identity
+            .directory()
+            .by_slug(slug)
+            .await
+            .map_err(core_error)?
+        {
             return Ok(tenant);
         }
         let tenants = self.identity.directory().all().await.map_err(core_error)?;
         let known = tenants.iter().map(|tenant| tenant.slug());
-        anyhow::bail!("there is no tenant `{slug}`{}", crate::settings::suggestion(slug, known))
+        anyhow::bail!(
+            "there is no tenant `{slug}`{}",
+            crate::settings::suggestion(slug, known)
+        )
     }
 
     /// The context of an operator's deed.
@@ -67,7 +84,9 @@ impl Node {
 /// One line of standard input, without its end.
 fn line_of_stdin() -> anyhow::Result<zeroize::Zeroizing<String>> {
     let mut line = zeroize::Zeroizing::new(String::new());
-    std::io::stdin().read_line(&mut line).context("cannot read standard input")?;
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("cannot read standard input")?;
     let length = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(length);
     Ok(line)

@@ -5,7 +5,10 @@ use vestibule_identity::Micros;
 
 /// RFC 3339 in UTC, whole seconds.
 pub(crate) fn rfc3339(at: Micros) -> String {
-    DateTime::from_timestamp(at.secs(), 0).map_or_else(|| at.0.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
+    DateTime::from_timestamp(at.secs(), 0).map_or_else(
+        || at.0.to_string(),
+        |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }
 
 /// The same, or `-`.
@@ -19,7 +22,10 @@ mod tests {
 
     #[test]
     fn times_are_utc_to_the_second() {
-        assert_eq!(rfc3339(Micros(1_700_000_000_999_999)), "2023-11-14T22:13:20Z");
+        assert_eq!(
+            rfc3339(Micros(1_700_000_000_999_999)),
+            "2023-11-14T22:13:20Z"
+        );
         assert_eq!(rfc3339(Micros(0)), "1970-01-01T00:00:00Z");
         assert_eq!(or_dash(None), "-");
     }

@@ -7,15 +7,29 @@ use super::moment::rfc3339;
 use crate::cli::{Output, SigningKeyCommand};
 use crate::node::{Node, core_error};
 
-pub(super) async fn run(command: SigningKeyCommand, node: &Node, output: Output) -> anyhow::Result<()> {
+pub(super) async fn run(
+    command: SigningKeyCommand,
+    node: &Node,
+    output: Output,
+) -> anyhow::Result<()> {
     let keys = match command {
-        SigningKeyCommand::List { tenant } => node.identity.signing_keys(&node.cx(&tenant).await?).await,
-        SigningKeyCommand::Rotate { tenant } => node.identity.rotate_signing_keys(&node.cx(&tenant).await?).await,
+        SigningKeyCommand::List { tenant } => {
+            node.identity.signing_keys(&node.cx(&tenant).await?).await
+        }
+        SigningKeyCommand::Rotate { tenant } => {
+            node.identity
+                .rotate_signing_keys(&node.cx(&tenant).await?)
+                .await
+        }
     };
     let keys = keys.map_err(core_error)?;
     let documents: Vec<Value> = keys.iter().map(document).collect();
     let rows: Vec<_> = keys.iter().map(row).collect();
-    output.table(&json!({ "signing_keys": documents }), &["KID", "PURPOSE", "ALGORITHM", "STATE", "CREATED"], &rows)
+    output.table(
+        &json!({ "signing_keys": documents }),
+        &["KID", "PURPOSE", "ALGORITHM", "STATE", "CREATED"],
+        &rows,
+    )
 }
 
 fn document(key: &KeyView) -> Value {
@@ -29,5 +43,11 @@ fn document(key: &KeyView) -> Value {
 }
 
 fn row(key: &KeyView) -> Vec<String> {
-    vec![key.kid.clone(), key.purpose.clone(), key.algorithm.clone(), key.state.to_string(), rfc3339(key.created_at)]
+    vec![
+        key.kid.clone(),
+        key.purpose.clone(),
+        key.algorithm.clone(),
+        key.state.to_string(),
+        rfc3339(key.created_at),
+    ]
 }

@@ -24,40 +24,68 @@ pub(super) async fn run(command: UserCommand, node: &Node, output: Output) -> an
         UserCommand::Create(new) => create(node, new, output).await,
         UserCommand::Suspend(who) => {
             let (cx, account) = find(node, &who).await?;
-            identity.suspend_user(&cx, &account.id).await.map_err(core_error)?;
+            identity
+                .suspend_user(&cx, &account.id)
+                .await
+                .map_err(core_error)?;
             changed(node, &cx, &account, output).await
         }
         UserCommand::Restore(who) => {
             let (cx, account) = find(node, &who).await?;
-            identity.restore_user(&cx, &account.id).await.map_err(core_error)?;
+            identity
+                .restore_user(&cx, &account.id)
+                .await
+                .map_err(core_error)?;
             changed(node, &cx, &account, output).await
         }
         UserCommand::Delete(who) => {
             let (cx, account) = find(node, &who).await?;
-            identity.delete_user(&cx, &account.id).await.map_err(core_error)?;
-            output.answer(&json!({ "id": account.id, "deleted": true }), || format!("deleted {}", account.email))
+            identity
+                .delete_user(&cx, &account.id)
+                .await
+                .map_err(core_error)?;
+            output.answer(&json!({ "id": account.id, "deleted": true }), || {
+                format!("deleted {}", account.email)
+            })
         }
         UserCommand::Sessions(who) => {
             let (cx, account) = find(node, &who).await?;
-            let sessions = identity.sessions(&cx, &account.id).await.map_err(core_error)?;
+            let sessions = identity
+                .sessions(&cx, &account.id)
+                .await
+                .map_err(core_error)?;
             show_sessions(&sessions, output)
         }
         UserCommand::SignOut(who) => {
             let (cx, account) = find(node, &who).await?;
-            let ended = identity.sign_out_all(&cx, &account.id, None).await.map_err(core_error)?;
-            output.answer(&json!({ "id": account.id, "ended_sessions": ended }), || format!("ended {ended} sessions of {}", account.email))
+            let ended = identity
+                .sign_out_all(&cx, &account.id, None)
+                .await
+                .map_err(core_error)?;
+            output.answer(
+                &json!({ "id": account.id, "ended_sessions": ended }),
+                || format!("ended {ended} sessions of {}", account.email),
+            )
         }
     }
 }
 
 async fn find(node: &Node, who: &Who) -> anyhow::Result<(Cx, Account)> {
     let cx = node.cx(&who.tenant).await?;
-    let account = node.identity.user(&cx, &who.who).await.map_err(core_error)?;
+    let account = node
+        .identity
+        .user(&cx, &who.who)
+        .await
+        .map_err(core_error)?;
     Ok((cx, account))
 }
 
 async fn changed(node: &Node, cx: &Cx, account: &Account, output: Output) -> anyhow::Result<()> {
-    let account = node.identity.user(cx, &account.id).await.map_err(core_error)?;
+    let account = node
+        .identity
+        .user(cx, &account.id)
+        .await
+        .map_err(core_error)?;
     answer(&account, output)
 }
 
@@ -71,9 +99,27 @@ async fn create(node: &Node, new: NewUser, output: Output) -> anyhow::Result<()>
         }
         false => None,
     };
-    let NewUser { email, role, first_name, last_name, verified, .. } = new;
-    let new = CreateUser { email, role, first_name, last_name, verified, password };
-    let account = node.identity.create_user(&cx, new).await.map_err(core_error)?;
+    let NewUser {
+        email,
+        role,
+        first_name,
+        last_name,
+        verified,
+        ..
+    } = new;
+    let new = CreateUser {
+        email,
+        role,
+        first_name,
+        last_name,
+        verified,
+        password,
+    };
+    let account = node
+        .identity
+        .create_user(&cx, new)
+        .await
+        .map_err(core_error)?;
     answer(&account, output)
 }
 
@@ -86,7 +132,9 @@ async fn list(node: &Node, tenant: &str, output: Output) -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
-    let heading = ["ID", "NUMBER", "EMAIL", "NAME", "ROLE", "STATE", "VERIFIED", "CREATED"];
+    let heading = [
+        "ID", "NUMBER", "EMAIL", "NAME", "ROLE", "STATE", "VERIFIED", "CREATED",
+    ];
     output.table(&json!({ "users": documents }), &heading, &rows)
 }
 
@@ -105,11 +153,21 @@ async fn export(node: &Node, tenant: &str, output: Output) -> anyhow::Result<()>
 }
 
 /// All accounts, page by page, oldest first.
-async fn each(node: &Node, cx: &Cx, mut see: impl FnMut(&Account) -> anyhow::Result<()>) -> anyhow::Result<()> {
+async fn each(
+    node: &Node,
+    cx: &Cx,
+    mut see: impl FnMut(&Account) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut after = 0;
     loop {
-        let page = node.identity.users(cx, after, PAGE).await.map_err(core_error)?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let page = node
+            .identity
+            .users(cx, after, PAGE)
+            .await
+            .map_err(core_error)?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
         after = last.number;
         page.iter().try_for_each(&mut see)?;
     }
@@ -119,7 +177,16 @@ fn answer(account: &Account, output: Output) -> anyhow::Result<()> {
     let document = document(account);
     output.answer(&document, || {
         let fields = document.as_object().into_iter().flatten();
-        fields.map(|(name, value)| format!("{name:<15} {}\n", value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+        fields
+            .map(|(name, value)| {
+                format!(
+                    "{name:<15} {}\n",
+                    value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned)
+                )
+            })
+            .collect()
     })
 }
 
@@ -182,14 +249,30 @@ fn show_sessions(sessions: &[Session], output: Output) -> anyhow::Result<()> {
         })
     };
     let row = |session: &Session| {
-        let address = session.client_address.clone().unwrap_or_else(|| "-".to_owned());
+        let address = session
+            .client_address
+            .clone()
+            .unwrap_or_else(|| "-".to_owned());
         let times = [session.created_at, session.last_seen_at, session.expires_at].map(rfc3339);
-        let mut row = vec![session.id.clone(), kind(session).to_owned(), session.dialect.clone(), address];
+        let mut row = vec![
+            session.id.clone(),
+            kind(session).to_owned(),
+            session.dialect.clone(),
+            address,
+        ];
         row.extend(times);
         row
     };
     let documents: Vec<Value> = sessions.iter().map(document).collect();
     let rows: Vec<_> = sessions.iter().map(row).collect();
-    let heading = ["ID", "KIND", "DIALECT", "ADDRESS", "CREATED", "LAST SEEN", "EXPIRES"];
+    let heading = [
+        "ID",
+        "KIND",
+        "DIALECT",
+        "ADDRESS",
+        "CREATED",
+        "LAST SEEN",
+        "EXPIRES",
+    ];
     output.table(&json!({ "sessions": documents }), &heading, &rows)
 }

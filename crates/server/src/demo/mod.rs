@@ -33,10 +33,15 @@ pub async fn demo(mut settings: Settings, output: Output) -> anyhow::Result<()> 
     let demo = samples::create(&node).await?;
     let server = Server::start(node.clone(), socket, Some(demo.clone())).await?;
     if output.json {
-        print(&serde_json::to_string(&json!(shown::document(&node, &demo)))?)?;
+        print(&serde_json::to_string(&json!(shown::document(
+            &node, &demo
+        )))?)?;
     } else {
         if let Some(taken) = moved {
-            print(&format!("Port {taken} is taken; using {} instead.\n", address.port()))?;
+            print(&format!(
+                "Port {taken} is taken; using {} instead.\n",
+                address.port()
+            ))?;
         }
         if !address.ip().is_loopback() {
             print(&warning(address.ip()))?;
@@ -58,27 +63,43 @@ async fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, Option<u16>)>
         Err(error) if error.kind() == ErrorKind::AddrInUse && !settings.is_given("listen") => {
             let (host, port) = wanted.rsplit_once(':').context("the default of `listen`")?;
             let socket = TcpListener::bind(format!("{host}:0")).await;
-            Ok((socket.with_context(|| format!("cannot listen on {host}"))?, port.parse().ok()))
+            Ok((
+                socket.with_context(|| format!("cannot listen on {host}"))?,
+                port.parse().ok(),
+            ))
         }
-        bound => Ok((bound.with_context(|| format!("cannot listen on {wanted}"))?, None)),
+        bound => Ok((
+            bound.with_context(|| format!("cannot listen on {wanted}"))?,
+            None,
+        )),
     }
 }
 
 /// Sample accounts with known passwords must never end up in a real database: only flags say where the demo's data is.
 fn place(settings: &mut Settings) -> anyhow::Result<Option<temporary::Folder>> {
     let keep = settings.is_flag("data");
-    ensure!(keep || !settings.is_flag("database_url"), "a demo with --database needs --data as well, for its secret key");
-    let folder = if keep { None } else { Some(temporary::Folder::create("demo").context("cannot create a temporary folder")?) };
+    ensure!(
+        keep || !settings.is_flag("database_url"),
+        "a demo with --database needs --data as well, for its secret key"
+    );
+    let folder = if keep {
+        None
+    } else {
+        Some(temporary::Folder::create("demo").context("cannot create a temporary folder")?)
+    };
     if let Some(folder) = &folder {
         settings.data = folder.path().to_owned();
     }
     settings.secret_key_file = settings.data.join("secret.key");
     if !settings.is_flag("database_url") {
-        settings.database_url = format!("sqlite:{}", settings.data.join("vestibule.db").display()).into();
+        settings.database_url =
+            format!("sqlite:{}", settings.data.join("vestibule.db").display()).into();
     }
     Ok(folder)
 }
 
 fn warning(address: IpAddr) -> String {
-    format!("WARNING: {address} can be reached from other machines, and everybody can read the sample passwords and the inbox.\n")
+    format!(
+        "WARNING: {address} can be reached from other machines, and everybody can read the sample passwords and the inbox.\n"
+    )
 }

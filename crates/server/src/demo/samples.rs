@@ -20,30 +20,58 @@ struct Person {
 }
 
 const DEMO_PEOPLE: &[Person] = &[
-    Person { email: "tara@demo.test", password: "sunny-meadow-41", role: "Trainee", name: ("Tara", "Trainee") },
-    Person { email: "mani@demo.test", password: "quiet-harbour-52", role: "Manager", name: ("Mani", "Manager") },
+    Person {
+        email: "tara@demo.test",
+        password: "sunny-meadow-41",
+        role: "Trainee",
+        name: ("Tara", "Trainee"),
+    },
+    Person {
+        email: "mani@demo.test",
+        password: "quiet-harbour-52",
+        role: "Manager",
+        name: ("Mani", "Manager"),
+    },
 ];
 
 /// The first address is known to both tenants, with another password.
-const OTHER_PEOPLE: &[Person] = &[
-    Person { email: "tara@demo.test", password: "misty-canyon-63", role: "Trainee", name: ("Tara", "Trainee") },
-];
+const OTHER_PEOPLE: &[Person] = &[Person {
+    email: "tara@demo.test",
+    password: "misty-canyon-63",
+    role: "Trainee",
+    name: ("Tara", "Trainee"),
+}];
 
 /// Creates what is not there yet; each start makes a new API key for each tenant.
 pub(super) async fn create(node: &Node) -> anyhow::Result<Demo> {
-    // Side by side: drawing the tenants' RSA keys is most of the work.
-    let (demo, other) = tokio::try_join!(tenant(node, DEMO, DEMO_PEOPLE), tenant(node, OTHER, OTHER_PEOPLE))?;
-    Ok(Demo { tenants: vec![demo, other] })
+    // Side by side: hashing the passwords is most of the work.
+    let (demo, other) = tokio::try_join!(
+        tenant(node, DEMO, DEMO_PEOPLE),
+        tenant(node, OTHER, OTHER_PEOPLE)
+    )?;
+    Ok(Demo {
+        tenants: vec![demo, other],
+    })
 }
 
 async fn tenant(node: &Node, text: &str, people: &'static [Person]) -> anyhow::Result<DemoTenant> {
-    let mut file: TenantFile = tenant_file::parse("the demo's tenant", text, &node.dialects.names())?;
-    let domain = file.domains.first().context("the demo's tenant has no domain")?;
-    let public_url = node.settings.public_url.as_ref().context("the demo has no public URL")?;
+    let mut file: TenantFile = tenant_file::parse("the demo's tenant", text, &node.dialects)?;
+    let domain = file
+        .domains
+        .first()
+        .context("the demo's tenant has no domain")?;
+    let public_url = node
+        .settings
+        .public_url
+        .as_ref()
+        .context("the demo has no public URL")?;
     let mut app = public_url.join("/app")?;
     app.set_host(Some(domain))?;
     file.app_url = Some(app.into());
-    node.identity.apply(&file, false).await.map_err(core_error)?;
+    node.identity
+        .apply(&file, false)
+        .await
+        .map_err(core_error)?;
     let cx = node.cx(&file.slug).await?;
     for person in people {
         let (first, last) = person.name;
@@ -60,12 +88,24 @@ async fn tenant(node: &Node, text: &str, people: &'static [Person]) -> anyhow::R
             _ => {}
         }
     }
-    let new = CreateApiKey { name: "demo".to_owned(), expires_in: None, test: true };
-    let key = node.identity.create_api_key(&cx, new).await.map_err(core_error)?;
+    let new = CreateApiKey {
+        name: "demo".to_owned(),
+        expires_in: None,
+        test: true,
+    };
+    let key = node
+        .identity
+        .create_api_key(&cx, new)
+        .await
+        .map_err(core_error)?;
     let people = people.iter().map(|person| DemoPerson {
         email: person.email.to_owned(),
         password: SecretString::from(person.password),
         role: person.role.to_owned(),
     });
-    Ok(DemoTenant { slug: file.slug, api_key: key.key, people: people.collect() })
+    Ok(DemoTenant {
+        slug: file.slug,
+        api_key: key.key,
+        people: people.collect(),
+    })
 }

@@ -11,24 +11,39 @@ const TEXT: &str = include_str!("shown.txt");
 
 /// The text, ready for a terminal. The lines for a shell work as they stand in bash, with curl, sed and head only.
 pub(super) fn text(node: &Node, demo: &Demo, temporary: bool) -> anyhow::Result<String> {
-    let [first, other, ..] = demo.tenants.as_slice() else { anyhow::bail!("the demo has two tenants") };
-    let [trainee, manager, ..] = first.people.as_slice() else { anyhow::bail!("the demo has two people") };
+    let [first, other, ..] = demo.tenants.as_slice() else {
+        anyhow::bail!("the demo has two tenants")
+    };
+    let [trainee, manager, ..] = first.people.as_slice() else {
+        anyhow::bail!("the demo has two people")
+    };
     let at = |tenant: &DemoTenant| base(node, tenant).context("the demo has a public URL");
     let keeps = match temporary {
         true => "Ctrl-C stops it and removes everything.".to_owned(),
-        false => format!("Ctrl-C stops it; the data stays in {}.", node.settings.data.display()),
+        false => format!(
+            "Ctrl-C stops it; the data stays in {}.",
+            node.settings.data.display()
+        ),
     };
     let values = [
         ("{base}", at(first)?),
         ("{other}", at(other)?),
         ("{key}", first.api_key.expose_secret().to_owned()),
         ("{trainee}", trainee.email.clone()),
-        ("{trainee_password}", trainee.password.expose_secret().to_owned()),
+        (
+            "{trainee_password}",
+            trainee.password.expose_secret().to_owned(),
+        ),
         ("{manager}", manager.email.clone()),
-        ("{manager_password}", manager.password.expose_secret().to_owned()),
+        (
+            "{manager_password}",
+            manager.password.expose_secret().to_owned(),
+        ),
         ("{keeps}", keeps),
     ];
-    Ok(values.iter().fold(TEXT.to_owned(), |text, (name, value)| text.replace(name, value)))
+    Ok(values.iter().fold(TEXT.to_owned(), |text, (name, value)| {
+        text.replace(name, value)
+    }))
 }
 
 /// The same facts for a program.

@@ -10,7 +10,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Micros {
-        #[expect(clippy::disallowed_methods, reason = "this is the Clock port's implementation")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the Clock port's implementation"
+        )]
         let now = SystemTime::now();
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))

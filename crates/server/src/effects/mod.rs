@@ -15,5 +15,9 @@ use vestibule_identity::Ports;
 
 /// The machine's clock and randomness, and outbound HTTP.
 pub fn ports() -> Ports {
-    Ports { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), upstream: Arc::new(HttpUpstream::default()) }
+    Ports {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        upstream: Arc::new(HttpUpstream::default()),
+    }
 }

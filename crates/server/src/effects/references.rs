@@ -26,16 +26,23 @@ impl References for MachineReferences {
 }
 
 fn environment(name: &str) -> Result<Zeroizing<String>, String> {
-    #[expect(clippy::disallowed_methods, reason = "the operator's configuration names this variable")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the operator's configuration names this variable"
+    )]
     let value = std::env::var(name);
-    value.map(Zeroizing::new).map_err(|_| format!("the environment variable `{name}` is not set"))
+    value
+        .map(Zeroizing::new)
+        .map_err(|_| format!("the environment variable `{name}` is not set"))
 }
 
 fn file(path: &str) -> Result<Zeroizing<String>, String> {
     use std::io::Read as _;
     let mut text = Zeroizing::new(String::new());
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-    read.map(|_| text).map_err(|error| format!("cannot read `{path}`: {error}"))
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+    read.map(|_| text)
+        .map_err(|error| format!("cannot read `{path}`: {error}"))
 }
 
 #[cfg(test)]
@@ -55,7 +62,12 @@ mod tests {
         std::fs::write(&path, "\n").unwrap();
         assert!(resolve(&reference).unwrap_err().ends_with("is empty"));
         assert!(resolve("env:CARGO_MANIFEST_DIR").is_ok());
-        for wrong in ["env:VESTIBULE_TEST_ABSENT", "file:/nonexistent", "hunter2", "vault:x"] {
+        for wrong in [
+            "env:VESTIBULE_TEST_ABSENT",
+            "file:/nonexistent",
+            "hunter2",
+            "vault:x",
+        ] {
             assert!(resolve(wrong).is_err(), "{wrong}");
         }
     }

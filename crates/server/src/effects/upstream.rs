@@ -40,8 +40,13 @@ impl Upstream for HttpUpstream {
     }
 
     async fn post_form(&self, url: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, String> {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self.client()?.post(url).header("content-type", "application/x-www-form-urlencoded");
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let request = self
+            .client()?
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded");
         fetch(request.body(body)).await
     }
 }
@@ -82,7 +87,10 @@ mod tests {
             .route("/ok", get(|| async { "body" }))
             .route("/form", post(|body: String| async move { body }))
             .route("/moved", get(|| async { Redirect::temporary("/ok") }))
-            .route("/missing", get(|| async { axum::http::StatusCode::NOT_FOUND }))
+            .route(
+                "/missing",
+                get(|| async { axum::http::StatusCode::NOT_FOUND }),
+            )
             .route("/huge", get(|| async { vec![0_u8; MAX_BYTES + 1] }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -97,8 +105,18 @@ mod tests {
         assert_eq!(get("/ok").await.unwrap(), b"body");
         assert_eq!(get("/moved").await.unwrap_err(), "answered 307");
         assert_eq!(get("/missing").await.unwrap_err(), "answered 404");
-        assert!(get("/huge").await.unwrap_err().contains("more than 1048576 bytes"));
-        let form = upstream.post_form(&format!("{base}/form"), &[("secret", "a&b"), ("response", "ü")]).await;
+        assert!(
+            get("/huge")
+                .await
+                .unwrap_err()
+                .contains("more than 1048576 bytes")
+        );
+        let form = upstream
+            .post_form(
+                &format!("{base}/form"),
+                &[("secret", "a&b"), ("response", "ü")],
+            )
+            .await;
         assert_eq!(form.unwrap(), b"secret=a%26b&response=%C3%BC");
     }
 
@@ -107,7 +125,10 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closed = listener.local_addr().unwrap();
         drop(listener);
-        let error = HttpUpstream::default().get(&format!("http://{closed}/?secret=hunter2")).await.unwrap_err();
+        let error = HttpUpstream::default()
+            .get(&format!("http://{closed}/?secret=hunter2"))
+            .await
+            .unwrap_err();
         assert!(!error.contains("hunter2") && !error.is_empty(), "{error}");
     }
 }

@@ -39,9 +39,20 @@ pub struct Envelope<'a> {
 }
 
 /// Puts the message together; fails for good if an address cannot be written.
-pub fn build(envelope: Envelope<'_>, subject: &str, text: String, html: String) -> Result<Message, Failure> {
-    let from: Mailbox = envelope.from.parse().map_err(|_| Failure::temporary("the sender's address is not valid"))?;
-    let address = envelope.to.parse().map_err(|_| Failure::permanent("the recipient's address is not valid"))?;
+pub fn build(
+    envelope: Envelope<'_>,
+    subject: &str,
+    text: String,
+    html: String,
+) -> Result<Message, Failure> {
+    let from: Mailbox = envelope
+        .from
+        .parse()
+        .map_err(|_| Failure::temporary("the sender's address is not valid"))?;
+    let address = envelope
+        .to
+        .parse()
+        .map_err(|_| Failure::permanent("the recipient's address is not valid"))?;
     let date = UNIX_EPOCH + Duration::from_micros(u64::try_from(envelope.date.0).unwrap_or(0));
     let id = envelope.message_id.trim_matches(['<', '>']);
     Message::builder()
@@ -60,12 +71,22 @@ mod tests {
     use super::*;
 
     fn envelope<'a>(from: &'a str, to: &'a str) -> Envelope<'a> {
-        Envelope { from, to, message_id: "<abc@acme.test>", date: Micros(1_700_000_000_000_000) }
+        Envelope {
+            from,
+            to,
+            message_id: "<abc@acme.test>",
+            date: Micros(1_700_000_000_000_000),
+        }
     }
 
     #[test]
     fn a_message_has_both_parts_and_stable_headers() {
-        let sent = build(envelope("Acmé <no-reply@acme.test>", "ann@acme.test"), "Grüße", "text é".into(), "<p>html é</p>".into());
+        let sent = build(
+            envelope("Acmé <no-reply@acme.test>", "ann@acme.test"),
+            "Grüße",
+            "text é".into(),
+            "<p>html é</p>".into(),
+        );
         let message = String::from_utf8(sent.unwrap().formatted()).unwrap();
         for line in [
             "Message-ID: <abc@acme.test>\r\n",
@@ -82,16 +103,28 @@ mod tests {
 
     #[test]
     fn a_subject_cannot_add_headers() {
-        let sent = build(envelope("no-reply@acme.test", "ann@acme.test"), "Hi\r\nBcc: eve@evil.test", "t".into(), "h".into());
+        let sent = build(
+            envelope("no-reply@acme.test", "ann@acme.test"),
+            "Hi\r\nBcc: eve@evil.test",
+            "t".into(),
+            "h".into(),
+        );
         let message = String::from_utf8(sent.unwrap().formatted()).unwrap();
         assert!(!message.contains("\r\nBcc:"), "{message}");
     }
 
     #[test]
     fn addresses_that_cannot_be_written_fail() {
-        let fails = |from, to| build(envelope(from, to), "s", "t".into(), "h".into()).unwrap_err().permanent;
+        let fails = |from, to| {
+            build(envelope(from, to), "s", "t".into(), "h".into())
+                .unwrap_err()
+                .permanent
+        };
         assert!(fails("no-reply@acme.test", "not an address"));
-        assert!(fails("no-reply@acme.test", "ann@acme.test\r\nRCPT TO:<eve@evil.test>"));
+        assert!(fails(
+            "no-reply@acme.test",
+            "ann@acme.test\r\nRCPT TO:<eve@evil.test>"
+        ));
         assert!(!fails("nobody", "ann@acme.test"));
     }
 }

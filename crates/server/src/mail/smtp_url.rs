@@ -35,12 +35,25 @@ impl FromStr for SmtpUrl {
 
     /// No error text repeats the URL: it may hold a password.
     fn from_str(text: &str) -> anyhow::Result<SmtpUrl> {
-        const SHAPE: &str = "must be smtp://user:password@host:587 or smtps://user:password@host:465";
-        let url = Url::parse(text).ok().filter(|url| ["smtp", "smtps"].contains(&url.scheme())).context(SHAPE)?;
+        const SHAPE: &str =
+            "must be smtp://user:password@host:587 or smtps://user:password@host:465";
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| ["smtp", "smtps"].contains(&url.scheme()))
+            .context(SHAPE)?;
         let implicit = url.scheme() == "smtps";
-        ensure!(matches!(url.path(), "" | "/") && url.fragment().is_none(), SHAPE);
-        let host = url.host_str().filter(|host| !host.is_empty()).context(SHAPE)?;
-        let host = decoded(host).context(SHAPE)?.trim_matches(['[', ']']).to_owned();
+        ensure!(
+            matches!(url.path(), "" | "/") && url.fragment().is_none(),
+            SHAPE
+        );
+        let host = url
+            .host_str()
+            .filter(|host| !host.is_empty())
+            .context(SHAPE)?;
+        let host = decoded(host)
+            .context(SHAPE)?
+            .trim_matches(['[', ']'])
+            .to_owned();
         let mut encryption = match (implicit, is_loopback(&host)) {
             (true, _) => Encryption::Implicit,
             (false, true) => Encryption::Opportunistic,
@@ -60,9 +73,17 @@ impl FromStr for SmtpUrl {
         let credentials = match (url.username(), url.password()) {
             ("", None) => None,
             ("", Some(_)) => bail!("has a password but no user"),
-            (user, password) => Some((decoded(user).context(SHAPE)?, decoded(password.unwrap_or_default()).context(SHAPE)?.into())),
+            (user, password) => Some((
+                decoded(user).context(SHAPE)?,
+                decoded(password.unwrap_or_default()).context(SHAPE)?.into(),
+            )),
         };
-        Ok(SmtpUrl { port: url.port().unwrap_or(if implicit { 465 } else { 587 }), host, encryption, credentials })
+        Ok(SmtpUrl {
+            port: url.port().unwrap_or(if implicit { 465 } else { 587 }),
+            host,
+            encryption,
+            credentials,
+        })
     }
 }
 
@@ -75,13 +96,19 @@ impl fmt::Debug for SmtpUrl {
 fn is_loopback(host: &str) -> bool {
     match Host::parse(host) {
         Ok(Host::Ipv4(address)) => address.is_loopback(),
-        _ => host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        _ => {
+            host == "localhost"
+                || host.ends_with(".localhost")
+                || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
     }
 }
 
 /// Percent-encoding undone; `None` if what comes out is not UTF-8 or could break out of an SMTP line.
 fn decoded(text: &str) -> Option<String> {
-    let decoded = percent_encoding::percent_decode_str(text).decode_utf8().ok()?;
+    let decoded = percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .ok()?;
     (!decoded.chars().any(char::is_control)).then(|| decoded.into_owned())
 }
 
@@ -95,35 +122,77 @@ mod tests {
     fn schemes_hosts_and_options_decide_on_encryption() {
         for (text, host, port, encryption) in [
             ("smtp://mail.test", "mail.test", 587, Encryption::Required),
-            ("smtp://mail.test:25?tls=none", "mail.test", 25, Encryption::None),
-            ("smtp://mail.test/?tls=opportunistic", "mail.test", 587, Encryption::Opportunistic),
-            ("smtp://localhost:1025", "localhost", 1025, Encryption::Opportunistic),
-            ("smtp://127.0.0.1:1025?tls=required", "127.0.0.1", 1025, Encryption::Required),
-            ("smtp://127.0.0.2:1025", "127.0.0.2", 1025, Encryption::Opportunistic),
+            (
+                "smtp://mail.test:25?tls=none",
+                "mail.test",
+                25,
+                Encryption::None,
+            ),
+            (
+                "smtp://mail.test/?tls=opportunistic",
+                "mail.test",
+                587,
+                Encryption::Opportunistic,
+            ),
+            (
+                "smtp://localhost:1025",
+                "localhost",
+                1025,
+                Encryption::Opportunistic,
+            ),
+            (
+                "smtp://127.0.0.1:1025?tls=required",
+                "127.0.0.1",
+                1025,
+                Encryption::Required,
+            ),
+            (
+                "smtp://127.0.0.2:1025",
+                "127.0.0.2",
+                1025,
+                Encryption::Opportunistic,
+            ),
             ("smtp://[::1]:1025", "::1", 1025, Encryption::Opportunistic),
             ("smtp://10.0.0.1", "10.0.0.1", 587, Encryption::Required),
             ("smtps://mail.test", "mail.test", 465, Encryption::Implicit),
             ("smtps://localhost", "localhost", 465, Encryption::Implicit),
         ] {
             let url: SmtpUrl = text.parse().unwrap();
-            assert_eq!((url.host.as_str(), url.port, url.encryption), (host, port, encryption), "{text}");
+            assert_eq!(
+                (url.host.as_str(), url.port, url.encryption),
+                (host, port, encryption),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn credentials_are_decoded_and_never_shown() {
-        let url: SmtpUrl = "smtp://me%40mail.test:p%2Fss%20word@mail.test".parse().unwrap();
+        let url: SmtpUrl = "smtp://me%40mail.test:p%2Fss%20word@mail.test"
+            .parse()
+            .unwrap();
         let (user, password) = url.credentials.clone().unwrap();
-        assert_eq!((user.as_str(), password.expose_secret()), ("me@mail.test", "p/ss word"));
+        assert_eq!(
+            (user.as_str(), password.expose_secret()),
+            ("me@mail.test", "p/ss word")
+        );
         assert!(!format!("{url:?}").contains("word"));
     }
 
     #[test]
     fn other_urls_are_refused_without_repeating_them() {
         for text in [
-            "", "mail.test", "http://hunter2@mail.test", "smtp://", "smtp://:hunter2@mail.test", "smtp://u:hunter2@mail.test/path",
-            "smtp://u:hunter2@mail.test?tls=maybe", "smtps://u:hunter2@mail.test?tls=none", "smtp://u:hunter2@mail.test?starttls=1",
-            "smtp://u%0d%0aMAIL:hunter2@mail.test", "smtp://u:hunter2@mail.test:99999",
+            "",
+            "mail.test",
+            "http://hunter2@mail.test",
+            "smtp://",
+            "smtp://:hunter2@mail.test",
+            "smtp://u:hunter2@mail.test/path",
+            "smtp://u:hunter2@mail.test?tls=maybe",
+            "smtps://u:hunter2@mail.test?tls=none",
+            "smtp://u:hunter2@mail.test?starttls=1",
+            "smtp://u%0d%0aMAIL:hunter2@mail.test",
+            "smtp://u:hunter2@mail.test:99999",
         ] {
             let message = format!("{:#}", text.parse::<SmtpUrl>().unwrap_err());
             assert!(!message.contains("hunter2"), "{message}");

@@ -35,11 +35,17 @@ pub struct Failure {
 
 impl Failure {
     pub(super) fn permanent(text: impl fmt::Display) -> Failure {
-        Failure { permanent: true, text: one_line(&text.to_string()) }
+        Failure {
+            permanent: true,
+            text: one_line(&text.to_string()),
+        }
     }
 
     pub(super) fn temporary(text: impl fmt::Display) -> Failure {
-        Failure { permanent: false, text: one_line(&text.to_string()) }
+        Failure {
+            permanent: false,
+            text: one_line(&text.to_string()),
+        }
     }
 }
 
@@ -68,9 +74,14 @@ impl Transport {
             builder = builder.hello_name(ClientId::Domain(name.to_owned()));
         }
         if let Some((user, password)) = &url.credentials {
-            builder = builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
+            builder = builder.credentials(Credentials::new(
+                user.clone(),
+                password.expose_secret().to_owned(),
+            ));
         }
-        Ok(Transport { smtp: builder.build() })
+        Ok(Transport {
+            smtp: builder.build(),
+        })
     }
 
     /// Sends one message. A failure is permanent only if the server refused this very mail for good (5xx).
@@ -78,7 +89,10 @@ impl Transport {
         match tokio::time::timeout(TIMEOUT, self.smtp.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify(&error)),
-            Err(_) => Err(Failure::temporary(format!("no answer within {} s", TIMEOUT.as_secs()))),
+            Err(_) => Err(Failure::temporary(format!(
+                "no answer within {} s",
+                TIMEOUT.as_secs()
+            ))),
         }
     }
 
@@ -92,14 +106,24 @@ fn classify(error: &lettre::transport::smtp::Error) -> Failure {
     let status = error.status().map(u16::from);
     let permanent = error.is_permanent() && !status.is_some_and(|code| OUR_FAULT.contains(&code));
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let text = causes.fold(error.to_string(), |text, cause| match text.contains(&cause.to_string()) {
-        true => text,
-        false => format!("{text}: {cause}"),
+    let text = causes.fold(error.to_string(), |text, cause| {
+        match text.contains(&cause.to_string()) {
+            true => text,
+            false => format!("{text}: {cause}"),
+        }
     });
-    Failure { permanent, text: one_line(&text) }
+    Failure {
+        permanent,
+        text: one_line(&text),
+    }
 }
 
 /// Servers may answer anything: control characters and excess go.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_owned()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(300)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }

@@ -34,7 +34,9 @@ pub struct Sender {
 
 impl std::fmt::Debug for Sender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sender").field("mail_from", &self.mail_from).finish_non_exhaustive()
+        f.debug_struct("Sender")
+            .field("mail_from", &self.mail_from)
+            .finish_non_exhaustive()
     }
 }
 
@@ -44,7 +46,11 @@ impl Sender {
         Sender {
             smtp_url: settings.smtp_url.clone(),
             mail_from: settings.mail_from.clone(),
-            hello: settings.public_url.as_ref().and_then(|url| url.domain()).map(str::to_owned),
+            hello: settings
+                .public_url
+                .as_ref()
+                .and_then(|url| url.domain())
+                .map(str::to_owned),
             references: Arc::new(MachineReferences),
             transports: Mutex::default(),
         }
@@ -53,30 +59,51 @@ impl Sender {
     /// Where this tenant's mails go; `None` if neither it nor the settings name a server.
     fn transport(&self, tenant: &Tenant) -> Result<Option<Transport>, Failure> {
         let own = tenant.file.mail.smtp_url.as_deref().map(SecretString::from);
-        let Some(url) = own.or_else(|| self.smtp_url.clone()) else { return Ok(None) };
+        let Some(url) = own.or_else(|| self.smtp_url.clone()) else {
+            return Ok(None);
+        };
         // Looked up for each mail: a file may have changed, and a password need not stay in memory twice.
         let url = match is_reference(url.expose_secret()) {
-            true => self.references.resolve(url.expose_secret()).map_err(Failure::temporary)?,
+            true => self
+                .references
+                .resolve(url.expose_secret())
+                .map_err(Failure::temporary)?,
             false => url,
         };
         let key = digest(url.expose_secret().as_bytes());
-        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut transports = self
+            .transports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(transport) = transports.get(&key) {
             return Ok(Some(transport.clone()));
         }
-        let parsed: SmtpUrl = url.expose_secret().parse().map_err(|error| Failure::temporary(format!("smtp_url {error:#}")))?;
+        let parsed: SmtpUrl = url
+            .expose_secret()
+            .parse()
+            .map_err(|error| Failure::temporary(format!("smtp_url {error:#}")))?;
         let transport = Transport::new(&parsed, self.hello.as_deref())?;
         transports.insert(key, transport.clone());
         Ok(Some(transport))
     }
 
     fn from(&self, tenant: &Tenant) -> String {
-        let own = tenant.file.mail.from.clone().or_else(|| self.mail_from.clone());
+        let own = tenant
+            .file
+            .mail
+            .from
+            .clone()
+            .or_else(|| self.mail_from.clone());
         own.unwrap_or_else(|| format!("no-reply@{}", tenant.canonical_domain()))
     }
 
     async fn close(&self) {
-        let transports = std::mem::take(&mut *self.transports.lock().unwrap_or_else(PoisonError::into_inner));
+        let transports = std::mem::take(
+            &mut *self
+                .transports
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         for transport in transports.into_values() {
             transport.close().await;
         }
@@ -156,7 +183,11 @@ impl MailWorker {
     }
 
     async fn deliver(&self, job: MailJob) {
-        let (template, tenant, attempt) = (job.mail.kind.template(), job.tenant.slug(), job.attempts + 1);
+        let (template, tenant, attempt) = (
+            job.mail.kind.template(),
+            job.tenant.slug(),
+            job.attempts + 1,
+        );
         let id = job.message_id.as_str();
         let recorded = match self.hand_over(&job).await {
             Ok(Outcome::Sent) => {
@@ -168,21 +199,41 @@ impl MailWorker {
                 self.identity.mail_kept(&job.id).await
             }
             Err(Failure { permanent, text }) => {
-                tracing::warn!(tenant, template, id, attempt, permanent, "mail not sent: {text}");
+                tracing::warn!(
+                    tenant,
+                    template,
+                    id,
+                    attempt,
+                    permanent,
+                    "mail not sent: {text}"
+                );
                 self.identity.mail_failed(&job, &text, permanent).await
             }
         };
         if let Err(error) = recorded {
             // The claim runs out and the mail is tried again, under the same Message-ID.
-            tracing::error!(tenant, template, id, "the outbox did not take note: {error}");
+            tracing::error!(
+                tenant,
+                template,
+                id,
+                "the outbox did not take note: {error}"
+            );
         }
     }
 
     async fn hand_over(&self, job: &MailJob) -> Result<Outcome, Failure> {
-        let Some(transport) = self.sender.transport(&job.tenant)? else { return Ok(Outcome::Kept) };
-        let rendered = vestibule_http::mail::render(&job.tenant, &job.mail).map_err(Failure::temporary)?;
+        let Some(transport) = self.sender.transport(&job.tenant)? else {
+            return Ok(Outcome::Kept);
+        };
+        let rendered =
+            vestibule_http::mail::render(&job.tenant, &job.mail).map_err(Failure::temporary)?;
         let from = self.sender.from(&job.tenant);
-        let envelope = Envelope { from: &from, to: &job.mail.to, message_id: &job.message_id, date: self.identity.now() };
+        let envelope = Envelope {
+            from: &from,
+            to: &job.mail.to,
+            message_id: &job.message_id,
+            date: self.identity.now(),
+        };
         let message = message::build(envelope, &rendered.subject, rendered.text, rendered.html)?;
         let delivery: Delivery = transport.send(message).await;
         delivery.map(|()| Outcome::Sent)

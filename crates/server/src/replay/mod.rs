@@ -20,14 +20,25 @@ pub struct Outcome {
 }
 
 /// Plays each example on a server of its own. An error means that the stage could not be set, not that an example failed.
-pub async fn replay(dialects: &Dialects, dialect: &str, examples: &[Example]) -> anyhow::Result<Vec<Outcome>> {
+pub async fn replay(
+    dialects: &Dialects,
+    dialect: &str,
+    examples: &[Example],
+) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::with_capacity(examples.len());
     for example in examples {
-        let mut outcome = Outcome { file: example.file.clone(), title: example.title.clone(), passed: 0, failure: None };
+        let mut outcome = Outcome {
+            file: example.file.clone(),
+            title: example.title.clone(),
+            passed: 0,
+            failure: None,
+        };
         match Stage::set(dialects, dialect, &example.given).await {
             Err(error) => outcome.failure = Some(format!("what is given: {error:#}")),
             Ok(mut stage) => {
-                outcome.failure = play(&mut stage, &example.step, &mut outcome.passed).await.err();
+                outcome.failure = play(&mut stage, &example.step, &mut outcome.passed)
+                    .await
+                    .err();
                 stage.clear().await;
             }
         }

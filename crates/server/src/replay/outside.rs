@@ -26,7 +26,12 @@ impl LeapClock {
 
 impl Clock for LeapClock {
     fn now(&self) -> Micros {
-        Micros(SystemClock.now().0.saturating_add(self.0.load(Ordering::Relaxed)))
+        Micros(
+            SystemClock
+                .now()
+                .0
+                .saturating_add(self.0.load(Ordering::Relaxed)),
+        )
     }
 }
 
@@ -39,13 +44,20 @@ pub(super) struct Provider(SigningKey);
 
 impl Provider {
     pub(super) fn start() -> anyhow::Result<Arc<Provider>> {
-        Ok(Arc::new(Provider(SigningKey::generate(Algorithm::RS256).context("the provider's key")?)))
+        Ok(Arc::new(Provider(
+            SigningKey::generate(Algorithm::RS256).context("the provider's key")?,
+        )))
     }
 
     /// Its entry in a tenant file, completed where an example's own says nothing.
     pub(super) fn complete(entry: &mut toml::Table) {
         let jwks_url = format!("{ISSUER}/jwks");
-        for (name, value) in [("kind", "google"), ("client_id", CLIENT_ID), ("issuer", ISSUER), ("jwks_url", &jwks_url)] {
+        for (name, value) in [
+            ("kind", "google"),
+            ("client_id", CLIENT_ID),
+            ("issuer", ISSUER),
+            ("jwks_url", &jwks_url),
+        ] {
             entry.entry(name).or_insert_with(|| value.into());
         }
     }
@@ -69,12 +81,18 @@ impl Provider {
 impl Upstream for Provider {
     async fn get(&self, url: &str) -> Result<Vec<u8>, String> {
         match url.strip_prefix(ISSUER) {
-            Some("/jwks") => Ok(json!({ "keys": [self.0.public_jwk()] }).to_string().into_bytes()),
-            _ => Err(format!("nothing answers at {url} while examples are played")),
+            Some("/jwks") => Ok(json!({ "keys": [self.0.public_jwk()] })
+                .to_string()
+                .into_bytes()),
+            _ => Err(format!(
+                "nothing answers at {url} while examples are played"
+            )),
         }
     }
 
     async fn post_form(&self, url: &str, _form: &[(&str, &str)]) -> Result<Vec<u8>, String> {
-        Err(format!("nothing answers at {url} while examples are played"))
+        Err(format!(
+            "nothing answers at {url} while examples are played"
+        ))
     }
 }

@@ -19,7 +19,11 @@ pub(super) struct Line {
 pub(super) fn read(path: &Path, text: &str) -> anyhow::Result<Vec<Line>> {
     let table: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        anyhow::anyhow!("{}:{line}: {}", path.display(), error.message().replace('\n', ", "))
+        anyhow::anyhow!(
+            "{}:{line}: {}",
+            path.display(),
+            error.message().replace('\n', ", ")
+        )
     })?;
     let mut lines = Vec::with_capacity(table.len());
     for (key, value) in table {
@@ -27,7 +31,11 @@ pub(super) fn read(path: &Path, text: &str) -> anyhow::Result<Vec<Line>> {
         let at = || format!("{}:{line}", path.display());
         let key = key.into_inner();
         let Some(name) = names::known(&key) else {
-            bail!("{}: unknown setting `{key}`{}", at(), names::suggestion(&key, names::NAMES.iter().copied()));
+            bail!(
+                "{}: unknown setting `{key}`{}",
+                at(),
+                names::suggestion(&key, names::NAMES.iter().copied())
+            );
         };
         let value = scalar(&value).with_context(|| format!("{}: `{name}`", at()))?;
         lines.push(Line { name, value, line });
@@ -38,14 +46,25 @@ pub(super) fn read(path: &Path, text: &str) -> anyhow::Result<Vec<Line>> {
 
 /// 1 for the first line.
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
 }
 
 fn scalar(value: &Value) -> anyhow::Result<String> {
     Ok(match value {
         Value::String(text) => text.clone(),
         Value::Integer(number) => number.to_string(),
-        Value::Array(items) => items.iter().map(scalar).collect::<anyhow::Result<Vec<_>>>()?.join(","),
-        other => bail!("must be text, a number or a list, not a {}", other.type_str()),
+        Value::Array(items) => items
+            .iter()
+            .map(scalar)
+            .collect::<anyhow::Result<Vec<_>>>()?
+            .join(","),
+        other => bail!(
+            "must be text, a number or a list, not a {}",
+            other.type_str()
+        ),
     })
 }

@@ -25,28 +25,50 @@ pub struct Inputs {
 impl Inputs {
     /// The process's environment, and nothing else yet.
     pub fn from_process() -> anyhow::Result<Inputs> {
-        #[expect(clippy::disallowed_methods, reason = "this is where the environment enters the configuration")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is where the environment enters the configuration"
+        )]
         let variables = std::env::vars_os();
         let mut environment = Vec::new();
         for (name, value) in variables {
-            let Ok(name) = name.into_string() else { continue };
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
             if name.starts_with(PREFIX) {
                 let value = value.into_string();
-                environment.push((name.clone(), value.map_err(|_| anyhow::anyhow!("{name} is not valid UTF-8"))?));
+                environment.push((
+                    name.clone(),
+                    value.map_err(|_| anyhow::anyhow!("{name} is not valid UTF-8"))?,
+                ));
             }
         }
-        Ok(Inputs { environment, ..Inputs::default() })
+        Ok(Inputs {
+            environment,
+            ..Inputs::default()
+        })
     }
 
     /// These flags and nothing else: no file, no environment.
     pub fn closed(flags: Vec<(&'static str, String)>) -> Inputs {
-        Inputs { file: Some(PathBuf::from("/dev/null")), environment: Vec::new(), flags }
+        Inputs {
+            file: Some(PathBuf::from("/dev/null")),
+            environment: Vec::new(),
+            flags,
+        }
     }
 
     fn config_file(&self) -> Option<PathBuf> {
-        let variable = || self.environment.iter().find(|(name, _)| name == "VESTIBULE_CONFIG");
+        let variable = || {
+            self.environment
+                .iter()
+                .find(|(name, _)| name == "VESTIBULE_CONFIG")
+        };
         let implicit = || Some(PathBuf::from("vestibule.toml")).filter(|path| path.exists());
-        self.file.clone().or_else(|| variable().map(|(_, value)| value.into())).or_else(implicit)
+        self.file
+            .clone()
+            .or_else(|| variable().map(|(_, value)| value.into()))
+            .or_else(implicit)
     }
 }
 
@@ -91,14 +113,24 @@ pub(super) struct Layered {
 
 impl Layered {
     pub(super) fn read(inputs: &Inputs) -> anyhow::Result<Layered> {
-        let mut layered = Layered { values: BTreeMap::new() };
+        let mut layered = Layered {
+            values: BTreeMap::new(),
+        };
         for line in file::read(Path::new("vestibule.default.toml"), names::DEFAULTS)? {
             layered.set(line.name, line.value, Origin::Default);
         }
         if let Some(path) = inputs.config_file() {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
             for line in file::read(&path, &text)? {
-                layered.set(line.name, line.value, Origin::File { path: path.clone(), line: line.line });
+                layered.set(
+                    line.name,
+                    line.value,
+                    Origin::File {
+                        path: path.clone(),
+                        line: line.line,
+                    },
+                );
             }
         }
         for (variable, value) in &inputs.environment {
@@ -107,7 +139,11 @@ impl Layered {
             }
         }
         for (name, value) in &inputs.flags {
-            layered.set(name, value.clone(), Origin::Flag(format!("--{}", name.replace('_', "-"))));
+            layered.set(
+                name,
+                value.clone(),
+                Origin::Flag(format!("--{}", name.replace('_', "-"))),
+            );
         }
         Ok(layered)
     }
@@ -118,23 +154,34 @@ impl Layered {
 
     /// The value; an empty one counts as none.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
+        self.values
+            .get(name)
+            .map(|(value, _)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     pub(super) fn origin(&self, name: &str) -> Origin {
-        self.values.get(name).map_or(Origin::Default, |(_, origin)| origin.clone())
+        self.values
+            .get(name)
+            .map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 }
 
 /// The setting that a variable names; `None` for variables that are not settings.
 fn setting_of(variable: &str) -> anyhow::Result<Option<&'static str>> {
-    let Some(rest) = variable.strip_prefix(PREFIX) else { return Ok(None) };
+    let Some(rest) = variable.strip_prefix(PREFIX) else {
+        return Ok(None);
+    };
     if rest == "CONFIG" || rest.starts_with("TEST_") {
         return Ok(None);
     }
-    let name = names::known(&rest.to_ascii_lowercase()).filter(|_| !rest.bytes().any(|byte| byte.is_ascii_lowercase()));
+    let name = names::known(&rest.to_ascii_lowercase())
+        .filter(|_| !rest.bytes().any(|byte| byte.is_ascii_lowercase()));
     if name.is_none() {
-        let variables: Vec<String> = names::NAMES.iter().map(|name| format!("{PREFIX}{}", name.to_ascii_uppercase())).collect();
+        let variables: Vec<String> = names::NAMES
+            .iter()
+            .map(|name| format!("{PREFIX}{}", name.to_ascii_uppercase()))
+            .collect();
         let suggestion = names::suggestion(variable, variables.iter().map(String::as_str));
         bail!("environment: unknown setting `{variable}`{suggestion}");
     }

@@ -9,16 +9,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use vestibule_http::IpNet;
 use secrecy::SecretString;
 use url::Url;
+use vestibule_http::IpNet;
 
+pub(crate) use file::line_of;
 pub use layers::{Entry, Inputs, Origin};
 pub use names::DEFAULTS;
-pub use parse::mask_url;
-pub(crate) use file::line_of;
 pub(crate) use names::suggestion;
 pub(crate) use parse::is_reference;
+pub use parse::mask_url;
 
 /// Every setting, checked. Shapes and units are those of `vestibule.default.toml`.
 #[derive(Clone, Debug)]
@@ -70,12 +70,16 @@ impl Settings {
 
     /// Whether the setting was given rather than left at its default.
     pub fn is_given(&self, name: &str) -> bool {
-        self.entries.iter().any(|entry| entry.name == name && entry.origin != Origin::Default)
+        self.entries
+            .iter()
+            .any(|entry| entry.name == name && entry.origin != Origin::Default)
     }
 
     /// Whether a flag of this very command gave the setting.
     pub fn is_flag(&self, name: &str) -> bool {
-        self.entries.iter().any(|entry| entry.name == name && matches!(entry.origin, Origin::Flag(_)))
+        self.entries
+            .iter()
+            .any(|entry| entry.name == name && matches!(entry.origin, Origin::Flag(_)))
     }
 }
 

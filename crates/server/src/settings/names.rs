@@ -32,9 +32,13 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
 /// `; did you mean …?` where a candidate is close enough to be worth naming, else the list of what there is.
 pub(crate) fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    let distance = |candidate: &&&str| strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
+    let distance = |candidate: &&&str| {
+        strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase())
+    };
     match candidates.iter().min_by_key(distance) {
-        Some(nearest) if distance(&nearest) <= 2.max(nearest.len() / 2) => format!("; did you mean `{nearest}`?"),
+        Some(nearest) if distance(&nearest) <= 2.max(nearest.len() / 2) => {
+            format!("; did you mean `{nearest}`?")
+        }
         Some(_) => format!("; there are {}", candidates.join(", ")),
         None => String::new(),
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
-use vestibule_http::IpNet;
 use url::Url;
+use vestibule_http::IpNet;
 use vestibule_identity::Span;
 
 use super::layers::{Entry, Layered};
@@ -19,23 +19,37 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
         Some(url) => check(layered, "database_url", url, database_url)?,
         None => format!("sqlite:{}", data.join("vestibule.db").display()),
     };
-    let secret_key_file = layered.text("secret_key_file").map_or_else(|| data.join("secret.key"), PathBuf::from);
+    let secret_key_file = layered
+        .text("secret_key_file")
+        .map_or_else(|| data.join("secret.key"), PathBuf::from);
     let smtp_url = optional(layered, "smtp_url", |url| match is_reference(url) {
         true => Ok(url.to_owned()),
         false => url.parse::<SmtpUrl>().map(|_| url.to_owned()),
     })?;
     let mut settings = Settings {
         database_connections: number(layered, "database_connections", 1)?,
-        listen: check(layered, "listen", required(layered, "listen")?, host_and_port)?,
+        listen: check(
+            layered,
+            "listen",
+            required(layered, "listen")?,
+            host_and_port,
+        )?,
         public_url: optional(layered, "public_url", public_url)?,
         smtp_url: smtp_url.map(Into::into),
         mail_from: optional(layered, "mail_from", sender)?,
         trusted_proxies: optional(layered, "trusted_proxies", networks)?.unwrap_or_default(),
         log: check(layered, "log", required(layered, "log")?, log_filter)?,
-        log_format: check(layered, "log_format", required(layered, "log_format")?, log_format)?,
+        log_format: check(
+            layered,
+            "log_format",
+            required(layered, "log_format")?,
+            log_format,
+        )?,
         dialects: layered.text("dialects").map(PathBuf::from),
         metrics_listen: optional(layered, "metrics_listen", |text| {
-            text.parse().map_err(|_| anyhow::anyhow!("`{text}` is not an address and port such as 127.0.0.1:9090"))
+            text.parse().map_err(|_| {
+                anyhow::anyhow!("`{text}` is not an address and port such as 127.0.0.1:9090")
+            })
         })?,
         hash: HashSettings {
             memory_kib: number(layered, "hash_memory_kib", 8)?,
@@ -43,9 +57,16 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
             workers: number(layered, "hash_workers", 0)?,
             queue: number(layered, "hash_queue", 0)?,
         },
-        request_timeout: check(layered, "request_timeout", required(layered, "request_timeout")?, |text| {
-            text.parse::<Span>().map(|span| span.0).map_err(anyhow::Error::msg)
-        })?,
+        request_timeout: check(
+            layered,
+            "request_timeout",
+            required(layered, "request_timeout")?,
+            |text| {
+                text.parse::<Span>()
+                    .map(|span| span.0)
+                    .map_err(anyhow::Error::msg)
+            },
+        )?,
         database_url: database_url.into(),
         secret_key_file,
         data,
@@ -58,30 +79,60 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
 /// What `vestibule config` prints: derived defaults included, passwords masked.
 fn entries(layered: &Layered, settings: &Settings) -> Vec<Entry> {
     let value = |name: &'static str| match name {
-        "database_url" => Some(mask_url(secrecy::ExposeSecret::expose_secret(&settings.database_url))),
+        "database_url" => Some(mask_url(secrecy::ExposeSecret::expose_secret(
+            &settings.database_url,
+        ))),
         "secret_key_file" => Some(settings.secret_key_file.display().to_string()),
         "smtp_url" => layered.text(name).map(mask_url),
         _ => layered.text(name).map(str::to_owned),
     };
-    names::NAMES.iter().map(|name| Entry { name, value: value(name), origin: layered.origin(name) }).collect()
+    names::NAMES
+        .iter()
+        .map(|name| Entry {
+            name,
+            value: value(name),
+            origin: layered.origin(name),
+        })
+        .collect()
 }
 
 fn required<'a>(layered: &'a Layered, name: &str) -> anyhow::Result<&'a str> {
-    layered.text(name).with_context(|| format!("{}: `{name}` must not be empty", layered.origin(name)))
+    layered
+        .text(name)
+        .with_context(|| format!("{}: `{name}` must not be empty", layered.origin(name)))
 }
 
-fn check<T>(layered: &Layered, name: &str, text: &str, parse: impl Fn(&str) -> anyhow::Result<T>) -> anyhow::Result<T> {
+fn check<T>(
+    layered: &Layered,
+    name: &str,
+    text: &str,
+    parse: impl Fn(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     parse(text).with_context(|| format!("{}: `{name}`", layered.origin(name)))
 }
 
-fn optional<T>(layered: &Layered, name: &str, parse: impl Fn(&str) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
-    layered.text(name).map(|text| check(layered, name, text, parse)).transpose()
+fn optional<T>(
+    layered: &Layered,
+    name: &str,
+    parse: impl Fn(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    layered
+        .text(name)
+        .map(|text| check(layered, name, text, parse))
+        .transpose()
 }
 
-fn number<T: FromStr + TryFrom<u32> + PartialOrd>(layered: &Layered, name: &str, least: u32) -> anyhow::Result<T> {
+fn number<T: FromStr + TryFrom<u32> + PartialOrd>(
+    layered: &Layered,
+    name: &str,
+    least: u32,
+) -> anyhow::Result<T> {
     check(layered, name, required(layered, name)?, |text| {
         let floor = T::try_from(least).ok();
-        let number = text.parse::<T>().ok().filter(|number| floor.as_ref().is_none_or(|floor| number >= floor));
+        let number = text
+            .parse::<T>()
+            .ok()
+            .filter(|number| floor.as_ref().is_none_or(|floor| number >= floor));
         number.with_context(|| format!("`{text}` is not a whole number of at least {least}"))
     })
 }
@@ -100,31 +151,52 @@ fn database_url(text: &str) -> anyhow::Result<String> {
 }
 
 fn host_and_port(text: &str) -> anyhow::Result<String> {
-    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    let port = text
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.is_empty())
+        .and_then(|(_, port)| port.parse::<u16>().ok());
     port.with_context(|| format!("`{text}` is not an address and port such as 127.0.0.1:8080"))?;
     Ok(text.to_owned())
 }
 
 fn public_url(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-    let url = url.with_context(|| format!("`{text}` is not a URL such as https://login.example.com"))?;
-    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    anyhow::ensure!(bare && url.password().is_none(), "`{text}` must be a scheme and a host, and a port at most");
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    let url =
+        url.with_context(|| format!("`{text}` is not a URL such as https://login.example.com"))?;
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty();
+    anyhow::ensure!(
+        bare && url.password().is_none(),
+        "`{text}` must be a scheme and a host, and a port at most"
+    );
     Ok(url)
 }
 
 fn sender(text: &str) -> anyhow::Result<String> {
     let mailbox = text.parse::<lettre::message::Mailbox>();
-    mailbox.map_err(|_| anyhow::anyhow!("`{text}` is not a sender such as Example <no-reply@example.com>"))?;
+    mailbox.map_err(|_| {
+        anyhow::anyhow!("`{text}` is not a sender such as Example <no-reply@example.com>")
+    })?;
     Ok(text.to_owned())
 }
 
 fn networks(text: &str) -> anyhow::Result<Vec<IpNet>> {
     let network = |item: &str| {
         let address = || item.parse::<IpAddr>().map(IpNet::from);
-        item.parse::<IpNet>().or_else(|_| address()).ok().with_context(|| format!("`{item}` is not an address or network"))
+        item.parse::<IpNet>()
+            .or_else(|_| address())
+            .ok()
+            .with_context(|| format!("`{item}` is not an address or network"))
     };
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(network).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(network)
+        .collect()
 }
 
 fn log_filter(text: &str) -> anyhow::Result<String> {
@@ -138,7 +210,10 @@ fn log_format(text: &str) -> anyhow::Result<LogFormat> {
         "auto" => Ok(LogFormat::Auto),
         "human" => Ok(LogFormat::Human),
         "json" => Ok(LogFormat::Json),
-        _ => bail!("`{text}` is not auto, human or json{}", names::suggestion(text, ["auto", "human", "json"])),
+        _ => bail!(
+            "`{text}` is not auto, human or json{}",
+            names::suggestion(text, ["auto", "human", "json"])
+        ),
     }
 }
 
@@ -147,14 +222,22 @@ pub fn mask_url(text: &str) -> String {
     if is_reference(text) || text.starts_with("sqlite:") {
         return text.to_owned();
     }
-    let Ok(mut url) = Url::parse(text) else { return "***".to_owned() };
+    let Ok(mut url) = Url::parse(text) else {
+        return "***".to_owned();
+    };
     if url.password().is_some() && url.set_password(Some("***")).is_err() {
         return "***".to_owned();
     }
-    let secret = |name: &str| name.contains("password") || name.contains("secret") || name.contains("token");
+    let secret =
+        |name: &str| name.contains("password") || name.contains("secret") || name.contains("token");
     if url.query_pairs().any(|(name, _)| secret(&name)) {
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        let masked = pairs.iter().map(|(name, value)| (name.as_str(), if secret(name) { "***" } else { value.as_str() }));
+        let masked = pairs.iter().map(|(name, value)| {
+            (
+                name.as_str(),
+                if secret(name) { "***" } else { value.as_str() },
+            )
+        });
         url.query_pairs_mut().clear().extend_pairs(masked);
     }
     url.to_string()

@@ -3,15 +3,27 @@ use secrecy::ExposeSecret;
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Inputs {
-    let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Inputs { environment, ..Inputs::closed(Vec::new()) }
+    let environment = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Inputs {
+        environment,
+        ..Inputs::closed(Vec::new())
+    }
 }
 
 fn in_file(text: &str) -> (crate::temporary::Folder, Inputs) {
     let folder = crate::temporary::Folder::create("settings").unwrap();
     let path = folder.path().join("vestibule.toml");
     std::fs::write(&path, text).unwrap();
-    (folder, Inputs { file: Some(path), ..Inputs::default() })
+    (
+        folder,
+        Inputs {
+            file: Some(path),
+            ..Inputs::default()
+        },
+    )
 }
 
 fn refusal(inputs: &Inputs) -> String {
@@ -31,16 +43,40 @@ fn the_reference_names_every_setting_once_and_in_order() {
 
 #[test]
 fn later_layers_win() {
-    let (_folder, mut inputs) = in_file("# a comment\nlisten = \"127.0.0.1:1\"\nhash_workers = 3\nlog = 'warn'\n");
-    inputs.environment.push(("VESTIBULE_LISTEN".into(), "127.0.0.1:2".into()));
-    inputs.environment.push(("VESTIBULE_LOG".into(), "debug".into()));
+    let (_folder, mut inputs) =
+        in_file("# a comment\nlisten = \"127.0.0.1:1\"\nhash_workers = 3\nlog = 'warn'\n");
+    inputs
+        .environment
+        .push(("VESTIBULE_LISTEN".into(), "127.0.0.1:2".into()));
+    inputs
+        .environment
+        .push(("VESTIBULE_LOG".into(), "debug".into()));
     inputs.flags.push(("listen", "127.0.0.1:3".into()));
     let settings = Settings::load(&inputs).unwrap();
-    assert_eq!((settings.listen.as_str(), settings.log.as_str(), settings.hash.workers), ("127.0.0.1:3", "debug", 3));
-    let origin = |name| settings.entries.iter().find(|entry| entry.name == name).unwrap().origin.to_string();
+    assert_eq!(
+        (
+            settings.listen.as_str(),
+            settings.log.as_str(),
+            settings.hash.workers
+        ),
+        ("127.0.0.1:3", "debug", 3)
+    );
+    let origin = |name| {
+        settings
+            .entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .unwrap()
+            .origin
+            .to_string()
+    };
     assert_eq!(origin("listen"), "--listen");
     assert_eq!(origin("log"), "VESTIBULE_LOG");
-    assert!(origin("hash_workers").ends_with("vestibule.toml:3"), "{}", origin("hash_workers"));
+    assert!(
+        origin("hash_workers").ends_with("vestibule.toml:3"),
+        "{}",
+        origin("hash_workers")
+    );
     assert_eq!(origin("data"), "default");
     assert!(settings.is_given("listen") && !settings.is_given("data"));
 }
@@ -48,7 +84,10 @@ fn later_layers_win() {
 #[test]
 fn the_database_and_the_key_follow_the_data_folder() {
     let settings = Settings::load(&environment(&[("VESTIBULE_DATA", "/srv/v")])).unwrap();
-    assert_eq!(settings.database_url.expose_secret(), "sqlite:/srv/v/vestibule.db");
+    assert_eq!(
+        settings.database_url.expose_secret(),
+        "sqlite:/srv/v/vestibule.db"
+    );
     assert_eq!(settings.secret_key_file, PathBuf::from("/srv/v/secret.key"));
 }
 
@@ -56,21 +95,43 @@ fn the_database_and_the_key_follow_the_data_folder() {
 fn an_unknown_name_is_refused_with_the_nearest_known_one() {
     let (_folder, inputs) = in_file("log = \"info\"\n\nlistne = \"127.0.0.1:1\"\n");
     let message = refusal(&inputs);
-    assert!(message.ends_with("vestibule.toml:3: unknown setting `listne`; did you mean `listen`?"), "{message}");
+    assert!(
+        message.ends_with("vestibule.toml:3: unknown setting `listne`; did you mean `listen`?"),
+        "{message}"
+    );
     let message = refusal(&environment(&[("VESTIBULE_DATABSE_URL", "x")]));
-    assert_eq!(message, "environment: unknown setting `VESTIBULE_DATABSE_URL`; did you mean `VESTIBULE_DATABASE_URL`?");
+    assert_eq!(
+        message,
+        "environment: unknown setting `VESTIBULE_DATABSE_URL`; did you mean `VESTIBULE_DATABASE_URL`?"
+    );
     assert!(Settings::load(&environment(&[("VESTIBULE_TEST_POSTGRES", "x")])).is_ok());
 }
 
 #[test]
 fn a_wrong_value_is_refused_with_its_place() {
     for (name, value, part) in [
-        ("VESTIBULE_LISTEN", "8080", "VESTIBULE_LISTEN: `listen`: `8080` is not an address and port"),
+        (
+            "VESTIBULE_LISTEN",
+            "8080",
+            "VESTIBULE_LISTEN: `listen`: `8080` is not an address and port",
+        ),
         ("VESTIBULE_LISTEN", "", "`listen` must not be empty"),
         ("VESTIBULE_PUBLIC_URL", "ftp://x", "not a URL such as"),
-        ("VESTIBULE_PUBLIC_URL", "https://x/path", "must be a scheme and a host"),
-        ("VESTIBULE_DATABASE_URL", "mysql://x", "must be sqlite:PATH or postgres://"),
-        ("VESTIBULE_TRUSTED_PROXIES", "10.0.0.0/8,nonsense", "`nonsense` is not an address or network"),
+        (
+            "VESTIBULE_PUBLIC_URL",
+            "https://x/path",
+            "must be a scheme and a host",
+        ),
+        (
+            "VESTIBULE_DATABASE_URL",
+            "mysql://x",
+            "must be sqlite:PATH or postgres://",
+        ),
+        (
+            "VESTIBULE_TRUSTED_PROXIES",
+            "10.0.0.0/8,nonsense",
+            "`nonsense` is not an address or network",
+        ),
         ("VESTIBULE_HASH_MEMORY_KIB", "-1", "not a whole number"),
         ("VESTIBULE_REQUEST_TIMEOUT", "30", "not a span of time"),
         ("VESTIBULE_LOG_FORMAT", "jsn", "did you mean `json`?"),
@@ -81,16 +142,28 @@ fn a_wrong_value_is_refused_with_its_place() {
         assert!(message.contains(part), "{name}={value}: {message}");
     }
     let (_folder, inputs) = in_file("listen = { host = 1 }\n");
-    assert!(refusal(&inputs).contains("vestibule.toml:1: `listen`: must be text"), "{}", refusal(&inputs));
+    assert!(
+        refusal(&inputs).contains("vestibule.toml:1: `listen`: must be text"),
+        "{}",
+        refusal(&inputs)
+    );
     let (_folder, inputs) = in_file("log = \"info\"\nlisten = \n");
-    assert!(refusal(&inputs).contains("vestibule.toml:2: "), "{}", refusal(&inputs));
+    assert!(
+        refusal(&inputs).contains("vestibule.toml:2: "),
+        "{}",
+        refusal(&inputs)
+    );
 }
 
 #[test]
 fn lists_read_alike_in_file_and_environment() {
     let (_folder, inputs) = in_file("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n");
     let file = Settings::load(&inputs).unwrap().trusted_proxies;
-    let variable = Settings::load(&environment(&[("VESTIBULE_TRUSTED_PROXIES", "10.0.0.0/8, ::1")])).unwrap();
+    let variable = Settings::load(&environment(&[(
+        "VESTIBULE_TRUSTED_PROXIES",
+        "10.0.0.0/8, ::1",
+    )]))
+    .unwrap();
     assert_eq!(file, variable.trusted_proxies);
     assert_eq!(file.len(), 2);
 }
@@ -98,8 +171,14 @@ fn lists_read_alike_in_file_and_environment() {
 #[test]
 fn passwords_are_masked_wherever_they_are_shown() {
     for (url, shown) in [
-        ("postgres://v:secret@db/v?sslmode=require", "postgres://v:***@db/v?sslmode=require"),
-        ("postgres://db/v?user=v&password=secret", "postgres://db/v?user=v&password=***"),
+        (
+            "postgres://v:secret@db/v?sslmode=require",
+            "postgres://v:***@db/v?sslmode=require",
+        ),
+        (
+            "postgres://db/v?user=v&password=secret",
+            "postgres://db/v?user=v&password=***",
+        ),
         ("smtp://u:p%40ss@mail:25", "smtp://u:***@mail:25"),
         ("sqlite:/a/b.db", "sqlite:/a/b.db"),
         ("file:/run/secrets/smtp", "file:/run/secrets/smtp"),
@@ -112,6 +191,9 @@ fn passwords_are_masked_wherever_they_are_shown() {
         ("VESTIBULE_SMTP_URL", "smtps://u:hunter2@mail"),
     ]);
     let settings = Settings::load(&inputs).unwrap();
-    let shown = format!("{settings:?} {}", serde_json::to_string(&settings.entries).unwrap());
+    let shown = format!(
+        "{settings:?} {}",
+        serde_json::to_string(&settings.entries).unwrap()
+    );
     assert!(!shown.contains("hunter2"), "{shown}");
 }

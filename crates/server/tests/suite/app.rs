@@ -112,7 +112,15 @@ impl TestApp {
     async fn start(url: &str, folder: Option<Arc<Folder>>) -> TestApp {
         let db = Db::open(&Options { pool: 20, ..Options::new(url) }).await.unwrap();
         db.migrate(MIGRATIONS, START * 1_000_000).await.unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(START * 1_000_000)));
+        TestApp::node(db, Arc::new(TestClock(AtomicI64::new(START * 1_000_000))), folder, 1).await
+    }
+
+    /// Another node of the same installation: memory and keys of its own, the same database and clock.
+    pub async fn second_node(&self) -> TestApp {
+        TestApp::node(self.identity.db().clone(), self.clock.clone(), self._folder.clone(), 2).await
+    }
+
+    async fn node(db: Db, clock: Arc<TestClock>, folder: Option<Arc<Folder>>, seed: u64) -> TestApp {
         let cheap = HashOptions { params: PasswordPolicyParams { m_kib: 64, t: 1, p: 1 }, queue: 10_000, max_wait: Duration::from_secs(60), ..HashOptions::default() };
         let identity = Identity::start(Parts {
             db,
@@ -120,7 +128,7 @@ impl TestApp {
             sealer: Sealer::new([7; 32]),
             ports: Ports {
                 clock: clock.clone(),
-                random: Arc::new(SeededRandom::new(1)),
+                random: Arc::new(SeededRandom::new(seed)),
                 upstream: Arc::new(vestibule::effects::HttpUpstream::default()),
             },
             public_url: None,
@@ -154,6 +162,11 @@ impl TestApp {
     /// The tenant that most tests use: `acme` on lms.acme.test, with every dialect and everything set.
     pub async fn acme(&self) -> Cx {
         self.apply(ACME).await
+    }
+
+    /// The same tenant with further tables in its file.
+    pub async fn acme_with(&self, tables: &str) -> Cx {
+        self.apply(&format!("{ACME}\n{tables}")).await
     }
 
     /// A second one that must never see anything of the first: `zeta` on lms.zeta.test.
@@ -225,6 +238,12 @@ impl TestApp {
         let mails = self.mails().await;
         assert_eq!(mails.iter().map(|mail| mail.kind).collect::<Vec<_>>(), [kind]);
         mails[0].link.as_ref().unwrap().expose_secret().to_owned()
+    }
+
+    /// Takes the mails waiting, of which there is one or more, all of this kind.
+    pub async fn mailed_nothing_but(&self, kind: MailKind) {
+        let kinds: Vec<_> = self.mails().await.iter().map(|mail| mail.kind).collect();
+        assert!(!kinds.is_empty() && kinds.iter().all(|sent| *sent == kind), "{kinds:?}");
     }
 
     /// The token at the end of the one mailed link.
@@ -314,7 +333,7 @@ where
     results
 }
 
-const ACME: &str = r#"
+pub const ACME: &str = r#"
 slug = "acme"
 name = "Acme Learning"
 domains = ["lms.acme.test", "alias.acme.test"]

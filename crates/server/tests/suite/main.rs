@@ -9,4 +9,6 @@ mod browser;
 mod alphalearn;
 mod enclaive;
 mod house;
+mod mail;
+mod refresh;
 mod rezi;

@@ -1,4 +1,4 @@
-//! What expressions may name: the request on the way in, the operation's result on the way out.
+//! The operation's result, as the expressions of replies see it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,108 +7,13 @@ use std::sync::Arc;
 use minijinja::value::{Object, Value};
 use vestibule_identity::{Account, Micros, Session, SignedIn, Team, Tenant};
 
-use crate::call::Call;
-use crate::problem::did_you_mean;
+pub(super) type Getters<T> = &'static [(&'static str, fn(&T) -> Value)];
 
-/// A name that a scope has.
-#[derive(Clone, Debug)]
-pub(crate) struct Root {
-    pub name: &'static str,
-    pub fields: Fields,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Fields {
-    /// It is a value itself.
-    None,
-    Any,
-    Only(Vec<String>),
-}
-
-/// Whether the scope has this dotted name; the error says what it has instead.
-pub(crate) fn check_name(dotted: &str, roots: &[Root]) -> Result<(), String> {
-    let mut parts = dotted.splitn(3, '.');
-    let (name, field) = (parts.next().unwrap_or_default(), parts.next());
-    let Some(root) = roots.iter().find(|root| root.name == name) else {
-        return Err(format!(
-            "`{name}` names nothing here{}",
-            did_you_mean(name, roots.iter().map(|root| root.name))
-        ));
-    };
-    match (&root.fields, field) {
-        (Fields::None, Some(field)) => Err(format!("`{name}` has no fields, so no `{field}`")),
-        (Fields::Only(known), Some(field)) if !known.iter().any(|known| known == field) => {
-            Err(format!(
-                "`{name}` has no `{field}`{}",
-                did_you_mean(field, known.iter().map(String::as_str))
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Names of a request. `path` has the parameters of the route's patterns.
-pub(crate) fn input_roots(parameters: Vec<String>) -> Vec<Root> {
-    let root = |name, fields| Root { name, fields };
-    vec![
-        root("body", Fields::Any),
-        root("query", Fields::Any),
-        root("header", Fields::Any),
-        root("path", Fields::Only(parameters)),
-        root("bearer", Fields::None),
-    ]
-}
-
-/// Names of a reply to an operation that gives `gives`; `tokens` is empty for the claims of tokens themselves.
-pub(crate) fn reply_roots(gives: &[&str], tokens: Option<Vec<String>>) -> Vec<Root> {
-    let only = |names: Vec<&str>| Fields::Only(names.into_iter().map(str::to_owned).collect());
-    let mut roots = vec![
-        Root {
-            name: "user",
-            fields: only(names(USER)),
-        },
-        Root {
-            name: "session",
-            fields: only(names(SESSION)),
-        },
-        Root {
-            name: "team",
-            fields: only(names(TEAM)),
-        },
-        Root {
-            name: "exists",
-            fields: Fields::None,
-        },
-        Root {
-            name: "reset_token",
-            fields: Fields::None,
-        },
-    ];
-    roots.retain(|root| gives.contains(&root.name));
-    roots.push(Root {
-        name: "tenant",
-        fields: only(names(TENANT)),
-    });
-    roots.push(Root {
-        name: "now",
-        fields: Fields::None,
-    });
-    if let Some(tokens) = tokens {
-        roots.push(Root {
-            name: "token",
-            fields: Fields::Only(tokens),
-        });
-    }
-    roots
-}
-
-type Getters<T> = &'static [(&'static str, fn(&T) -> Value)];
-
-fn names<T>(getters: Getters<T>) -> Vec<&'static str> {
+pub(super) fn names<T>(getters: Getters<T>) -> Vec<&'static str> {
     getters.iter().map(|(name, _)| *name).collect()
 }
 
-const USER: Getters<Account> = &[
+pub(super) const USER: Getters<Account> = &[
     ("id", |user| Value::from(user.id.as_str())),
     ("number", |user| Value::from(user.number)),
     ("email", |user| Value::from(user.email.as_str())),
@@ -125,7 +30,7 @@ const USER: Getters<Account> = &[
     ("onboarded", |user| Value::from(user.onboarded)),
 ];
 
-const SESSION: Getters<Session> = &[
+pub(super) const SESSION: Getters<Session> = &[
     ("id", |session| Value::from(session.id.as_str())),
     ("created_at", |session| {
         Value::from(session.created_at.secs())
@@ -135,7 +40,7 @@ const SESSION: Getters<Session> = &[
     }),
 ];
 
-const TEAM: Getters<Team> = &[
+pub(super) const TEAM: Getters<Team> = &[
     ("id", |team| Value::from(team.id.as_str())),
     ("name", |team| Value::from(team.name.as_str())),
     ("role", |team| Value::from(team.role.as_str())),
@@ -145,7 +50,7 @@ const TEAM: Getters<Team> = &[
     }),
 ];
 
-const TENANT: Getters<Arc<Tenant>> = &[
+pub(super) const TENANT: Getters<Arc<Tenant>> = &[
     ("id", |tenant| Value::from(tenant.id.as_str())),
     ("number", |tenant| Value::from(tenant.number)),
     ("name", |tenant| Value::from(tenant.file.name.as_str())),
@@ -184,56 +89,6 @@ impl<T: Send + Sync + 'static> Object for View<T> {
 
 fn view<T: Send + Sync + 'static>(of: T, getters: Getters<T>) -> Value {
     Value::from_object(View { of, getters })
-}
-
-/// A request as the expressions of inputs see it.
-pub(crate) struct RequestScope {
-    pub body: Value,
-    pub query: Value,
-    pub path: Value,
-    pub call: Arc<Call>,
-    pub bearer: Option<Value>,
-}
-
-impl fmt::Debug for RequestScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RequestScope")
-    }
-}
-
-impl Object for RequestScope {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        match key {
-            "body" => Some(self.body.clone()),
-            "query" => Some(self.query.clone()),
-            "path" => Some(self.path.clone()),
-            "header" => Some(Value::from_object(Headers(self.clone()))),
-            "bearer" => self.bearer.clone(),
-            _ => None,
-        }
-    }
-}
-
-/// `header['x-forwarded-host']` or `header.x_forwarded_host`.
-#[derive(Debug)]
-struct Headers(Arc<RequestScope>);
-
-impl Object for Headers {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        let headers = &self.0.call.headers;
-        let value = headers
-            .get(key)
-            .or_else(|| headers.get(key.replace('_', "-")))?;
-        value.to_str().ok().map(Value::from)
-    }
 }
 
 /// What an operation gave.

@@ -1,0 +1,5 @@
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+#[path = "suite/alphalearn/mod.rs"]
+mod alphalearn;
+#[path = "suite/app.rs"]
+mod app;
