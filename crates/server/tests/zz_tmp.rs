@@ -3,3 +3,7 @@
 mod alphalearn;
 #[path = "suite/app.rs"]
 mod app;
+#[path = "suite/forge.rs"]
+mod forge;
+#[path = "suite/google.rs"]
+mod google;

@@ -1,6 +1,8 @@
 //! Broken files: each fault is told with its line, and all of them at once.
 
 use super::parse;
+use crate::filters::FILTERS;
+use crate::operation::OPERATIONS;
 
 const GOOD: &str = r#"name = "sample"
 title = "Sample"
@@ -370,4 +372,36 @@ fn all_faults_are_told_at_once_in_the_order_of_lines() {
         .map(|problem| problem.line)
         .collect();
     assert_eq!(lines, [2, 19, 24]);
+}
+
+/// The dialect in the manual loads, and the manual knows every operation, input and filter.
+#[test]
+fn the_manual_is_right() {
+    let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src");
+    let read = |page: &&str| std::fs::read_to_string(format!("{book}/{page}")).ok();
+    let pages: Vec<String> = ["writing-a-dialect.md", "dialects/writing.md"]
+        .iter()
+        .filter_map(read)
+        .collect();
+    assert!(!pages.is_empty());
+    for page in pages {
+        let block = page
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let found = parse("manual", block.unwrap()).err().unwrap_or_default();
+        assert!(found.is_empty(), "{found:#?}");
+        let inputs = OPERATIONS
+            .iter()
+            .flat_map(|operation| operation.inputs)
+            .map(|input| input.name);
+        for name in OPERATIONS
+            .iter()
+            .map(|operation| operation.name)
+            .chain(inputs)
+            .chain(FILTERS)
+        {
+            assert!(page.contains(name), "{name}");
+        }
+    }
 }

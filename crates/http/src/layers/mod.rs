@@ -87,7 +87,9 @@ pub(crate) async fn around(
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip());
-    let reception = Arc::new(receive(&shared, request.headers(), peer, host.as_ref()).await);
+    // Health must be told at once, also when the directory would have to ask a database that is down.
+    let tenant_host = host.as_ref().filter(|_| route.surface != "health");
+    let reception = Arc::new(receive(&shared, request.headers(), peer, tenant_host).await);
     let line = LogLine::start(
         &route,
         &reception,

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use vestibule_identity::{Account, ChangePassword, Cx, Kind, Refresh, Session, SessionKind, SignInPassword, SignedIn};
 
-use crate::app::{ACME, TestApp, at_once, claims, on_both};
+use crate::app::{TestApp, at_once, claims, on_both};
 use crate::enclaive::{HOST, OTHER_PASSWORD, PASSWORD, Tokens, failure, login, refresh, signed_in};
 
 const ADA: &str = "ada@team.example";
@@ -127,7 +127,7 @@ on_both! {
         signed_in(&app, ADA).await;
     }
 
-    async fn a_replay_is_a_replay_after_the_clock_went_back(app: TestApp) {
+    async fn every_node_knows_a_replay_when_it_sees_one(app: TestApp) {
         ada(&app).await;
         let first = signed_in(&app, ADA).await;
         app.pass(Duration::from_secs(7_200));
@@ -193,7 +193,7 @@ on_both! {
 
     async fn a_session_ends_at_its_absolute_time_used_or_not(app: TestApp) {
         let (_, _) = ada(&app).await;
-        app.apply(&(ACME.to_owned() + "\n[session]\nidle = \"10d\"\nabsolute = \"10d\"\n")).await;
+        app.acme_with("[session]\nidle = \"10d\"\nabsolute = \"10d\"\n").await;
         let (used, alive, dead) = (signed_in(&app, ADA).await, signed_in(&app, ADA).await, signed_in(&app, ADA).await);
         let day = Duration::from_secs(86_400);
         let mut latest = used;
@@ -212,7 +212,7 @@ on_both! {
 
     async fn a_session_ends_when_nobody_uses_it(app: TestApp) {
         ada(&app).await;
-        app.apply(&(ACME.to_owned() + "\n[session]\nidle = \"2h\"\nabsolute = \"10d\"\n")).await;
+        app.acme_with("[session]\nidle = \"2h\"\nabsolute = \"10d\"\n").await;
         let (kept, left) = (signed_in(&app, ADA).await, signed_in(&app, ADA).await);
         app.pass(Duration::from_secs(7_199));
         let kept = next(&app, &kept).await;

@@ -10,7 +10,7 @@ use axum::routing::post;
 use serde_json::json;
 
 use super::{HOST, PASSWORD, Tokens, failure, login, registered, with_bearer};
-use crate::app::{ACME, TestApp, on_both};
+use crate::app::{TestApp, on_both};
 
 const RESEND: &str = "/api/resend-email-verification";
 
@@ -57,7 +57,7 @@ async fn verdict(State(provider): State<Provider>, body: String) -> Response {
 }
 
 async fn guard(app: &TestApp, url: &str) {
-    app.apply(&format!("{ACME}\n[registration]\ncaptcha = \"turnstile\"\ncaptcha_secret = \"env:CAPTCHA\"\ncaptcha_url = \"{url}\"\n")).await;
+    app.acme_with(&format!("[registration]\ncaptcha = \"turnstile\"\ncaptcha_secret = \"env:CAPTCHA\"\ncaptcha_url = \"{url}\"\n")).await;
 }
 
 fn person(email: &str) -> serde_json::Value {

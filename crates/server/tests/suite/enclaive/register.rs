@@ -146,8 +146,7 @@ on_both! {
 
     async fn a_tenant_may_ask_for_longer_passwords(app: TestApp) {
         app.acme().await;
-        let file = crate::app::ACME.to_owned() + "\n[password]\nmin_length = 15\n";
-        app.apply(&file).await;
+        app.acme_with("[password]\nmin_length = 15\n").await;
         let reply = sign_up(&app, HOST, "ada@team.example", "fourteen chars").await;
         reply.is(400, failure(400, json!(["The password must have at least 15 characters."])));
         sign_up(&app, HOST, "ada@team.example", "fifteen charsss").await.status(200);
@@ -155,7 +154,7 @@ on_both! {
 
     async fn a_closed_tenant_takes_nobody(app: TestApp) {
         app.acme().await;
-        app.apply(&(crate::app::ACME.to_owned() + "\n[registration]\nopen = false\n")).await;
+        app.acme_with("[registration]\nopen = false\n").await;
         let reply = sign_up(&app, HOST, "ada@team.example", PASSWORD).await;
         assert_eq!((reply.status.as_u16(), reply.json()["statusCode"].clone()), (403, json!(403)));
         assert!(app.mails().await.is_empty());
