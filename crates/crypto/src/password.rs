@@ -155,6 +155,11 @@ impl HashPool {
         Ok(())
     }
 
+    /// How many jobs wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.shared.state.lock().queue.len()
+    }
+
     async fn compute(&self, phc: &Phc, password: SecretString) -> Result<Vec<u8>, HashError> {
         let (answer, wait) = oneshot::channel();
         self.shared.push(Job {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use http::Method;
 use include_dir::{Dir, include_dir};
 
+use vestibule_identity::{Identity, Tenant};
+
 use crate::call::RouteInfo;
 use crate::load::{Dialect, parse};
 use crate::path::{Decoded, Pattern, decode};
@@ -72,14 +74,15 @@ impl Dialects {
             }
         }
         match problems.is_empty() {
-            true => Ok(Dialects::new(
+            true => Ok(Dialects::of(
                 dialects.into_iter().map(|(_, dialect)| dialect).collect(),
             )),
             false => Err(Problems(problems)),
         }
     }
 
-    fn new(mut dialects: Vec<Dialect>) -> Dialects {
+    /// These and no others. Their names must differ.
+    pub fn of(mut dialects: Vec<Dialect>) -> Dialects {
         dialects.sort_by(|one, two| one.name.cmp(&two.name));
         let mut places: Vec<Place> = Vec::new();
         for (index, dialect) in dialects.iter().enumerate() {
@@ -132,6 +135,21 @@ impl Dialects {
 
     pub(crate) fn at(&self, index: usize) -> Option<&Dialect> {
         self.0.dialects.get(index)
+    }
+
+    /// Makes the signing keys that the tenant's dialects will need, so that they are published before the first token.
+    pub async fn ensure_signing_keys(
+        &self,
+        identity: &Identity,
+        tenant: &Tenant,
+    ) -> vestibule_identity::Result<()> {
+        let mounted = self
+            .0
+            .dialects
+            .iter()
+            .filter(|dialect| tenant.mount(dialect.name()).is_some());
+        let wanted: Vec<_> = mounted.flat_map(Dialect::signs_with).collect();
+        identity.ensure_signing_keys(tenant, &wanted).await
     }
 
     /// Every method and path of every dialect, sorted.
@@ -333,7 +351,7 @@ mod tests {
             );
             parse(name, &text).unwrap()
         };
-        let dialects = Dialects::new(vec![
+        let dialects = Dialects::of(vec![
             with("one", "/a/{x}"),
             with("two", "/{x}/b"),
             with("three", "/c/{x}"),

@@ -33,7 +33,12 @@ fn public_json(document: &Value) -> Response {
 
 /// GET `/.well-known/jwks.json` (RFC 7517).
 pub(crate) async fn jwks(State(shared): State<Shared>, site: Site) -> Result<Response, Fault> {
-    Ok(public_json(&shared.identity.jwks(site.tenant()).await?))
+    let tenant = site.tenant();
+    shared
+        .dialects
+        .ensure_signing_keys(&shared.identity, tenant)
+        .await?;
+    Ok(public_json(&shared.identity.jwks(tenant).await?))
 }
 
 /// GET `/.well-known/openid-configuration`: only what is true. There is no authorization endpoint yet.

@@ -76,7 +76,13 @@ pub(crate) fn canonical_domain(domain: &str) -> Option<String> {
     if domain.is_empty() || domain.ends_with('.') || domain.chars().any(is_look_alike) {
         return None;
     }
-    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    let lower = domain.to_ascii_lowercase();
+    // Most domains need no table of the whole of Unicode.
+    let ascii = match lower.bytes().all(plain) && !lower.contains("xn--") {
+        true => lower,
+        false => idna::domain_to_ascii_strict(domain).ok()?,
+    };
     let labels_ok = ascii.split('.').all(|label| {
         !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
     });

@@ -84,6 +84,9 @@ impl Node {
 
     /// What the HTTP surface needs.
     pub fn app(&self, demo: Option<Demo>) -> App {
+        let metrics = Metrics::default();
+        let identity = self.identity.clone();
+        metrics.watch_hashing(move || identity.passwords().waiting() as u64);
         App {
             identity: self.identity.clone(),
             dialects: self.dialects.clone(),
@@ -91,7 +94,7 @@ impl Node {
                 trusted_proxies: self.settings.trusted_proxies.clone(),
                 demo,
                 request_timeout: self.settings.request_timeout,
-                metrics: Metrics::default(),
+                metrics,
             },
         }
     }

@@ -1,4 +1,11 @@
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
 #[path = "suite/alphalearn/mod.rs"]
 mod alphalearn;
 #[path = "suite/app.rs"]

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderName;
+use vestibule_identity::{Algorithm, Purpose};
 
 use crate::errors::ErrorTable;
 use crate::operation::EVERYWHERE;
@@ -43,6 +44,14 @@ impl Dialect {
     /// What it is, in a few words.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// Purpose and algorithm of every JWT that it mints.
+    pub(crate) fn signs_with(&self) -> impl Iterator<Item = (Purpose, Algorithm)> + '_ {
+        self.tokens.iter().filter_map(|token| match &token.kind {
+            TokenKind::Jwt { spec, .. } => Some((spec.purpose, spec.algorithm)),
+            TokenKind::Refresh | TokenKind::Session => None,
+        })
     }
 
     /// The status that this dialect gives to an error of that kind; `None` where it cannot happen.

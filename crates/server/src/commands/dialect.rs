@@ -10,7 +10,6 @@ use vestibule_dialect::{Dialect, Dialects, Problems, RouteInfo, check_file, exam
 use crate::cli::{DialectCommand, Output, complain};
 use crate::replay::{Outcome, replay};
 use crate::settings::Settings;
-use crate::temporary::Folder;
 
 pub(super) async fn run(
     command: DialectCommand,
@@ -101,7 +100,9 @@ async fn test(dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
     let dialect = check_file(&file)?;
     let folder = file.parent().context("the dialect's folder")?;
     let examples = examples::load(folder)?;
-    let outcomes = replay(&knowing(&file, &dialect)?, dialect.name(), &examples).await?;
+    let name = dialect.name().to_owned();
+    // This one alone, so that faults of its neighbours do not matter and one that is built in can be worked on.
+    let outcomes = replay(&Dialects::of(vec![dialect]), &name, &examples).await?;
     let failed: Vec<&Outcome> = outcomes
         .iter()
         .filter(|outcome| outcome.failure.is_some())
@@ -113,18 +114,14 @@ async fn test(dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
             outcome.title, outcome.file
         ),
     };
-    output.answer(
-        &json!({ "dialect": dialect.name(), "examples": outcomes }),
-        || {
-            let sum = format!(
-                "{}: {} examples, {} failed\n",
-                dialect.name(),
-                outcomes.len(),
-                failed.len()
-            );
-            outcomes.iter().map(line).collect::<String>() + &sum
-        },
-    )?;
+    output.answer(&json!({ "dialect": name, "examples": outcomes }), || {
+        let sum = format!(
+            "{name}: {} examples, {} failed\n",
+            outcomes.len(),
+            failed.len()
+        );
+        outcomes.iter().map(line).collect::<String>() + &sum
+    })?;
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -134,17 +131,4 @@ async fn test(dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
         outcomes.len()
     ));
     Ok(ExitCode::FAILURE)
-}
-
-/// A set of dialects with that one. Those built in come with the program: their folder's copy is what it was built from.
-fn knowing(file: &Path, dialect: &Dialect) -> anyhow::Result<Dialects> {
-    let builtin = Dialects::builtin()?;
-    if builtin.get(dialect.name()).is_some() {
-        return Ok(builtin);
-    }
-    // Alone in a folder, so that faults of its neighbours do not matter.
-    let folder = Folder::create("dialect").context("cannot create a temporary folder")?;
-    std::fs::copy(file, folder.path().join("dialect.toml"))
-        .with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Dialects::load(Some(folder.path()))?)
 }

@@ -12,15 +12,17 @@ pub(super) async fn run(
     node: &Node,
     output: Output,
 ) -> anyhow::Result<()> {
+    let (SigningKeyCommand::List { tenant } | SigningKeyCommand::Rotate { tenant }) = &command;
+    let cx = node.cx(tenant).await?;
+    // Keys come with the first wish for them; a list that lacks them would tell nothing.
+    let made = node
+        .dialects
+        .ensure_signing_keys(&node.identity, &cx.tenant)
+        .await;
+    made.map_err(core_error)?;
     let keys = match command {
-        SigningKeyCommand::List { tenant } => {
-            node.identity.signing_keys(&node.cx(&tenant).await?).await
-        }
-        SigningKeyCommand::Rotate { tenant } => {
-            node.identity
-                .rotate_signing_keys(&node.cx(&tenant).await?)
-                .await
-        }
+        SigningKeyCommand::List { .. } => node.identity.signing_keys(&cx).await,
+        SigningKeyCommand::Rotate { .. } => node.identity.rotate_signing_keys(&cx).await,
     };
     let keys = keys.map_err(core_error)?;
     let documents: Vec<Value> = keys.iter().map(document).collect();

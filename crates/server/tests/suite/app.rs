@@ -18,7 +18,8 @@ use vestibule_db::{Db, Options};
 use vestibule_dialect::Dialects;
 use vestibule_http::{App, HttpSettings};
 use vestibule_identity::{
-    Account, Clock, CreateApiKey, CreateUser, Cx, Identity, MIGRATIONS, Mail, MailKind, Micros, Parts, Ports, References, TenantFile,
+    Account, Clock, CreateApiKey, CreateUser, Cx, Identity, MIGRATIONS, Mail, MailKind, Micros,
+    Parts, Ports, References, TenantFile,
 };
 
 /// Runs each test on both engines: `NAME::sqlite` and `NAME::postgres`.
@@ -84,7 +85,11 @@ impl Drop for Folder {
 
 fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("{prefix}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst))
+    format!(
+        "{prefix}_{}_{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::SeqCst)
+    )
 }
 
 /// The private PostgreSQL that `cargo xtask test` starts.
@@ -102,26 +107,68 @@ impl TestApp {
 
     pub async fn postgres() -> TestApp {
         let (schema, base) = (unique("suite"), postgres_url());
-        let (client, connection) = tokio_postgres::connect(&base, tokio_postgres::NoTls).await.expect("PostgreSQL answers");
+        let (client, connection) = tokio_postgres::connect(&base, tokio_postgres::NoTls)
+            .await
+            .expect("PostgreSQL answers");
         tokio::spawn(connection);
-        client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).await.unwrap();
+        client
+            .batch_execute(&format!(
+                "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"
+            ))
+            .await
+            .unwrap();
         let sign = if base.contains('?') { '&' } else { '?' };
-        TestApp::start(&format!("{base}{sign}options=-c%20search_path%3D{schema}"), None).await
+        TestApp::start(
+            &format!("{base}{sign}options=-c%20search_path%3D{schema}"),
+            None,
+        )
+        .await
     }
 
     async fn start(url: &str, folder: Option<Arc<Folder>>) -> TestApp {
-        let db = Db::open(&Options { pool: 20, ..Options::new(url) }).await.unwrap();
+        let db = Db::open(&Options {
+            pool: 20,
+            ..Options::new(url)
+        })
+        .await
+        .unwrap();
         db.migrate(MIGRATIONS, START * 1_000_000).await.unwrap();
-        TestApp::node(db, Arc::new(TestClock(AtomicI64::new(START * 1_000_000))), folder, 1).await
+        TestApp::node(
+            db,
+            Arc::new(TestClock(AtomicI64::new(START * 1_000_000))),
+            folder,
+            1,
+        )
+        .await
     }
 
     /// Another node of the same installation: memory and keys of its own, the same database and clock.
     pub async fn second_node(&self) -> TestApp {
-        TestApp::node(self.identity.db().clone(), self.clock.clone(), self._folder.clone(), 2).await
+        TestApp::node(
+            self.identity.db().clone(),
+            self.clock.clone(),
+            self._folder.clone(),
+            2,
+        )
+        .await
     }
 
-    async fn node(db: Db, clock: Arc<TestClock>, folder: Option<Arc<Folder>>, seed: u64) -> TestApp {
-        let cheap = HashOptions { params: PasswordPolicyParams { m_kib: 64, t: 1, p: 1 }, queue: 10_000, max_wait: Duration::from_secs(60), ..HashOptions::default() };
+    async fn node(
+        db: Db,
+        clock: Arc<TestClock>,
+        folder: Option<Arc<Folder>>,
+        seed: u64,
+    ) -> TestApp {
+        let cheap = HashOptions {
+            params: PasswordPolicyParams {
+                m_kib: 64,
+                t: 1,
+                p: 1,
+            },
+            queue: 10_000,
+            max_wait: Duration::from_secs(60),
+            ..HashOptions::default()
+        };
         let identity = Identity::start(Parts {
             db,
             passwords: Arc::new(HashPool::new(cheap).unwrap()),
@@ -137,13 +184,24 @@ impl TestApp {
         .await
         .unwrap();
         let dialects = Dialects::builtin().unwrap();
-        let router = vestibule_http::router(App { identity: identity.clone(), dialects, settings: HttpSettings::default() });
-        TestApp { identity, router, clock, _folder: folder }
+        let router = vestibule_http::router(App {
+            identity: identity.clone(),
+            dialects,
+            settings: HttpSettings::default(),
+        });
+        TestApp {
+            identity,
+            router,
+            clock,
+            _folder: folder,
+        }
     }
 
     /// Lets time pass.
     pub fn pass(&self, span: Duration) {
-        self.clock.0.fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+        self.clock
+            .0
+            .fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
     /// Applies tenant files, as `vestibule apply` does.
@@ -155,7 +213,13 @@ impl TestApp {
 
     /// An operator's context on the tenant.
     pub async fn cx(&self, slug: &str) -> Cx {
-        let tenant = self.identity.directory().by_slug(slug).await.unwrap().expect("the tenant is there");
+        let tenant = self
+            .identity
+            .directory()
+            .by_slug(slug)
+            .await
+            .unwrap()
+            .expect("the tenant is there");
         self.identity.operator_cx(tenant)
     }
 
@@ -171,7 +235,8 @@ impl TestApp {
 
     /// A second one that must never see anything of the first: `zeta` on lms.zeta.test.
     pub async fn zeta(&self) -> Cx {
-        self.apply(&ACME.replace("acme", "zeta").replace("Acme", "Zeta")).await
+        self.apply(&ACME.replace("acme", "zeta").replace("Acme", "Zeta"))
+            .await
     }
 
     /// A verified person with a password.
@@ -189,35 +254,66 @@ impl TestApp {
 
     /// A private key of the tenant.
     pub async fn api_key(&self, cx: &Cx) -> String {
-        let new = CreateApiKey { name: "test".into(), ..CreateApiKey::default() };
-        self.identity.create_api_key(cx, new).await.unwrap().key.expose_secret().to_owned()
+        let new = CreateApiKey {
+            name: "test".into(),
+            ..CreateApiKey::default()
+        };
+        self.identity
+            .create_api_key(cx, new)
+            .await
+            .unwrap()
+            .key
+            .expose_secret()
+            .to_owned()
     }
 
     /// Sends one request from 192.0.2.1.
     pub async fn send(&self, request: Request<Body>) -> Reply {
         let mut request = request;
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4711))));
+        request
+            .extensions_mut()
+            .insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4711))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();
-        Reply { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&bytes).into_owned() }
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        }
     }
 
     /// GET of a path on a host, with further headers.
     pub async fn get(&self, host: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
-        self.send(build("GET", host, path, headers, String::new())).await
+        self.send(build("GET", host, path, headers, String::new()))
+            .await
     }
 
     /// POST of a JSON document.
-    pub async fn post(&self, host: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Reply {
+    pub async fn post(
+        &self,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Reply {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
-        self.send(build("POST", host, path, &all, body.to_string())).await
+        self.send(build("POST", host, path, &all, body.to_string()))
+            .await
     }
 
     /// POST of an HTML form.
-    pub async fn post_form(&self, host: &str, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Reply {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    pub async fn post_form(
+        &self,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        form: &[(&str, &str)],
+    ) -> Reply {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
         all.extend_from_slice(headers);
         self.send(build("POST", host, path, &all, body)).await
@@ -236,31 +332,67 @@ impl TestApp {
     /// The one mail waiting, which must be of this kind; its link.
     pub async fn mailed_link(&self, kind: MailKind) -> String {
         let mails = self.mails().await;
-        assert_eq!(mails.iter().map(|mail| mail.kind).collect::<Vec<_>>(), [kind]);
+        assert_eq!(
+            mails.iter().map(|mail| mail.kind).collect::<Vec<_>>(),
+            [kind]
+        );
         mails[0].link.as_ref().unwrap().expose_secret().to_owned()
     }
 
     /// Takes the mails waiting, of which there is one or more, all of this kind.
     pub async fn mailed_nothing_but(&self, kind: MailKind) {
         let kinds: Vec<_> = self.mails().await.iter().map(|mail| mail.kind).collect();
-        assert!(!kinds.is_empty() && kinds.iter().all(|sent| *sent == kind), "{kinds:?}");
+        assert!(
+            !kinds.is_empty() && kinds.iter().all(|sent| *sent == kind),
+            "{kinds:?}"
+        );
     }
 
     /// The token at the end of the one mailed link.
     pub async fn mailed_token(&self, kind: MailKind) -> String {
-        self.mailed_link(kind).await.rsplit('/').next().unwrap().to_owned()
+        self.mailed_link(kind)
+            .await
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned()
     }
 
     /// The events of the tenant's audit log, newest first, as `event outcome reason`.
     pub async fn audit(&self, slug: &str) -> Vec<String> {
-        let entries = self.identity.audit_entries(&self.cx(slug).await, 1_000).await.unwrap();
-        entries.into_iter().map(|entry| format!("{} {} {}", entry.event, entry.outcome, entry.reason.unwrap_or_default()).trim().to_owned()).collect()
+        let entries = self
+            .identity
+            .audit_entries(&self.cx(slug).await, 1_000)
+            .await
+            .unwrap();
+        entries
+            .into_iter()
+            .map(|entry| {
+                format!(
+                    "{} {} {}",
+                    entry.event,
+                    entry.outcome,
+                    entry.reason.unwrap_or_default()
+                )
+                .trim()
+                .to_owned()
+            })
+            .collect()
     }
 }
 
 /// A request; the host is the tenant's.
-pub fn build(method: &str, host: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request<Body> {
-    let mut request = Request::builder().method(method).uri(path).header("host", host);
+pub fn build(
+    method: &str,
+    host: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", host);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -278,7 +410,8 @@ pub struct Reply {
 impl Reply {
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {} {:?}", self.status, self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {} {:?}", self.status, self.body))
     }
 
     /// Asserts status and JSON body.
@@ -295,13 +428,20 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The `name=value` of the session cookie just set, if any.
     pub fn session_cookie(&self) -> Option<String> {
-        let set = self.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-        set.map(|cookie| cookie.split(';').next().unwrap().to_owned()).find(|pair| pair.starts_with("__Host-vestibule=") && !pair.ends_with('='))
+        let set = self
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        set.map(|cookie| cookie.split(';').next().unwrap().to_owned())
+            .find(|pair| pair.starts_with("__Host-vestibule=") && !pair.ends_with('='))
     }
 }
 
@@ -309,14 +449,24 @@ impl Reply {
 pub fn claims(token: &str) -> Value {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).expect("a JWT");
-    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    serde_json::from_slice(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(payload)
+            .unwrap(),
+    )
+    .unwrap()
 }
 
 /// The header of a JWT.
 pub fn header(token: &str) -> Value {
     use base64::Engine as _;
     let part = token.split('.').next().expect("a JWT");
-    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    serde_json::from_slice(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(part)
+            .unwrap(),
+    )
+    .unwrap()
 }
 
 /// `count` tasks of the same work at once; their results.

@@ -1,7 +1,7 @@
 //! POST /authorize/third-party with a provider whose keys are fetched over HTTP.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use vestibule_crypto::Algorithm;
 use vestibule_identity::{Cx, Kind, MailKind};
 
-use crate::alphalearn::{HOST, OTHER, PASSWORD, code, data, failure, is_bearer, refresh, sign_in, success, tokens};
+use crate::alphalearn::{
+    HOST, OTHER, PASSWORD, code, data, failure, is_bearer, refresh, sign_in, success, tokens,
+};
 use crate::app::{ACME, Reply, TestApp, at_once, on_both};
 use crate::forge::{self, Key};
 
@@ -40,8 +42,14 @@ struct Provider {
 
 impl Provider {
     async fn start() -> Provider {
-        let (rsa, ec) = (Key::generate(Algorithm::RS256), Key::generate(Algorithm::ES256));
-        let says = Arc::new(Mutex::new(Says::Keys(vec![rsa.jwk.clone(), ec.jwk.clone()])));
+        let (rsa, ec) = (
+            Key::generate(Algorithm::RS256),
+            Key::generate(Algorithm::ES256),
+        );
+        let says = Arc::new(Mutex::new(Says::Keys(vec![
+            rsa.jwk.clone(),
+            ec.jwk.clone(),
+        ])));
         let asked = Arc::new(AtomicUsize::new(0));
         let answer = {
             let (says, asked) = (says.clone(), asked.clone());
@@ -59,20 +67,32 @@ impl Provider {
             }
         };
         let good = json!({"keys": [rsa.jwk.clone()]});
-        let app = Router::new().route("/jwks", get(answer)).route("/good", get(move || async move { axum::Json(good) }));
+        let app = Router::new()
+            .route("/jwks", get(answer))
+            .route("/good", get(move || async move { axum::Json(good) }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Provider { rsa, ec, says, asked, base }
+        Provider {
+            rsa,
+            ec,
+            says,
+            asked,
+            base,
+        }
     }
 
     /// `acme` with this provider.
     async fn tenant(&self, app: &TestApp, create: bool) -> Cx {
-        app.apply(&format!("{ACME}\n{}", self.entry(CLIENT, create))).await
+        app.apply(&format!("{ACME}\n{}", self.entry(CLIENT, create)))
+            .await
     }
 
     fn entry(&self, client: &str, create: bool) -> String {
-        format!("[[provider]]\nkind = 'google'\nclient_id = '{client}'\ncreate = {create}\nissuer = '{0}'\njwks_url = '{0}/jwks'\n", self.base)
+        format!(
+            "[[provider]]\nkind = 'google'\nclient_id = '{client}'\ncreate = {create}\nissuer = '{0}'\njwks_url = '{0}/jwks'\n",
+            self.base
+        )
     }
 
     fn says(&self, what: Says) {
@@ -99,7 +119,11 @@ async fn post(app: &TestApp, body: Value) -> Reply {
 }
 
 async fn show(app: &TestApp, token: &str) -> Reply {
-    post(app, json!({"provider": 1, "thirdPartyData": {"token": token}})).await
+    post(
+        app,
+        json!({"provider": 1, "thirdPartyData": {"token": token}}),
+    )
+    .await
 }
 
 fn refused() -> Value {
@@ -219,7 +243,7 @@ on_both! {
         let mut cases: Vec<(String, Value)> = Vec::new();
         for (claim, values) in [
             ("iss", vec![json!("https://accounts.google.com"), json!("accounts.google.com"), json!(format!("{base}/")), json!(format!("{base}.evil.test")), json!(base.replace("http:", "https:")), json!(base.to_uppercase()), json!("https://evil.test"), json!([base]), json!(7), json!(null), json!("")]),
-            ("aud", vec![json!("other-client"), json!(["other-client"]), json!([]), json!(""), json!(null), json!(7), json!([7, CLIENT]), json!({CLIENT: 1}), json!(CLIENT.to_uppercase()), json!(format!("{CLIENT} "))]),
+            ("aud", vec![json!("other-client"), json!(["other-client"]), json!([]), json!(""), json!(null), json!(7), json!({CLIENT: 1}), json!(CLIENT.to_uppercase()), json!(format!("{CLIENT} "))]),
             ("azp", vec![json!("other-client"), json!(null), json!(""), json!([CLIENT]), json!(7)]),
             ("email_verified", vec![json!(false), json!("true"), json!("false"), json!(1), json!(0), json!(null), json!([true]), json!({}), json!("")]),
             ("email", vec![json!(null), json!(""), json!("nobody"), json!(["victim@example.com"]), json!("victim@example.com,a@evil.test"), json!("victim@example.com\r\na@evil.test"), json!(7)]),

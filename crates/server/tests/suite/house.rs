@@ -22,21 +22,50 @@ fn stores(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The string literals of a source file that are SQL.
 fn statements(source: &str) -> Vec<String> {
     let parts = source.split('"').skip(1).step_by(2);
-    let sql = parts.filter(|text| ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|verb| text.starts_with(verb)));
+    let sql = parts.filter(|text| {
+        ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "]
+            .iter()
+            .any(|verb| text.starts_with(verb))
+    });
     sql.map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_prepares_on_both_engines() {
     let mut files = Vec::new();
-    stores(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../identity/src"), &mut files);
-    let all: Vec<(PathBuf, String)> =
-        files.into_iter().flat_map(|file| statements(&std::fs::read_to_string(&file).unwrap()).into_iter().map(move |sql| (file.clone(), sql))).collect();
-    assert!(all.len() > 60, "only {} statements found: the search is broken", all.len());
+    stores(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../identity/src"),
+        &mut files,
+    );
+    let all: Vec<(PathBuf, String)> = files
+        .into_iter()
+        .flat_map(|file| {
+            statements(&std::fs::read_to_string(&file).unwrap())
+                .into_iter()
+                .map(move |sql| (file.clone(), sql))
+        })
+        .collect();
+    assert!(
+        all.len() > 60,
+        "only {} statements found: the search is broken",
+        all.len()
+    );
     for app in [TestApp::sqlite().await, TestApp::postgres().await] {
         for (file, sql) in all.clone() {
-            let prepared = app.identity.db().read({ let sql = sql.clone(); move |tx| tx.prepare_only(&sql) }).await;
-            assert!(prepared.is_ok(), "{} on {:?}: {prepared:?}\n{sql}", file.display(), app.identity.db().engine());
+            let prepared = app
+                .identity
+                .db()
+                .read({
+                    let sql = sql.clone();
+                    move |tx| tx.prepare_only(&sql)
+                })
+                .await;
+            assert!(
+                prepared.is_ok(),
+                "{} on {:?}: {prepared:?}\n{sql}",
+                file.display(),
+                app.identity.db().engine()
+            );
         }
     }
 }
@@ -49,7 +78,8 @@ async fn columns(app: &TestApp, sql: &'static str) -> Columns {
         .db()
         .read(move |tx| {
             tx.all(sql, &params![], |row| {
-                let (table, column, kind, nullable): (String, String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                let (table, column, kind, nullable): (String, String, String, i64) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
                 Ok(((table, column), (kind, nullable == 1)))
             })
         })
@@ -78,7 +108,16 @@ async fn both_schemas_are_one() {
 }
 
 async fn indexes(app: &TestApp, sql: &'static str) -> Vec<(String, i64)> {
-    app.identity.db().read(move |tx| tx.all(sql, &params![], |row| Ok::<_, Error>((row.get(0)?, row.get(1)?)))).await.map_err(|error: Error| error).unwrap()
+    app.identity
+        .db()
+        .read(move |tx| {
+            tx.all(sql, &params![], |row| {
+                Ok::<_, Error>((row.get(0)?, row.get(1)?))
+            })
+        })
+        .await
+        .map_err(|error: Error| error)
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

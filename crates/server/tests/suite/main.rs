@@ -1,7 +1,13 @@
 //! The whole server through its front door: real router, real engines, a clock that tests set.
 //!
 //! The tree mirrors the surfaces. Each test runs on SQLite and on PostgreSQL (`on_both!`).
-#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
 
 mod app;
 mod browser;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use vestibule_identity::{Account, ChangePassword, Cx, Kind, Refresh, Session, SessionKind, SignInPassword, SignedIn};
+use vestibule_identity::{
+    Account, ChangePassword, Cx, Kind, Refresh, Session, SessionKind, SignInPassword, SignedIn,
+};
 
 use crate::app::{TestApp, at_once, claims, on_both};
 use crate::enclaive::{HOST, OTHER_PASSWORD, PASSWORD, Tokens, failure, login, refresh, signed_in};
@@ -23,11 +25,19 @@ async fn next(app: &TestApp, tokens: &Tokens) -> Tokens {
 
 async fn is_refused(app: &TestApp, tokens: &Tokens, why: &str) {
     let reply = refresh(app, &tokens.user).await;
-    assert_eq!((reply.status.as_u16(), reply.json()), (401, failure(401, "Unauthorized")), "{why}");
+    assert_eq!(
+        (reply.status.as_u16(), reply.json()),
+        (401, failure(401, "Unauthorized")),
+        "{why}"
+    );
 }
 
 async fn replays(app: &TestApp) -> usize {
-    app.audit("acme").await.iter().filter(|line| *line == "session.refresh refused replay").count()
+    app.audit("acme")
+        .await
+        .iter()
+        .filter(|line| *line == "session.refresh refused replay")
+        .count()
 }
 
 /// A context as a dialect makes it, for tokens that no route of a dialect hands out.
@@ -38,13 +48,24 @@ async fn surface(app: &TestApp, slug: &str, dialect: &str) -> Cx {
 }
 
 async fn session_of(app: &TestApp, cx: &Cx) -> SignedIn {
-    let command = SignInPassword { email: ADA.into(), password: PASSWORD.into(), kind: SessionKind::Api };
+    let command = SignInPassword {
+        email: ADA.into(),
+        password: PASSWORD.into(),
+        kind: SessionKind::Api,
+    };
     app.identity.sign_in_password(cx, command).await.unwrap()
 }
 
 async fn turn(app: &TestApp, cx: &Cx, token: &SecretString) -> Result<Session, Kind> {
-    let command = Refresh { token: token.clone(), rotate: true };
-    app.identity.refresh(cx, command).await.map(|new| new.session).map_err(|error| error.kind)
+    let command = Refresh {
+        token: token.clone(),
+        rotate: true,
+    };
+    app.identity
+        .refresh(cx, command)
+        .await
+        .map(|new| new.session)
+        .map_err(|error| error.kind)
 }
 
 on_both! {

@@ -26,7 +26,11 @@ async fn open(app: &TestApp, token: &str, kind: &str, input: &str) -> Reply {
 #[track_caller]
 fn is_refused(reply: &Reply, status: u16, token: &str, what: &str) {
     assert_eq!(reply.status.as_u16(), status, "{what}: {}", reply.body);
-    assert!(reply.header("content-type").starts_with("text/html"), "{what}: {}", reply.header("content-type"));
+    assert!(
+        reply.header("content-type").starts_with("text/html"),
+        "{what}: {}",
+        reply.header("content-type")
+    );
     assert!(reply.headers.get("set-cookie").is_none(), "{what}");
     assert!(reply.headers.get("location").is_none(), "{what}");
     assert!(token.len() < 20 || !reply.body.contains(token), "{what}");
@@ -35,14 +39,27 @@ fn is_refused(reply: &Reply, status: u16, token: &str, what: &str) {
 
 /// Whom the cookie signs in.
 async fn who(app: &TestApp, cookie: &str) -> Option<String> {
-    let reply = app.get(HOST, "/account/v1/session", &[("cookie", cookie)]).await;
-    (reply.status.as_u16() == 200).then(|| reply.json()["account"]["email"].as_str().unwrap().to_owned())
+    let reply = app
+        .get(HOST, "/account/v1/session", &[("cookie", cookie)])
+        .await;
+    (reply.status.as_u16() == 200).then(|| {
+        reply.json()["account"]["email"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    })
 }
 
 /// The cookies that a browser sends along after this answer.
 fn cookies(reply: &Reply) -> Vec<String> {
-    let set = reply.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
-    set.map(|line| line.split(';').next().unwrap().to_owned()).filter(|pair| !pair.ends_with('=')).collect()
+    let set = reply
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|value| value.to_str().unwrap());
+    set.map(|line| line.split(';').next().unwrap().to_owned())
+        .filter(|pair| !pair.ends_with('='))
+        .collect()
 }
 
 on_both! {

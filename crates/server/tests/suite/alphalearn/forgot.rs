@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vestibule_identity::{CreateApiKey, Cx, MailKind};
 
-use super::{HOST, NOBODY, OTHER, PASSWORD, code, data, failure, is_bearer, refresh, sign_in, success, tokens};
+use super::{
+    HOST, NOBODY, OTHER, PASSWORD, code, data, failure, is_bearer, refresh, sign_in, success,
+    tokens,
+};
 use crate::app::{Reply, TestApp, at_once, on_both};
 
 const EMAIL: &str = "pooja.g@example.com";
@@ -14,8 +17,12 @@ const PARTNER: (&str, &str) = ("origin", "https://www.partner.test");
 
 async fn ask(app: &TestApp, host: &str, proof: Option<&str>, body: Value) -> Reply {
     let bearer = proof.map(|proof| format!("Bearer {proof}"));
-    let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
-    app.post(host, "/authorize/forgot-password", &headers, body).await
+    let headers: Vec<_> = bearer
+        .iter()
+        .map(|bearer| ("authorization", bearer.as_str()))
+        .collect();
+    app.post(host, "/authorize/forgot-password", &headers, body)
+        .await
 }
 
 /// The token that the caller was handed; the answer must be nothing but that.
@@ -24,20 +31,41 @@ fn handed(reply: &Reply) -> String {
     let token = data(reply)["token"].as_str().unwrap().to_owned();
     assert_eq!(reply.json(), success(json!({"token": token})));
     assert_eq!(reply.header("cache-control"), "no-store");
-    assert!(token.len() >= 43 && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{token}");
+    assert!(
+        token.len() >= 43
+            && token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
+        "{token}"
+    );
     token
 }
 
 async fn reset(app: &TestApp, host: &str, token: &str, password: &str) -> Reply {
-    app.post(host, "/authorize/reset-password", &[], json!({"token": token, "password": password})).await
+    app.post(
+        host,
+        "/authorize/reset-password",
+        &[],
+        json!({"token": token, "password": password}),
+    )
+    .await
 }
 
 /// A worthless token opens neither door.
 async fn assert_worthless(app: &TestApp, token: &str) {
-    reset(app, HOST, token, NEW).await.is(400, failure("400", "Invalid token"));
+    reset(app, HOST, token, NEW)
+        .await
+        .is(400, failure("400", "Invalid token"));
     let path = format!("/reset-password/{token}");
     app.get(HOST, &path, &[]).await.status(400);
-    app.post_form(HOST, &path, &[("origin", "https://lms.acme.test")], &[("password", NEW)]).await.status(400);
+    app.post_form(
+        HOST,
+        &path,
+        &[("origin", "https://lms.acme.test")],
+        &[("password", NEW)],
+    )
+    .await
+    .status(400);
 }
 
 async fn bearer_of(app: &TestApp, cx: &Cx, email: &str, role: &str) -> String {

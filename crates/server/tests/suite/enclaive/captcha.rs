@@ -23,7 +23,9 @@ struct Provider {
 impl Provider {
     async fn start() -> (Provider, String) {
         let provider = Provider::default();
-        let app = Router::new().route("/siteverify", post(verdict)).with_state(provider.clone());
+        let app = Router::new()
+            .route("/siteverify", post(verdict))
+            .with_state(provider.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/siteverify", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -36,9 +38,18 @@ impl Provider {
 }
 
 async fn verdict(State(provider): State<Provider>, body: String) -> Response {
-    let field = |name: &str| url::form_urlencoded::parse(body.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default();
+    let field = |name: &str| {
+        url::form_urlencoded::parse(body.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
+    };
     let (secret, response) = (field("secret"), field("response"));
-    provider.seen.lock().unwrap().push((secret.clone(), response.clone()));
+    provider
+        .seen
+        .lock()
+        .unwrap()
+        .push((secret.clone(), response.clone()));
     let text = match response.as_str() {
         "right" if secret == "secret of env:CAPTCHA" => r#"{"success":true}"#,
         "text" => r#"{"success":"true"}"#,
@@ -48,9 +59,21 @@ async fn verdict(State(provider): State<Provider>, body: String) -> Response {
         "broken" => r#"{"success":true"#,
         "html" => "<html>",
         "empty" => "",
-        "fault" => return (StatusCode::INTERNAL_SERVER_ERROR, r#"{"success":true}"#).into_response(),
-        "moved" => return (StatusCode::TEMPORARY_REDIRECT, [("location", "/siteverify?again")], r#"{"success":true}"#).into_response(),
-        "huge" => return format!("{{\"success\":true,\"pad\":\"{}\"}}", "x".repeat(2 << 20)).into_response(),
+        "fault" => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, r#"{"success":true}"#).into_response();
+        }
+        "moved" => {
+            return (
+                StatusCode::TEMPORARY_REDIRECT,
+                [("location", "/siteverify?again")],
+                r#"{"success":true}"#,
+            )
+                .into_response();
+        }
+        "huge" => {
+            return format!("{{\"success\":true,\"pad\":\"{}\"}}", "x".repeat(2 << 20))
+                .into_response();
+        }
         _ => r#"{"success":false,"error-codes":["invalid-input-response"]}"#,
     };
     text.into_response()

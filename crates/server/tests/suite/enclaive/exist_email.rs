@@ -8,11 +8,13 @@ use super::{HOST, PASSWORD, failure, registered};
 use crate::app::{ACME, Reply, TestApp, on_both};
 
 async fn ask(app: &TestApp, email: &str) -> Reply {
-    app.get(HOST, &format!("/api/exist-email/{email}"), &[]).await
+    app.get(HOST, &format!("/api/exist-email/{email}"), &[])
+        .await
 }
 
 fn with(exist_email: &str) -> String {
-    ACME.replace("\"enclaive\", ", "") + &format!("\n[dialect.enclaive]\nexist_email = \"{exist_email}\"\n")
+    ACME.replace("\"enclaive\", ", "")
+        + &format!("\n[dialect.enclaive]\nexist_email = \"{exist_email}\"\n")
 }
 
 on_both! {

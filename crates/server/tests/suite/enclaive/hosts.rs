@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use vestibule_identity::MailKind;
 
-use super::{HOST, OTHER_PASSWORD, PASSWORD};
+use super::{HOST, OTHER_PASSWORD, PASSWORD, Tokens};
 use crate::app::{Reply, TestApp, build, claims, on_both};
 
 const OWN_PAGE: (&str, &str) = ("origin", "https://lms.acme.test");
@@ -19,42 +19,122 @@ struct Wire<'a> {
 
 impl<'a> Wire<'a> {
     fn to(host: &'a str) -> Wire<'a> {
-        Wire { host, target: "", headers: Vec::new() }
+        Wire {
+            host,
+            target: "",
+            headers: Vec::new(),
+        }
     }
 
     fn with(headers: &[(&'a str, &'a str)]) -> Wire<'a> {
-        Wire { headers: headers.to_vec(), ..Wire::to(HOST) }
+        Wire {
+            headers: headers.to_vec(),
+            ..Wire::to(HOST)
+        }
     }
 
-    async fn send(&self, app: &TestApp, method: &str, path: &str, extra: &[(&str, &str)], body: String) -> Reply {
+    async fn send(
+        &self,
+        app: &TestApp,
+        method: &str,
+        path: &str,
+        extra: &[(&str, &str)],
+        body: String,
+    ) -> Reply {
         let mut headers = self.headers.clone();
         headers.extend_from_slice(extra);
-        app.send(build(method, self.host, &format!("{}{path}", self.target), &headers, body)).await
+        app.send(build(
+            method,
+            self.host,
+            &format!("{}{path}", self.target),
+            &headers,
+            body,
+        ))
+        .await
     }
 
     async fn json(&self, app: &TestApp, path: &str, body: Value) -> Reply {
-        self.send(app, "POST", path, &[("content-type", "application/json")], body.to_string()).await
+        self.send(
+            app,
+            "POST",
+            path,
+            &[("content-type", "application/json")],
+            body.to_string(),
+        )
+        .await
     }
 
     async fn form(&self, app: &TestApp, path: &str, fields: &[(&str, &str)]) -> Reply {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.send(app, "POST", path, &[("content-type", "application/x-www-form-urlencoded"), OWN_PAGE], body).await
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.send(
+            app,
+            "POST",
+            path,
+            &[
+                ("content-type", "application/x-www-form-urlencoded"),
+                OWN_PAGE,
+            ],
+            body,
+        )
+        .await
     }
 
     /// Every route that mails, for one new person; the statuses.
     async fn everything(&self, app: &TestApp, name: &str) -> Vec<u16> {
-        let (email, page_email) = (format!("{name}@team.example"), format!("{name}-page@team.example"));
-        let registered = self.json(app, "/api/register", json!({ "email": email, "password": PASSWORD, "name": "Ada" })).await;
+        let (email, page_email) = (
+            format!("{name}@team.example"),
+            format!("{name}-page@team.example"),
+        );
+        let registered = self
+            .json(
+                app,
+                "/api/register",
+                json!({ "email": email, "password": PASSWORD, "name": "Ada" }),
+            )
+            .await;
         let mut statuses = vec![registered.status.as_u16()];
         app.pass(std::time::Duration::from_secs(61));
-        let token = serde_json::from_str::<Value>(&registered.body).ok().and_then(|body| Some(body["userToken"].as_str()?.to_owned()));
+        let token = serde_json::from_str::<Value>(&registered.body)
+            .ok()
+            .and_then(|body| Some(body["userToken"].as_str()?.to_owned()));
         let bearer = format!("Bearer {}", token.as_deref().unwrap_or("none"));
-        statuses.push(self.send(app, "GET", "/api/resend-email-verification", &[("authorization", &bearer)], String::new()).await.status.as_u16());
-        for path in ["/api/forgot-passsword", "/api/forgot-password", "/authorize/forgot-password"] {
-            statuses.push(self.json(app, path, json!({ "email": email })).await.status.as_u16());
+        statuses.push(
+            self.send(
+                app,
+                "GET",
+                "/api/resend-email-verification",
+                &[("authorization", &bearer)],
+                String::new(),
+            )
+            .await
+            .status
+            .as_u16(),
+        );
+        for path in [
+            "/api/forgot-passsword",
+            "/api/forgot-password",
+            "/authorize/forgot-password",
+        ] {
+            statuses.push(
+                self.json(app, path, json!({ "email": email }))
+                    .await
+                    .status
+                    .as_u16(),
+            );
         }
-        statuses.push(self.form(app, "/forgot-password", &[("email", &email)]).await.status.as_u16());
-        let fields = [("email", page_email.as_str()), ("password", PASSWORD), ("name", "Ada")];
+        statuses.push(
+            self.form(app, "/forgot-password", &[("email", &email)])
+                .await
+                .status
+                .as_u16(),
+        );
+        let fields = [
+            ("email", page_email.as_str()),
+            ("password", PASSWORD),
+            ("name", "Ada"),
+        ];
         statuses.push(self.form(app, "/sign-up", &fields).await.status.as_u16());
         statuses
     }
@@ -65,11 +145,21 @@ async fn links(app: &TestApp, tenant: &vestibule_identity::Tenant, why: &str) ->
     let mails = app.mails().await;
     for mail in &mails {
         let link = mail.link.as_ref().unwrap().expose_secret();
-        let kind = if mail.kind == MailKind::VerifyEmail { "verify-email" } else { "reset-password" };
-        assert!(link.starts_with(&format!("https://lms.acme.test/{kind}/")), "{why}: {link}");
+        let kind = if mail.kind == MailKind::VerifyEmail {
+            "verify-email"
+        } else {
+            "reset-password"
+        };
+        assert!(
+            link.starts_with(&format!("https://lms.acme.test/{kind}/")),
+            "{why}: {link}"
+        );
         let rendered = vestibule_http::mail::render(tenant, mail).unwrap();
         for part in [&rendered.subject, &rendered.text, &rendered.html] {
-            assert!(!part.contains("evil") && !part.contains("http://") && !part.contains("alias."), "{why}: {part}");
+            assert!(
+                !part.contains("evil") && !part.contains("http://") && !part.contains("alias."),
+                "{why}: {part}"
+            );
         }
     }
     mails.len()
@@ -160,7 +250,7 @@ on_both! {
         app.person(&cx, "ada@team.example", PASSWORD, "Trainee").await;
         for host in [HOST, "alias.acme.test"] {
             let wire = Wire { host, ..Wire::with(&[("x-forwarded-host", "evil.test")]) };
-            let tokens = super::Tokens::of(&wire.json(&app, "/api/login", json!({ "email": "ada@team.example", "password": PASSWORD })).await);
+            let tokens = Tokens::of(&wire.json(&app, "/api/login", json!({ "email": "ada@team.example", "password": PASSWORD })).await);
             assert_eq!(claims(&tokens.user)["iss"], "https://lms.acme.test", "{host}");
         }
     }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{HOST, OTHER_PASSWORD, PASSWORD, Tokens, WRONG, face, failure, login, registered, signed_in};
+use super::{
+    HOST, OTHER_PASSWORD, PASSWORD, Tokens, WRONG, face, failure, login, refresh, registered, signed_in,
+};
 use crate::app::{claims, on_both};
 
 on_both! {
@@ -110,10 +112,10 @@ on_both! {
         let before = signed_in(&app, "ada@team.example").await;
         app.identity.suspend_user(&cx, &account.id).await.unwrap();
         login(&app, "ada@team.example", PASSWORD).await.is(401, failure(401, WRONG));
-        super::refresh(&app, &before.user).await.is(401, failure(401, "Unauthorized"));
+        refresh(&app, &before.user).await.is(401, failure(401, "Unauthorized"));
         app.identity.restore_user(&cx, &account.id).await.unwrap();
         login(&app, "ada@team.example", PASSWORD).await.status(200);
-        super::refresh(&app, &before.user).await.is(401, failure(401, "Unauthorized"));
+        refresh(&app, &before.user).await.is(401, failure(401, "Unauthorized"));
     }
 
     async fn an_unverified_person_may_sign_in_without_a_team(app: TestApp) {

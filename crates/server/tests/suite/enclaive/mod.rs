@@ -32,8 +32,16 @@ impl Tokens {
     pub(crate) fn of(reply: &Reply) -> Tokens {
         reply.status(200);
         let body = reply.json();
-        let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name} in {body}")).to_owned();
-        let tokens = Tokens { user: text("userToken"), vault: text("vaultToken") };
+        let text = |name: &str| {
+            body[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name} in {body}"))
+                .to_owned()
+        };
+        let tokens = Tokens {
+            user: text("userToken"),
+            vault: text("vaultToken"),
+        };
         assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
         assert_eq!(reply.header("cache-control"), "no-store");
         tokens
@@ -69,7 +77,13 @@ pub(crate) const WRONG: &str = "The e-mail address or the password is wrong";
 pub(crate) const SPENT: &str = "The token is not valid or was used already";
 
 pub(crate) async fn sign_up(app: &TestApp, host: &str, email: &str, password: &str) -> Reply {
-    app.post(host, "/api/register", &[], json!({ "email": email, "password": password, "name": "Ada King" })).await
+    app.post(
+        host,
+        "/api/register",
+        &[],
+        json!({ "email": email, "password": password, "name": "Ada King" }),
+    )
+    .await
 }
 
 /// Signs up at `acme`; the mail waits.
@@ -78,7 +92,13 @@ pub(crate) async fn registered(app: &TestApp, email: &str) -> Tokens {
 }
 
 pub(crate) async fn login(app: &TestApp, email: &str, password: &str) -> Reply {
-    app.post(HOST, "/api/login", &[], json!({ "email": email, "password": password })).await
+    app.post(
+        HOST,
+        "/api/login",
+        &[],
+        json!({ "email": email, "password": password }),
+    )
+    .await
 }
 
 /// A sign-in that works.
@@ -87,7 +107,8 @@ pub(crate) async fn signed_in(app: &TestApp, email: &str) -> Tokens {
 }
 
 pub(crate) async fn with_bearer(app: &TestApp, path: &str, token: &str) -> Reply {
-    app.get(HOST, path, &[("authorization", &format!("Bearer {token}"))]).await
+    app.get(HOST, path, &[("authorization", &format!("Bearer {token}"))])
+        .await
 }
 
 pub(crate) async fn refresh(app: &TestApp, token: &str) -> Reply {
@@ -95,20 +116,37 @@ pub(crate) async fn refresh(app: &TestApp, token: &str) -> Reply {
 }
 
 pub(crate) async fn verify(app: &TestApp, token: &str) -> Reply {
-    app.get(HOST, &format!("/api/verify-email/{token}"), &[]).await
+    app.get(HOST, &format!("/api/verify-email/{token}"), &[])
+        .await
 }
 
 pub(crate) async fn forgot(app: &TestApp, email: impl Into<Value>) -> Reply {
-    app.post(HOST, "/api/forgot-passsword", &[], json!({ "email": email.into() })).await
+    app.post(
+        HOST,
+        "/api/forgot-passsword",
+        &[],
+        json!({ "email": email.into() }),
+    )
+    .await
 }
 
 pub(crate) async fn reset(app: &TestApp, token: &str, password: &str) -> Reply {
-    app.post(HOST, "/api/reset-passsword", &[], json!({ "token": token, "newPassword": password })).await
+    app.post(
+        HOST,
+        "/api/reset-passsword",
+        &[],
+        json!({ "token": token, "newPassword": password }),
+    )
+    .await
 }
 
 /// Everything of an answer but what names the request and its moment.
 pub(crate) fn face(reply: &Reply) -> (u16, Vec<(String, String)>, String) {
-    let mut headers: Vec<(String, String)> = reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    let mut headers: Vec<(String, String)> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
     headers.retain(|(name, _)| name != "date" && name != "x-request-id");
     headers.sort();
     (reply.status.as_u16(), headers, reply.body.clone())

@@ -9,14 +9,19 @@ use serde_json::{Value, json};
 use vestibule_crypto::{Algorithm, SigningKey};
 use vestibule_identity::MailKind;
 
-use super::{HOST, PASSWORD, Tokens, failure, refresh, registered, sign_up, signed_in, with_bearer};
+use super::{HOST, PASSWORD, Tokens, failure, forgot, refresh, registered, sign_up, signed_in, with_bearer,
+};
 use crate::app::{TestApp, claims, header, on_both};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 async fn is_refused(app: &TestApp, token: &str, why: &str) {
     let reply = refresh(app, token).await;
-    assert_eq!((reply.status.as_u16(), reply.json()), (401, failure(401, "Unauthorized")), "{why}");
+    assert_eq!(
+        (reply.status.as_u16(), reply.json()),
+        (401, failure(401, "Unauthorized")),
+        "{why}"
+    );
 }
 
 /// A compact JWS of this header and payload.
@@ -27,7 +32,9 @@ fn forged(header: &Value, payload: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> S
 }
 
 fn hmac(algorithm: aws_lc_rs::hmac::Algorithm, key: &[u8], input: &[u8]) -> Vec<u8> {
-    aws_lc_rs::hmac::sign(&aws_lc_rs::hmac::Key::new(algorithm, key), input).as_ref().to_vec()
+    aws_lc_rs::hmac::sign(&aws_lc_rs::hmac::Key::new(algorithm, key), input)
+        .as_ref()
+        .to_vec()
 }
 
 on_both! {
@@ -214,7 +221,7 @@ on_both! {
         let text = |name: &str| lms[name].as_str().unwrap_or_else(|| panic!("no {name} in {lms}")).to_owned();
         let partner = json!({ "email": "partner@team.example", "uid": "a-secret-uid" });
         let login_token = app.post(HOST, "/v1/user/token", &[("authorization", &format!("Bearer {key}"))], partner).await.json()["token"].as_str().unwrap().to_owned();
-        super::forgot(&app, "ada@team.example").await.status(200);
+        forgot(&app, "ada@team.example").await.status(200);
         let reset_token = app.mailed_token(MailKind::ResetPassword).await;
         sign_up(&app, HOST, "new@team.example", PASSWORD).await.status(200);
         let verification = app.mailed_token(MailKind::VerifyEmail).await;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use vestibule_identity::MailKind;
 
-use super::{HOST, PASSWORD, Tokens, failure, login, registered, sign_up};
+use super::password::HOSTILE;
+use super::{HOST, PASSWORD, Tokens, failure, login, refresh, registered, sign_up};
 use crate::app::{at_once, claims, header, on_both};
 
 on_both! {
@@ -174,7 +175,7 @@ on_both! {
 
     async fn hostile_addresses_are_400_and_mail_nobody(app: TestApp) {
         app.acme().await;
-        for email in super::password::HOSTILE {
+        for email in HOSTILE {
             let reply = sign_up(&app, HOST, email, PASSWORD).await;
             reply.is(400, failure(400, json!(["email is not a valid e-mail address"])));
         }
@@ -198,6 +199,6 @@ on_both! {
         assert_eq!(app.mails().await.len(), 1);
         assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap().len(), 1);
         let winner = replies.iter().find(|reply| reply.status == 200).unwrap();
-        super::refresh(&app, &Tokens::of(winner).user).await.status(200);
+        refresh(&app, &Tokens::of(winner).user).await.status(200);
     }
 }

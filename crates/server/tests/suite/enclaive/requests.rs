@@ -2,18 +2,31 @@
 
 use serde_json::json;
 
-use super::{HOST, PASSWORD, Tokens, WRONG, failure, login, sign_up};
+use super::{HOST, PASSWORD, SPENT, Tokens, WRONG, failure, forgot, login, refresh, sign_up, verify};
 use crate::app::{ACME, build, on_both};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const MULTIPART: (&str, &str) = ("content-type", "multipart/form-data; boundary=frontier");
-const POSTS: [&str; 6] =
-    ["/api/register", "/api/login", "/api/forgot-passsword", "/api/forgot-password", "/api/reset-passsword", "/api/reset-password"];
-const GETS: [&str; 4] = ["/api/verify-email/x", "/api/resend-email-verification", "/api/refresh", "/api/exist-email/a@b.test"];
+const POSTS: [&str; 6] = [
+    "/api/register",
+    "/api/login",
+    "/api/forgot-passsword",
+    "/api/forgot-password",
+    "/api/reset-passsword",
+    "/api/reset-password",
+];
+const GETS: [&str; 4] = [
+    "/api/verify-email/x",
+    "/api/resend-email-verification",
+    "/api/refresh",
+    "/api/exist-email/a@b.test",
+];
 
 fn parts(fields: &[(&str, &str)]) -> String {
-    let part = |(name, value): &(&str, &str)| format!("--frontier\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let part = |(name, value): &(&str, &str)| {
+        format!("--frontier\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
     fields.iter().map(part).collect::<String>() + "--frontier--\r\n"
 }
 
@@ -119,7 +132,7 @@ on_both! {
         app.acme().await;
         let tokens = Tokens::of(&sign_up(&app, HOST, "ada@team.example", PASSWORD).await);
         app.apply(&ACME.replace("\"enclaive\", ", "")).await;
-        super::refresh(&app, &tokens.user).await.status(404);
+        refresh(&app, &tokens.user).await.status(404);
         let session = app.get(HOST, "/account/v1/session", &[("authorization", &format!("Bearer {}", tokens.user))]).await;
         session.status(401);
     }
@@ -138,7 +151,7 @@ on_both! {
         login(&app, "ada@team.example", "wrong-password-1").await.is(200, failure(401, WRONG));
         sign_up(&app, HOST, "ada@team.example", PASSWORD).await.is(200, failure(409, "This e-mail address is already registered"));
         app.post(HOST, "/api/register", &[], json!({})).await.is(200, failure(400, json!(["email is missing", "password is missing", "name is missing"])));
-        super::verify(&app, "x").await.is(200, failure(400, super::SPENT));
+        verify(&app, "x").await.is(200, failure(400, SPENT));
         app.get(HOST, "/api/refresh", &[]).await.is(200, failure(401, "Unauthorized"));
         app.send(build("POST", HOST, "/api/login", &[JSON], "{")).await.is(200, failure(400, "The request body could not be read"));
         Tokens::of(&login(&app, "ada@team.example", PASSWORD).await);
@@ -150,8 +163,8 @@ on_both! {
         for reply in [
             login(&app, "ada@team.example", PASSWORD).await,
             login(&app, "ada@team.example", "wrong-password-1").await,
-            super::forgot(&app, "ada@team.example").await,
-            super::verify(&app, "x").await,
+            forgot(&app, "ada@team.example").await,
+            verify(&app, "x").await,
         ] {
             for (name, value) in [
                 ("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule_identity::MailKind;
 
-use super::{HOST, Tokens, failure, refresh, registered, verify, with_bearer};
+use super::{HOST, PASSWORD, Tokens, failure, refresh, registered, sign_up, verify, with_bearer};
 use crate::app::{at_once, claims, on_both};
 
 const PATH: &str = "/api/resend-email-verification";
@@ -104,7 +104,7 @@ on_both! {
         app.zeta().await;
         let tokens = registered(&app, "ada@team.example").await;
         app.mails().await;
-        let foreign = Tokens::of(&super::sign_up(&app, "lms.zeta.test", "zoe@team.example", super::PASSWORD).await);
+        let foreign = Tokens::of(&sign_up(&app, "lms.zeta.test", "zoe@team.example", PASSWORD).await);
         app.mails().await;
         app.pass(MINUTE);
         app.get(HOST, PATH, &[]).await.is(401, failure(401, "Unauthorized"));

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule_identity::MailKind;
 
-use super::{HOST, PASSWORD, SPENT, Tokens, failure, forgot, refresh, registered, sign_up, verify, with_bearer};
+use super::{
+    HOST, PASSWORD, SPENT, Tokens, failure, forgot, refresh, registered, sign_up, verify,
+    with_bearer,
+};
 use crate::app::{at_once, build, claims, on_both};
 
 const MINUTE: Duration = Duration::from_secs(60);

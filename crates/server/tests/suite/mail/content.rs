@@ -4,7 +4,7 @@ use serde_json::json;
 use vestibule_identity::CreateUser;
 
 use super::sink::Sink;
-use super::{link, post, worker};
+use super::{link, post, secret, worker};
 use crate::app::{ACME, build, on_both};
 use crate::enclaive::{HOST, OTHER_PASSWORD, PASSWORD, forgot, registered, reset, sign_up, verify};
 
@@ -105,7 +105,7 @@ on_both! {
         assert_eq!(worker.run_once().await.unwrap(), 0);
         let kept = app.identity.inbox(10).await.unwrap();
         assert_eq!((kept.len(), kept[0].mail.to.as_str()), (1, "ada@team.example"));
-        assert!(super::secret(kept[0].mail.link.as_ref().unwrap()).starts_with("https://lms.acme.test/verify-email/"));
+        assert!(secret(kept[0].mail.link.as_ref().unwrap()).starts_with("https://lms.acme.test/verify-email/"));
     }
 
     async fn names_stay_names(app: TestApp) {

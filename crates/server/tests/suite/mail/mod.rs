@@ -16,9 +16,15 @@ use sink::Sink;
 
 /// A worker as the server starts it, with these settings.
 fn worker(app: &TestApp, settings: &[(&'static str, &str)]) -> Arc<MailWorker> {
-    let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let settings = settings
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .collect();
     let settings = Settings::load(&Inputs::closed(settings)).unwrap();
-    Arc::new(MailWorker::new(app.identity.clone(), Sender::new(&settings)))
+    Arc::new(MailWorker::new(
+        app.identity.clone(),
+        Sender::new(&settings),
+    ))
 }
 
 /// `acme`, a sink, and a worker that hands everything to it.
@@ -31,7 +37,11 @@ async fn post(app: &TestApp) -> (Cx, Sink, Arc<MailWorker>) {
 
 /// The link in a mail's text.
 fn link(text: &str) -> String {
-    let links: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("https://")).collect();
+    let links: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("https://"))
+        .collect();
     assert_eq!(links.len(), 1, "{text}");
     links[0].to_owned()
 }

@@ -13,7 +13,11 @@ use crate::enclaive::{OTHER_PASSWORD, PASSWORD, forgot, registered, reset};
 const SOON: Duration = Duration::from_secs(10);
 
 fn ids(sink: &Sink) -> Vec<String> {
-    let mut ids: Vec<String> = sink.take().iter().map(|mail| mail.header("Message-ID")).collect();
+    let mut ids: Vec<String> = sink
+        .take()
+        .iter()
+        .map(|mail| mail.header("Message-ID"))
+        .collect();
     ids.sort();
     ids
 }

@@ -57,7 +57,11 @@ impl Sink {
     pub(crate) async fn start() -> Sink {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let sink = Sink { state: Arc::default(), arrived: Arc::default(), port };
+        let sink = Sink {
+            state: Arc::default(),
+            arrived: Arc::default(),
+            port,
+        };
         let serving = sink.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -103,7 +107,13 @@ impl Sink {
     }
 
     fn behaviour(&self) -> Behaviour {
-        self.state.lock().unwrap().behaviours.front().copied().unwrap_or(Behaviour::Take)
+        self.state
+            .lock()
+            .unwrap()
+            .behaviours
+            .front()
+            .copied()
+            .unwrap_or(Behaviour::Take)
     }
 
     fn used_up(&self) {
@@ -129,7 +139,9 @@ impl Sink {
             let (verb, rest) = line.split_once([' ', ':']).unwrap_or((&line, ""));
             let behaviour = self.behaviour();
             let reply = match verb.to_ascii_uppercase().as_str() {
-                "EHLO" => "250-sink.test\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 10000000",
+                "EHLO" => {
+                    "250-sink.test\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 10000000"
+                }
                 "AUTH" if rest.ends_with(&STANDARD.encode("\0postman\0right")) => "235 welcome",
                 "AUTH" => "535 5.7.8 wrong",
                 "MAIL" => {
@@ -194,7 +206,10 @@ impl Sink {
 }
 
 async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: &str) -> Option<()> {
-    writer.write_all(format!("{reply}\r\n").as_bytes()).await.ok()
+    writer
+        .write_all(format!("{reply}\r\n").as_bytes())
+        .await
+        .ok()
 }
 
 /// A line without its CRLF; a bare LF stays inside.
@@ -224,15 +239,24 @@ async fn data(lines: &mut (impl AsyncBufReadExt + Unpin)) -> Option<String> {
 
 impl Received {
     fn head(&self) -> String {
-        self.data.split_once("\r\n\r\n").expect("a head").0.replace("\r\n ", " ").replace("\r\n\t", " ")
+        self.data
+            .split_once("\r\n\r\n")
+            .expect("a head")
+            .0
+            .replace("\r\n ", " ")
+            .replace("\r\n\t", " ")
     }
 
     /// The values of a header, unfolded.
     pub(crate) fn all(&self, name: &str) -> Vec<String> {
         let prefix = format!("{}:", name.to_ascii_lowercase());
         let head = self.head();
-        let lines = head.split("\r\n").filter(|line| line.to_ascii_lowercase().starts_with(&prefix));
-        lines.map(|line| line[prefix.len()..].trim().to_owned()).collect()
+        let lines = head
+            .split("\r\n")
+            .filter(|line| line.to_ascii_lowercase().starts_with(&prefix));
+        lines
+            .map(|line| line[prefix.len()..].trim().to_owned())
+            .collect()
     }
 
     /// The header, which must be there once.
@@ -245,7 +269,11 @@ impl Received {
 
     /// The names of all headers, in lower case, sorted.
     pub(crate) fn header_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.head().split("\r\n").map(|line| line.split(':').next().unwrap().to_ascii_lowercase()).collect();
+        let mut names: Vec<String> = self
+            .head()
+            .split("\r\n")
+            .map(|line| line.split(':').next().unwrap().to_ascii_lowercase())
+            .collect();
         names.sort();
         names
     }
@@ -253,16 +281,34 @@ impl Received {
     /// Media type and decoded content of each part.
     pub(crate) fn parts(&self) -> Vec<(String, String)> {
         let kind = self.header("content-type");
-        let boundary = kind.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no boundary in {kind}"));
+        let boundary = kind
+            .split("boundary=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap_or_else(|| panic!("no boundary in {kind}"));
         let body = self.data.split_once("\r\n\r\n").unwrap().1;
-        let pieces = body.split(&format!("--{boundary}")).skip(1).filter(|piece| !piece.starts_with("--"));
-        pieces.map(|piece| part(piece.trim_start_matches("\r\n"))).collect()
+        let delimiter = format!("--{boundary}");
+        let pieces = body
+            .split(&delimiter)
+            .skip(1)
+            .filter(|piece| !piece.starts_with("--"));
+        pieces
+            .map(|piece| part(piece.trim_start_matches("\r\n")))
+            .collect()
     }
 }
 
 fn part(piece: &str) -> (String, String) {
     let (head, body) = piece.split_once("\r\n\r\n").expect("a part with a head");
-    let value = |name: &str| head.split("\r\n").find_map(|line| line.to_ascii_lowercase().starts_with(name).then(|| line[name.len()..].trim().to_owned())).unwrap_or_default();
+    let value = |name: &str| {
+        head.split("\r\n")
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .starts_with(name)
+                    .then(|| line[name.len()..].trim().to_owned())
+            })
+            .unwrap_or_default()
+    };
     let body = body.strip_suffix("\r\n").unwrap_or(body);
     let content = match value("content-transfer-encoding:").as_str() {
         "quoted-printable" => quoted_printable(body),

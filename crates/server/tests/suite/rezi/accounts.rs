@@ -6,17 +6,32 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vestibule_identity::MailKind;
 
-use super::{EMAIL, HOST, UID, exchange, login_token, mismatch, open, refused, text};
+use super::{EMAIL, HOST, UID, exchange, exchange_at, login_token, mismatch, open, refused, text};
 use crate::app::{TestApp, at_once, on_both};
 
 const PASSWORD: &str = "correct horse battery";
 
 async fn password_status(app: &TestApp, email: &str, password: &str) -> u16 {
-    app.post(HOST, "/api/login", &[], json!({"email": email, "password": password})).await.status.as_u16()
+    app.post(
+        HOST,
+        "/api/login",
+        &[],
+        json!({"email": email, "password": password}),
+    )
+    .await
+    .status
+    .as_u16()
 }
 
 async fn register(app: &TestApp, email: &str) -> Value {
-    let reply = app.post(HOST, "/api/register", &[], json!({"email": email, "password": PASSWORD, "name": "Squatter"})).await;
+    let reply = app
+        .post(
+            HOST,
+            "/api/register",
+            &[],
+            json!({"email": email, "password": PASSWORD, "name": "Squatter"}),
+        )
+        .await;
     reply.status(200).json()
 }
 
@@ -66,10 +81,10 @@ on_both! {
         let (acme, zeta) = (app.acme().await, app.zeta().await);
         let (acme_key, zeta_key) = (app.api_key(&acme).await, app.api_key(&zeta).await);
         let body = |uid: &str| json!({"email": EMAIL, "uid": uid});
-        let here = text(&super::exchange_at(&app, HOST, &acme_key, body(UID)).await, "userID");
-        let there = text(&super::exchange_at(&app, "lms.zeta.test", &zeta_key, body("another uid")).await, "userID");
+        let here = text(&exchange_at(&app, HOST, &acme_key, body(UID)).await, "userID");
+        let there = text(&exchange_at(&app, "lms.zeta.test", &zeta_key, body("another uid")).await, "userID");
         assert_ne!(here, there);
-        super::exchange_at(&app, "lms.zeta.test", &zeta_key, body(UID)).await.is(401, mismatch());
+        exchange_at(&app, "lms.zeta.test", &zeta_key, body(UID)).await.is(401, mismatch());
     }
 
     async fn repeated_mismatches_are_throttled_for_that_account(app: TestApp) {

@@ -13,7 +13,8 @@ async fn send(app: &TestApp, key: &str, content_type: &str, body: impl Into<Vec<
     if !content_type.is_empty() {
         headers.push(("content-type", content_type));
     }
-    app.send(build("POST", HOST, TOKEN, &headers, body.into())).await
+    app.send(build("POST", HOST, TOKEN, &headers, body.into()))
+        .await
 }
 
 /// 400 in the dialect's shape; the message.
@@ -22,7 +23,11 @@ fn bad_request(reply: &Reply, sent: &str) -> String {
     assert_eq!(reply.status, 400, "{sent}: {}", reply.body);
     let answer = reply.json();
     let message = answer["message"].as_str().unwrap_or_default().to_owned();
-    assert_eq!(answer, json!({"status": "bad request", "message": message}), "{sent}");
+    assert_eq!(
+        answer,
+        json!({"status": "bad request", "message": message}),
+        "{sent}"
+    );
     assert!(!message.is_empty(), "{sent}");
     message
 }

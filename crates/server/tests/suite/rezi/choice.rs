@@ -24,15 +24,32 @@ impl Scene {
     async fn set(app: &TestApp) -> Scene {
         let cx = app.acme().await;
         let key = app.api_key(&cx).await;
-        let ada = open(app, &login_token(app, &key, ADA).await, &[]).await.session_cookie().unwrap();
+        let ada = open(app, &login_token(app, &key, ADA).await, &[])
+            .await
+            .session_cookie()
+            .unwrap();
         let token = login_token(app, &key, BOB).await;
         let asked = open(app, &token, &[("cookie", &ada)]).await;
-        Scene { app: app.clone(), cx, ada, token, asked }
+        Scene {
+            app: app.clone(),
+            cx,
+            ada,
+            token,
+            asked,
+        }
     }
 
     fn choice(&self) -> String {
-        let lines = self.asked.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
-        let line = lines.filter(|line| line.starts_with("__Host-vestibule-choice=")).next_back().expect("the choice waits in a cookie");
+        let lines = self
+            .asked
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .map(|line| line.to_str().unwrap());
+        let line = lines
+            .filter(|line| line.starts_with("__Host-vestibule-choice="))
+            .next_back()
+            .expect("the choice waits in a cookie");
         line.split(';').next().unwrap().to_owned()
     }
 
@@ -43,16 +60,31 @@ impl Scene {
 
     async fn sessions(&self, email: &str) -> usize {
         let account = self.app.identity.user(&self.cx, email).await.unwrap();
-        self.app.identity.sessions(&self.cx, &account.id).await.unwrap().len()
+        self.app
+            .identity
+            .sessions(&self.cx, &account.id)
+            .await
+            .unwrap()
+            .len()
     }
 
     async fn is_ada(&self) {
-        let session = self.app.get(HOST, "/account/v1/session", &[("cookie", &self.ada)]).await;
+        let session = self
+            .app
+            .get(HOST, "/account/v1/session", &[("cookie", &self.ada)])
+            .await;
         assert_eq!(session.status(200).json()["account"]["email"], ADA);
     }
 
     async fn answer(&self, choice: &str, cookies: &str) -> Reply {
-        self.app.post_form(HOST, "/sign-in/choose", &[ORIGIN, ("cookie", cookies)], &[("choice", choice)]).await
+        self.app
+            .post_form(
+                HOST,
+                "/sign-in/choose",
+                &[ORIGIN, ("cookie", cookies)],
+                &[("choice", choice)],
+            )
+            .await
     }
 }
 

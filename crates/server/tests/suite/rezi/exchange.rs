@@ -8,7 +8,7 @@ use vestibule_crypto::{Jws, VerifyingKey};
 use vestibule_identity::CreateApiKey;
 
 use super::{EMAIL, HOST, TOKEN, UID, exchange, exchange_at, person, text, unauthorized};
-use crate::app::{START, TestApp, claims, header, on_both};
+use crate::app::{START, claims, header, on_both};
 
 on_both! {
     async fn the_first_call_creates_and_later_calls_find(app: TestApp) {

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{EMAIL, HOST, exchange_at, login_token, open, person, refused, text};
-use crate::app::{TestApp, claims, header, on_both};
+use super::{EMAIL, HOST, UID, exchange_at, login_token, open, person, refused, text, unauthorized};
+use crate::app::{claims, header, on_both};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -52,7 +52,7 @@ on_both! {
             ("cookie", cookie.split('=').nth(1).unwrap()),
             ("key", &key),
             ("reset", &reset),
-            ("uid", super::UID),
+            ("uid", UID),
         ] {
             assert!(!credential.is_empty(), "{name}");
             refused(&open(&app, credential, &[]).await, 401, credential);
@@ -71,7 +71,7 @@ on_both! {
         assert_eq!(app.get(HOST, "/api/resend-email-verification", &bearer).await.status, 401);
         let cookie = format!("__Host-vestibule={token}");
         assert_eq!(app.get(HOST, "/account/v1/session", &[("cookie", &cookie)]).await.status, 401);
-        exchange_at(&app, HOST, &token, person()).await.is(401, super::unauthorized());
+        exchange_at(&app, HOST, &token, person()).await.is(401, unauthorized());
         let refresh = app.post(HOST, "/authorize/refresh-token", &[], json!({"refreshToken": token})).await;
         assert_eq!((refresh.status.as_u16(), &refresh.json()["data"]["response"]["error"]["code"]), (401, &json!("1017")), "{}", refresh.body);
         let form = [("token", &*token), ("type", "1"), ("inputData", "{\"enrollmentId\":7}")];

@@ -9,6 +9,8 @@ mod misuse;
 mod options;
 mod tenants;
 
+pub use options::HOSTILE;
+
 use serde_json::{Value, json};
 
 use crate::app::{Reply, TestApp};
@@ -38,14 +40,23 @@ pub async fn exchange(app: &TestApp, key: &str, email: &str, uid: &str) -> Reply
 }
 
 pub async fn exchange_at(app: &TestApp, host: &str, key: &str, body: Value) -> Reply {
-    app.post(host, TOKEN, &[("authorization", &format!("Bearer {key}"))], body).await
+    app.post(
+        host,
+        TOKEN,
+        &[("authorization", &format!("Bearer {key}"))],
+        body,
+    )
+    .await
 }
 
 /// A field of the answer that must be there.
 #[track_caller]
 pub fn text(reply: &Reply, name: &str) -> String {
     let answer = reply.status(200).json();
-    answer[name].as_str().unwrap_or_else(|| panic!("no {name} in {answer}")).to_owned()
+    answer[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {answer}"))
+        .to_owned()
 }
 
 /// A fresh login token for the address, at acme.
@@ -55,7 +66,8 @@ pub async fn login_token(app: &TestApp, key: &str, email: &str) -> String {
 
 /// A browser opens the link.
 pub async fn open(app: &TestApp, token: &str, headers: &[(&str, &str)]) -> Reply {
-    app.get(HOST, &format!("/login/?token={token}"), headers).await
+    app.get(HOST, &format!("/login/?token={token}"), headers)
+        .await
 }
 
 /// Asserts a page that refuses the token: status, no session, nothing of the token in it.
@@ -63,8 +75,25 @@ pub async fn open(app: &TestApp, token: &str, headers: &[(&str, &str)]) -> Reply
 pub fn refused(reply: &Reply, status: u16, token: &str) {
     reply.status(status);
     assert_eq!(reply.session_cookie(), None);
-    assert!(reply.header("content-type").starts_with("text/html"), "{:?}", reply.headers);
-    assert!(reply.body.contains("role=\"alert\""), "no explanation in {}", reply.body);
-    assert!(token.is_empty() || !reply.body.contains(token), "the page repeats the token");
-    assert_eq!((reply.header("referrer-policy"), reply.header("cache-control")), ("no-referrer", "no-store"));
+    assert!(
+        reply.header("content-type").starts_with("text/html"),
+        "{:?}",
+        reply.headers
+    );
+    assert!(
+        reply.body.contains("role=\"alert\""),
+        "no explanation in {}",
+        reply.body
+    );
+    assert!(
+        token.is_empty() || !reply.body.contains(token),
+        "the page repeats the token"
+    );
+    assert_eq!(
+        (
+            reply.header("referrer-policy"),
+            reply.header("cache-control")
+        ),
+        ("no-referrer", "no-store")
+    );
 }

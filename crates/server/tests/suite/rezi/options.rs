@@ -12,24 +12,83 @@ async fn close_button(app: &TestApp, reply: &Reply) -> String {
     let (location, cookie) = (reply.header("location"), reply.session_cookie().unwrap());
     assert!(location.starts_with("/onboarding"), "{location}");
     let page = app.get(HOST, location, &[("cookie", &cookie)]).await;
-    let button = page.status(200).body.split("id=\"close\"").nth(1).unwrap_or_else(|| panic!("no close button in {}", page.body));
-    button.split('"').nth(1).unwrap().replace("&amp;", "&").replace("&#x2f;", "/")
+    let button = page
+        .status(200)
+        .body
+        .split("id=\"close\"")
+        .nth(1)
+        .unwrap_or_else(|| panic!("no close button in {}", page.body));
+    button
+        .split('"')
+        .nth(1)
+        .unwrap()
+        .replace("&amp;", "&")
+        .replace("&#x2f;", "/")
 }
 
 async fn follow(app: &TestApp, token: &str, options: &[(&str, &str)]) -> Reply {
-    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", token).extend_pairs(options).finish();
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("token", token)
+        .extend_pairs(options)
+        .finish();
     app.get(HOST, &format!("/login/?{query}"), &[]).await
 }
 
 /// Ways to leave the host that a browser might be talked into.
 pub const HOSTILE: &[&str] = &[
-    "//evil.test", "///evil.test", "////evil.test", "/\\evil.test", "\\/evil.test", "\\\\evil.test", "/%2f%2fevil.test", "/%2fevil.test", "/%5cevil.test",
-    "/%5Cevil.test", "/%255cevil.test", "/%252fevil.test", "/%252f%252fevil.test", "\t//evil.test", "/\t/evil.test", "/%09/evil.test", "\n//evil.test",
-    "/\n/evil.test", " //evil.test", "https:/evil.test", "https:evil.test", "https://evil.test", "http://evil.test", "HTTPS://evil.test", "ftp://evil.test",
-    "https://lms.acme.test@evil.test/", "https://lms.acme.test.evil.test/", "https://app.acme.test/", "javascript:alert(1)", "JaVaScRiPt:alert(1)",
-    "java\tscript:alert(1)", "data:text/html,x", "vbscript:x", "/\r\nSet-Cookie:x=1", "/%0d%0aSet-Cookie:x=1", "/a\0", "/%00", "evil.test", "@evil.test",
-    ".evil.test", ":evil.test", "?x=//evil.test", "#//evil.test", "/..//evil.test", "/.//evil.test", "/a/..//evil.test", "/%2e%2e//evil.test", "/a//evil.test",
-    "/\u{2028}/evil.test", "\u{feff}//evil.test", "／／evil.test", "", " ",
+    "//evil.test",
+    "///evil.test",
+    "////evil.test",
+    "/\\evil.test",
+    "\\/evil.test",
+    "\\\\evil.test",
+    "/%2f%2fevil.test",
+    "/%2fevil.test",
+    "/%5cevil.test",
+    "/%5Cevil.test",
+    "/%255cevil.test",
+    "/%252fevil.test",
+    "/%252f%252fevil.test",
+    "\t//evil.test",
+    "/\t/evil.test",
+    "/%09/evil.test",
+    "\n//evil.test",
+    "/\n/evil.test",
+    " //evil.test",
+    "https:/evil.test",
+    "https:evil.test",
+    "https://evil.test",
+    "http://evil.test",
+    "HTTPS://evil.test",
+    "ftp://evil.test",
+    "https://lms.acme.test@evil.test/",
+    "https://lms.acme.test.evil.test/",
+    "https://app.acme.test/",
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "java\tscript:alert(1)",
+    "data:text/html,x",
+    "vbscript:x",
+    "/\r\nSet-Cookie:x=1",
+    "/%0d%0aSet-Cookie:x=1",
+    "/a\0",
+    "/%00",
+    "evil.test",
+    "@evil.test",
+    ".evil.test",
+    ":evil.test",
+    "?x=//evil.test",
+    "#//evil.test",
+    "/..//evil.test",
+    "/.//evil.test",
+    "/a/..//evil.test",
+    "/%2e%2e//evil.test",
+    "/a//evil.test",
+    "/\u{2028}/evil.test",
+    "\u{feff}//evil.test",
+    "／／evil.test",
+    "",
+    " ",
 ];
 
 on_both! {

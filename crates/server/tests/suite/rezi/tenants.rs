@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::{EMAIL, HOST, TOKEN, UID, exchange, exchange_at, mismatch, open, person, text, unauthorized};
-use crate::app::{TestApp, claims, on_both};
+use super::{EMAIL, HOST, TOKEN, UID, exchange, exchange_at, login_token, mismatch, open, person, text, unauthorized};
+use crate::app::{claims, on_both};
 
-const PLAIN: &str = "slug = 'plain'\nname = 'Plain'\ndomains = ['lms.plain.test']\ndialects = ['enclaive']";
+const PLAIN: &str =
+    "slug = 'plain'\nname = 'Plain'\ndomains = ['lms.plain.test']\ndialects = ['enclaive']";
 
 on_both! {
     async fn a_tenant_that_does_not_mount_it_answers_404(app: TestApp) {
@@ -23,7 +24,7 @@ on_both! {
         let cx = app.acme().await;
         app.zeta().await;
         let key = app.api_key(&cx).await;
-        let token = super::login_token(&app, &key, EMAIL).await;
+        let token = login_token(&app, &key, EMAIL).await;
         for host in ["nobody.test", "acme.test", "x.lms.acme.test", "lms.acme.test.evil.test", "127.0.0.1"] {
             let reply = app.get(host, &format!("/login/?token={token}"), &[]).await;
             assert_eq!((reply.status.as_u16(), reply.session_cookie()), (421, None), "{host}");
