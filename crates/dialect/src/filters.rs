@@ -140,12 +140,13 @@ fn text(value: &Value) -> Result<Value, Error> {
     })
 }
 
-/// The table's entry for the value's written form.
+/// The table's entry for the value's written form; a blank that the table does not name is absent.
 fn choose(value: &Value, table: &Value) -> Result<Value, Error> {
     if_present(value, |value| {
         let key = text(value)?;
         let found = table.get_item(&key)?;
-        match found.is_undefined() {
+        let blank = key.as_str().is_some_and(|key| key.trim().is_empty());
+        match found.is_undefined() && !blank {
             true => Err(unusable("not one of the choices")),
             false => Ok(found),
         }

@@ -14,3 +14,5 @@ mod app;
 mod forge;
 #[path = "suite/google.rs"]
 mod google;
+#[path = "suite/tokens/mod.rs"]
+mod tokens;

@@ -148,6 +148,15 @@ impl Visit<'_> {
         }
     }
 
+    /// Takes the tenant that a credential names, if it speaks this dialect.
+    fn settle(&mut self, tenant: Arc<Tenant>) -> Result<Arc<Tenant>, Refusal> {
+        if tenant.mount(self.dialect.name()).is_none() {
+            return Err(Refusal::NotMounted);
+        }
+        self.tenant = Some(tenant.clone());
+        Ok(tenant)
+    }
+
     async fn perform(&mut self, mut inputs: Inputs) -> Result<(Arc<Tenant>, Outcome), Refusal> {
         let verb = self.route.operation.verb;
         let tenant = match (self.tenant.clone(), self.route.without_tenant) {
@@ -156,12 +165,12 @@ impl Visit<'_> {
             (None, TenantSource::Key) => {
                 let key = inputs.peek_secret("key");
                 let key = key.ok_or_else(|| Error::new(Kind::UnauthorizedKey))?;
-                let tenant = self.identity.tenant_of_key(key).await?;
-                if tenant.mount(self.dialect.name()).is_none() {
-                    return Err(Refusal::NotMounted);
-                }
-                self.tenant = Some(tenant.clone());
-                tenant
+                self.settle(self.identity.tenant_of_key(key).await?)?
+            }
+            (None, TenantSource::Token) => {
+                let token = inputs.peek_secret("token");
+                let token = token.ok_or_else(|| Error::new(Kind::InvalidRefreshToken))?;
+                self.settle(self.identity.tenant_of_refresh_token(token).await?)?
             }
             (None, TenantSource::Person) => {
                 let command = sign_in_password(&mut inputs);

@@ -35,6 +35,8 @@ pub(crate) enum TenantSource {
     Refuse,
     /// The private key.
     Key,
+    /// The refresh token.
+    Token,
     /// The tenants that know the person, and the password that fits.
     Person,
 }
@@ -323,7 +325,8 @@ fn without_tenant(
         Some("refuse") | None => TenantSource::Refuse,
         Some("key") if operation.input("key").is_some() => TenantSource::Key,
         Some("person") if operation.verb == Verb::SignInPassword => TenantSource::Person,
-        Some(word @ ("key" | "person")) => {
+        Some("token") if operation.verb == Verb::RefreshSession => TenantSource::Token,
+        Some(word @ ("key" | "person" | "token")) => {
             findings.add(
                 named.line,
                 format!("`{}` cannot find the tenant by its {word}", operation.name),
@@ -335,7 +338,7 @@ fn without_tenant(
                 named.line,
                 format!(
                     "`without_tenant` cannot be `{other}`{}",
-                    did_you_mean(other, ["refuse", "key", "person"])
+                    did_you_mean(other, ["refuse", "key", "person", "token"])
                 ),
             );
             TenantSource::Refuse

@@ -1,5 +1,6 @@
 //! What names a session or a person outside: signed JWTs, and opaque tokens that are a name with a keyed MAC.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -56,6 +57,17 @@ impl OpaqueKind {
             OpaqueKind::Session => "vss",
             OpaqueKind::Cookie => "vsc",
         }
+    }
+}
+
+impl OpaqueKind {
+    /// The tenant's number and the rest.
+    fn split(self, token: &str) -> Option<(i64, &str)> {
+        let (number, rest) = token
+            .strip_prefix(self.prefix())?
+            .strip_prefix('_')?
+            .split_once('_')?;
+        Some((number.parse().ok()?, rest))
     }
 }
 
@@ -155,8 +167,9 @@ impl Identity {
             ],
         );
         SecretString::from(format!(
-            "{}_{session}.{generation}.{}",
+            "{}_{}_{session}.{generation}.{}",
             kind.prefix(),
+            tenant.number,
             URL_SAFE_NO_PAD.encode(mac)
         ))
     }
@@ -168,7 +181,7 @@ impl Identity {
         kind: OpaqueKind,
         token: &str,
     ) -> Option<NamedSession> {
-        let rest = token.strip_prefix(kind.prefix())?.strip_prefix('_')?;
+        let (_, rest) = kind.split(token)?;
         let mut parts = rest.splitn(3, '.');
         let (session, generation) = (parts.next()?, parts.next()?.parse::<i64>().ok()?);
         if session.len() != 20 || !session.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -181,6 +194,15 @@ impl Identity {
                 generation,
             }
         })
+    }
+
+    /// The tenant that a refresh token says it is of, for hosts that name none. Proves nothing yet.
+    pub async fn tenant_of_refresh_token(&self, token: &SecretString) -> Result<Arc<Tenant>> {
+        let (number, _) = OpaqueKind::Refresh
+            .split(token.expose_secret())
+            .ok_or(Kind::InvalidRefreshToken)?;
+        let tenant = self.directory().by_number(number).await?;
+        tenant.ok_or_else(|| Kind::InvalidRefreshToken.into())
     }
 
     /// The session that a refresh token names, or, where tokens are renewed as well, an access token of this dialect.

@@ -18,6 +18,7 @@ struct Book {
     by_host: HashMap<String, Arc<Tenant>>,
     by_slug: HashMap<String, Arc<Tenant>>,
     by_id: HashMap<String, Arc<Tenant>>,
+    by_number: HashMap<i64, Arc<Tenant>>,
     /// The only tenant, when it lists no domain: it answers for any host.
     only: Option<Arc<Tenant>>,
 }
@@ -76,6 +77,10 @@ impl Directory {
         self.find(|book| book.by_id.get(id).cloned()).await
     }
 
+    pub async fn by_number(&self, number: i64) -> Result<Option<Arc<Tenant>>> {
+        self.find(|book| book.by_number.get(&number).cloned()).await
+    }
+
     /// Every tenant, by number.
     pub async fn all(&self) -> Result<Vec<Arc<Tenant>>> {
         self.refresh().await?;
@@ -123,6 +128,7 @@ impl Directory {
             }
             book.by_slug
                 .insert(tenant.slug().to_owned(), tenant.clone());
+            book.by_number.insert(tenant.number, tenant.clone());
             book.by_id.insert(tenant.id.clone(), tenant);
         }
         let mut tenants = book.by_id.values();

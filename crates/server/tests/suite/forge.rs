@@ -1,5 +1,7 @@
 //! Tokens that nobody should believe, made with any key, also the tenant's own.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
@@ -127,6 +129,13 @@ impl Key {
     }
 }
 
+/// Keys of nobody's, one of each kind.
+pub fn strangers() -> &'static [Key; 3] {
+    static KEYS: LazyLock<[Key; 3]> =
+        LazyLock::new(|| [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA].map(Key::generate));
+    &KEYS
+}
+
 fn hmac_token(name: &str, secret: &[u8], header: &Value, payload: &str) -> String {
     let algorithm = match name {
         "HS256" => hmac::HMAC_SHA256,
@@ -204,8 +213,8 @@ pub fn lies(good: &str, key: &Key, trap: &str) -> Vec<(String, String)> {
             );
         }
     }
-    for algorithm in [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA] {
-        let own = Key::generate(algorithm);
+    for own in strangers() {
+        let algorithm = own.algorithm;
         let mut header = with("alg", json!(algorithm.as_str()));
         add(
             format!("{algorithm} by another key under the right kid"),
@@ -325,11 +334,9 @@ fn shapes(good: &str, signed: &str, signature: &str, add: &mut impl FnMut(String
 pub fn odd_times(claims: &Value, now: i64, required: &[&str]) -> Vec<(String, String)> {
     let mut odd = Vec::new();
     for claim in ["exp", "iat", "nbf"] {
-        let rest = {
-            let mut rest = claims.clone();
-            rest.as_object_mut().unwrap().remove(claim);
-            rest.to_string()
-        };
+        let mut rest = claims.clone();
+        rest.as_object_mut().unwrap().remove(claim);
+        let rest = rest.to_string();
         let good = if claim == "exp" { now + 600 } else { now };
         let text = format!("\"{good}\"");
         let list = format!("[{good}]");

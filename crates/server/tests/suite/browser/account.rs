@@ -2,7 +2,10 @@
 
 use vestibule_identity::MailKind;
 
-use super::{EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, is_live, leads_to, page, password_works, sign_in, submit};
+use super::{
+    EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, is_live, leads_to, page, password_works,
+    sign_in, submit,
+};
 use crate::app::{Reply, on_both};
 
 const NEW: &str = "a brand new password";

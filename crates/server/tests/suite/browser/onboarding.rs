@@ -1,7 +1,7 @@
 //! The first page a newcomer may see.
 
 use super::{APP, EMAIL, PASSWORD, acme_with_ada, leads_to, page, refused, sign_in, submit};
-use crate::app::{on_both};
+use crate::app::on_both;
 
 const FORM: [(&str, &str); 4] = [
     ("first_name", "Ada"),

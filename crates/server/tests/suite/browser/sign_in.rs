@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{APP, EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, is_live, leads_to, page, refused, sign_in, submit};
+use super::{
+    APP, EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, is_live, leads_to, page, refused,
+    sign_in, submit,
+};
 use crate::app::{build, on_both};
 use crate::rezi::HOSTILE;
 

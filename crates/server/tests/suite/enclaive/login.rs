@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{
-    HOST, OTHER_PASSWORD, PASSWORD, Tokens, WRONG, face, failure, login, refresh, registered, signed_in,
+    HOST, OTHER_PASSWORD, PASSWORD, Tokens, WRONG, face, failure, login, refresh, registered,
+    signed_in,
 };
 use crate::app::{claims, on_both};
 

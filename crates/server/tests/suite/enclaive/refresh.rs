@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use vestibule_crypto::{Algorithm, SigningKey};
 use vestibule_identity::MailKind;
 
-use super::{HOST, PASSWORD, Tokens, failure, forgot, refresh, registered, sign_up, signed_in, with_bearer,
+use super::{
+    HOST, PASSWORD, Tokens, failure, forgot, refresh, registered, sign_up, signed_in, with_bearer,
 };
 use crate::app::{TestApp, claims, header, on_both};
 

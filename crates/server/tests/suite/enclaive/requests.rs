@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{HOST, PASSWORD, SPENT, Tokens, WRONG, failure, forgot, login, refresh, sign_up, verify};
+use super::{
+    HOST, PASSWORD, SPENT, Tokens, WRONG, failure, forgot, login, refresh, sign_up, verify,
+};
 use crate::app::{ACME, build, on_both};
 
 const JSON: (&str, &str) = ("content-type", "application/json");

@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{EMAIL, HOST, UID, exchange_at, login_token, open, person, refused, text, unauthorized};
+use super::{
+    EMAIL, HOST, UID, exchange_at, login_token, open, person, refused, text, unauthorized,
+};
 use crate::app::{claims, header, on_both};
 
 const PASSWORD: &str = "correct horse battery";

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{EMAIL, HOST, TOKEN, UID, exchange, exchange_at, login_token, mismatch, open, person, text, unauthorized};
+use super::{
+    EMAIL, HOST, TOKEN, UID, exchange, exchange_at, login_token, mismatch, open, person, text,
+    unauthorized,
+};
 use crate::app::{claims, on_both};
 
 const PLAIN: &str =
