@@ -42,8 +42,17 @@ fn is_own_origin(origin: &str, tenant: &Tenant, host: &Host) -> bool {
     if !matches!(url.scheme(), "https" | "http") || url.origin().ascii_serialization() != origin {
         return false;
     }
-    url.origin() == tenant.base_url.origin()
-        || (url.host_str() == Some(host.name()) && url.port() == host.explicit_port(url.scheme()))
+    let host_sent_to =
+        url.host_str() == Some(host.name()) && url.port() == host.explicit_port(url.scheme());
+    // Behind a proxy only the tenant's address tells the scheme: plain http on its domain may be anybody on the way.
+    let is_domain = tenant
+        .file
+        .domains
+        .iter()
+        .any(|domain| domain.eq_ignore_ascii_case(host.name()));
+    let scheme_fits =
+        !is_domain || url.port().is_some() || url.scheme() == tenant.base_url.scheme();
+    url.origin() == tenant.base_url.origin() || (host_sent_to && scheme_fits)
 }
 
 #[cfg(test)]
@@ -72,6 +81,7 @@ mod tests {
             ("localhost:443", "https://localhost"),
             ("[::1]:8080", "http://[::1]:8080"),
             ("other.acme.test", "https://other.acme.test"),
+            ("lms.acme.test:8080", "http://lms.acme.test:8080"),
         ] {
             assert!(passes(host, &[("origin", origin)]), "{origin} at {host}");
         }
@@ -92,6 +102,7 @@ mod tests {
             "https://acme.test",
             "https://lms.acme.test.evil.test",
             "https://lms.acme.test:8443",
+            "http://lms.acme.test",
             "http://lms.acme.test:8080",
             "https://lms.acme.test/",
             "https://x@lms.acme.test",

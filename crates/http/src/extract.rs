@@ -201,13 +201,15 @@ impl Fields {
         SecretString::from(self.get(name))
     }
 
-    /// All pairs but those of that name.
+    /// All pairs but the first of that name, which `get` answers.
     pub(crate) fn without(&self, name: &str) -> Vec<(String, String)> {
-        self.0
-            .iter()
-            .filter(|(key, _)| key != name)
-            .cloned()
-            .collect()
+        let first = self.0.iter().position(|(key, _)| key == name);
+        let others = self.0.iter().enumerate().filter(|(at, _)| Some(*at) != first);
+        others.map(|(_, pair)| pair.clone()).collect()
+    }
+
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 }
 
@@ -329,6 +331,7 @@ mod tests {
             fields.without("a"),
             [
                 ("b".to_owned(), "x y z".to_owned()),
+                ("a".to_owned(), "2".to_owned()),
                 ("c".to_owned(), String::new())
             ]
         );

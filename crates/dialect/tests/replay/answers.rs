@@ -69,7 +69,8 @@ async fn only_tenants_that_mount_the_dialect_answer() {
         ("POST /api/login", "nobody.example", 421),
         ("GET /api/login", "nobody.example", 421),
         ("GET /login/", "nobody.example", 421),
-        ("POST /authorize/refresh-token", "nobody.example", 421),
+        ("POST /authorize/refresh-token", "nobody.example", 400),
+        ("POST /authorize/third-party", "nobody.example", 421),
         ("POST /authorize/refresh-token", "first.example", 400),
         ("GET /authorize/login", "first.example", 405),
         ("HEAD /authorize/login", "first.example", 405),
@@ -77,6 +78,36 @@ async fn only_tenants_that_mount_the_dialect_answer() {
     ] {
         let (received, _) = server.send(request(line, host, None)).await;
         assert_eq!(received.status, status, "{line} at {host}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_names_its_tenant_where_the_host_does_not() {
+    let server = server("alphalearn", "").await;
+    let person = json!({ "email": "ada@school.example", "password": "violet-harbour-42-lanterns", "domain": "first.example" });
+    let (received, _) = server
+        .send(request(
+            "POST /authorize/login",
+            "nobody.example",
+            Some(person),
+        ))
+        .await;
+    let answer: Value = serde_json::from_slice(&received.body).unwrap();
+    let token = answer["data"]["response"]["data"]["refresh-token"].clone();
+    let text = token.as_str().unwrap().to_owned();
+    for (token, host, status) in [
+        (text.clone(), "nobody.example", 200),
+        (text.clone(), "first.example", 200),
+        (text.clone(), "other.example", 401),
+        (text.replacen("_101_", "_102_", 1), "nobody.example", 401),
+        (text.replacen("_101_", "_999_", 1), "nobody.example", 401),
+        ("vsr_101_x".to_owned(), "nobody.example", 401),
+    ] {
+        let body = json!({ "refreshToken": token });
+        let (received, _) = server
+            .send(request("POST /authorize/refresh-token", host, Some(body)))
+            .await;
+        assert_eq!(received.status, status, "{token} at {host}");
     }
 }
 

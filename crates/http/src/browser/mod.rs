@@ -126,7 +126,11 @@ fn next_page(request: &BrowserRequest) -> String {
     let close = request
         .return_to
         .as_deref()
-        .and_then(redirect::internal_path)
+        .and_then(redirect::internal_path);
+    // The first `next` is the page's own; an option of that name behind it travels on.
+    let has_next = request.pass_on.iter().any(|(name, _)| name == "next");
+    let close = close
+        .or_else(|| has_next.then(String::new))
         .map(|path| ("next".to_owned(), path));
     let options: Vec<_> = close
         .into_iter()

@@ -22,7 +22,7 @@ pub(crate) async fn show(Person { site, who }: Person, Query(query): Query) -> A
 
 fn page(site: &Site, profile: Value, query: &Fields, alert: Option<Alert>) -> Answer {
     let own_query = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(query.without(""))
+        .extend_pairs(query.pairs())
         .finish();
     let values = context! { profile, leads_to => leads_to(site, query), own_query };
     with_alert(site, alert, "onboarding.html", values)

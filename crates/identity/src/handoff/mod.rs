@@ -62,7 +62,10 @@ struct Offer {
 impl Identity {
     pub async fn open_browser(&self, cx: &Cx, command: OpenBrowser) -> Result<Opened> {
         let offer = match &command.credential {
-            BrowserCredential::LoginToken(token) => self.read_login_token(cx, token)?,
+            BrowserCredential::LoginToken(token) => match self.read_login_token(cx, token) {
+                Err(_) if self.learn_key(cx, token).await? => self.read_login_token(cx, token)?,
+                offer => offer?,
+            },
             BrowserCredential::AccessToken { token, roles } => {
                 self.read_access_offer(cx, token, roles).await?
             }

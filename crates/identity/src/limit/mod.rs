@@ -117,6 +117,13 @@ impl Limits {
         self.at(limit, key, now, 1)
     }
 
+    /// Takes back one that was counted.
+    pub(crate) fn give_back(&self, limit: Limit, key: &str) {
+        if let Some(window) = self.0.lock().open.get_mut(&(limit.name, key.to_owned())) {
+            window.count = window.count.saturating_sub(1);
+        }
+    }
+
     fn at(&self, limit: Limit, key: &str, now: Micros, add: u32) -> Result<()> {
         let mut windows = self.0.lock();
         windows.sweep(now);

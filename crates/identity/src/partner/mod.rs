@@ -119,6 +119,11 @@ impl Identity {
                     known = account::store::insert(tx, tenant, fresh.clone())?;
                     event = "partner.account_created";
                 }
+                if known.is_none() {
+                    // Somebody signed up with the address in this very moment.
+                    known = account::store::by_email(tx, tenant, &email)?;
+                    event = "partner.connected";
+                }
                 let Some(account) = known.filter(Account::is_active) else {
                     return Ok(None);
                 };

@@ -47,9 +47,7 @@ impl Identity {
     /// Unknown account, wrong password, no password and suspended account are one answer after the same work.
     pub async fn sign_in_password(&self, cx: &Cx, command: SignInPassword) -> Result<SignedIn> {
         let email = Email::parse(&command.email)?;
-        self.limits()
-            .check(limit::SIGN_IN, &limit::email_key(cx, &email), cx.now)?;
-        match self.check_password(cx, &email, &command.password).await? {
+        match self.guess(cx, &email, &command.password).await? {
             Some(checked) => self.sign_in_checked(cx, checked, command.kind).await,
             None => {
                 self.password_refused(cx, &email).await?;
@@ -74,9 +72,7 @@ impl Identity {
                 now,
                 client: client.clone(),
             };
-            self.limits()
-                .check(limit::SIGN_IN, &limit::email_key(&cx, &email), now)?;
-            if let Some(checked) = self.check_password(&cx, &email, &command.password).await? {
+            if let Some(checked) = self.guess(&cx, &email, &command.password).await? {
                 fitting.push((cx, checked));
             }
         }
@@ -106,6 +102,23 @@ impl Identity {
                 Err(Kind::InvalidCredentials.into())
             }
         }
+    }
+
+    /// `check_password` within the bound on wrong ones. A guess counts until it is known to be right: many at once cannot
+    /// all be tried before the first is found wrong.
+    async fn guess(
+        &self,
+        cx: &Cx,
+        email: &Email,
+        password: &SecretString,
+    ) -> Result<Option<Checked>> {
+        let key = limit::email_key(cx, email);
+        self.limits().take(limit::SIGN_IN, &key, cx.now)?;
+        let checked = self.check_password(cx, email, password).await;
+        if !matches!(checked, Ok(None)) {
+            self.limits().give_back(limit::SIGN_IN, &key);
+        }
+        checked
     }
 
     /// Hashes outside any transaction; the same work whether or not there is a password to compare with.
@@ -180,8 +193,6 @@ impl Identity {
     }
 
     async fn password_refused(&self, cx: &Cx, email: &Email) -> Result<()> {
-        self.limits()
-            .count(limit::SIGN_IN, &limit::email_key(cx, email), cx.now);
         let (cx, email) = (cx.clone(), email.clone());
         self.db()
             .write(move |tx| {
@@ -228,14 +239,20 @@ impl Identity {
             return Err(Kind::InvalidCredentials.into());
         };
         let email = Email::parse(&account.email)?;
-        self.limits()
-            .check(limit::SIGN_IN, &limit::email_key(cx, &email), cx.now)?;
-        let matches = !rules::too_long(&command.current)
-            && self
+        let key = limit::email_key(cx, &email);
+        self.limits().take(limit::SIGN_IN, &key, cx.now)?;
+        let verdict = match rules::too_long(&command.current) {
+            true => Ok(false),
+            false => self
                 .passwords()
                 .verify(&phc, rules::normalize(&command.current))
-                .await?
-                .matches;
+                .await
+                .map(|verdict| verdict.matches),
+        };
+        if !matches!(verdict, Ok(false)) {
+            self.limits().give_back(limit::SIGN_IN, &key);
+        }
+        let matches = verdict?;
         if !matches {
             self.password_refused(cx, &email).await?;
             return Err(Error::with_detail(

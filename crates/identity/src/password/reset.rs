@@ -93,6 +93,8 @@ impl Identity {
                 if proven {
                     one_time::store::add(tx, &cx, &new(for_caller))?;
                 }
+                // One after the other, or parallel calls would each see room for one more.
+                account::store::lock(tx, &cx.tenant.id, &account.id)?;
                 let sent = one_time::store::count_since(
                     tx,
                     &cx,

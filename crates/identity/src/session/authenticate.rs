@@ -53,7 +53,7 @@ impl Identity {
         if let Some(named) = self.read_opaque(&cx.tenant, OpaqueKind::Session, text) {
             return self.live_session(cx, &named).await;
         }
-        self.authenticate_jwt(cx, text, None).await
+        self.authenticate_jwt(cx, token, None).await
     }
 
     /// A JWT of the dialect that the request speaks; no other dialect's.
@@ -62,17 +62,20 @@ impl Identity {
         cx: &Cx,
         token: &SecretString,
     ) -> Result<Authenticated> {
-        self.authenticate_jwt(cx, token.expose_secret(), Some(cx.surface()))
-            .await
+        self.authenticate_jwt(cx, token, Some(cx.surface())).await
     }
 
     async fn authenticate_jwt(
         &self,
         cx: &Cx,
-        token: &str,
+        token: &SecretString,
         dialect: Option<&str>,
     ) -> Result<Authenticated> {
-        let claims = self.access_claims(cx, token, dialect)?;
+        let mut claims = self.access_claims(cx, token.expose_secret(), dialect);
+        if claims.is_err() && self.learn_key(cx, token).await? {
+            claims = self.access_claims(cx, token.expose_secret(), dialect);
+        }
+        let claims = claims?;
         if claims.expired {
             return Err(Error::with_detail(
                 Kind::Unauthorized,

@@ -125,6 +125,9 @@ impl Identity {
     }
 
     async fn end(&self, cx: &Cx, account_id: &str, session_id: &str, why: EndReason) -> Result<()> {
+        if !tokens::is_session_id(session_id) {
+            return Err(Kind::NotFound.into());
+        }
         let (cx, account, session) = (cx.clone(), account_id.to_owned(), session_id.to_owned());
         self.db()
             .write(move |tx| {

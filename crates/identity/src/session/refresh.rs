@@ -24,7 +24,11 @@ enum Outcome {
 
 impl Identity {
     pub async fn refresh(&self, cx: &Cx, command: Refresh) -> Result<SignedIn> {
-        let named = self.names_session(cx, &command.token, command.rotate)?;
+        let mut named = self.names_session(cx, &command.token, command.rotate);
+        if named.is_err() && self.learn_key(cx, &command.token).await? {
+            named = self.names_session(cx, &command.token, command.rotate);
+        }
+        let named = named?;
         let (cx, rotate) = (cx.clone(), command.rotate);
         let outcome = self
             .db()

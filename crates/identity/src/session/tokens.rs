@@ -71,6 +71,10 @@ impl OpaqueKind {
     }
 }
 
+pub(super) fn is_session_id(text: &str) -> bool {
+    text.len() == 20 && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
 /// `aud` of access tokens: one per tenant and dialect.
 pub(crate) fn access_audience(tenant: &Tenant, dialect: &str) -> String {
     format!("{}/{dialect}", tenant.issuer())
@@ -184,7 +188,7 @@ impl Identity {
         let (_, rest) = kind.split(token)?;
         let mut parts = rest.splitn(3, '.');
         let (session, generation) = (parts.next()?, parts.next()?.parse::<i64>().ok()?);
-        if session.len() != 20 || !session.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if !is_session_id(session) {
             return None;
         }
         let expected = self.opaque(tenant, kind, session, generation);

@@ -8,9 +8,10 @@ pub(crate) use ring::Rings;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
-use vestibule_crypto::{Algorithm, SigningKey, VerifyingKey};
+use vestibule_crypto::{Algorithm, Jws, SigningKey, VerifyingKey};
 
 use crate::context::Cx;
 use crate::error::{Error, Result};
@@ -139,6 +140,23 @@ impl Identity {
         kid: &str,
     ) -> Option<Arc<VerifyingKey>> {
         self.rings().verifying(&tenant.id, purpose, kid)
+    }
+
+    /// Whether a key that this token names was found after all: another node may have made it a moment ago. Asks the
+    /// database about unknown keys once a second for each tenant, so that made-up ones cost nothing.
+    pub(crate) async fn learn_key(&self, cx: &Cx, token: &SecretString) -> Result<bool> {
+        let Some(kid) = Jws::parse(token.expose_secret())
+            .ok()
+            .and_then(|jws| jws.kid().map(str::to_owned))
+        else {
+            return Ok(false);
+        };
+        let tenant = &cx.tenant.id;
+        if self.rings().has(tenant, &kid) || !self.rings().may_ask(tenant, cx.now) {
+            return Ok(false);
+        }
+        self.load_ring(tenant).await?;
+        Ok(self.rings().has(tenant, &kid))
     }
 
     /// Reads a tenant's keys into memory.

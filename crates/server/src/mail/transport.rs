@@ -86,14 +86,26 @@ impl Transport {
 
     /// Sends one message. A failure is permanent only if the server refused this very mail for good (5xx).
     pub async fn send(&self, message: Message) -> Delivery {
-        match tokio::time::timeout(TIMEOUT, self.smtp.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(classify(&error)),
+        match tokio::time::timeout(TIMEOUT, self.offer(message)).await {
+            Ok(delivery) => delivery,
             Err(_) => Err(Failure::temporary(format!(
                 "no answer within {} s",
                 TIMEOUT.as_secs()
             ))),
         }
+    }
+
+    async fn offer(&self, message: Message) -> Delivery {
+        // What fails before the mail is offered (greeting, login) says nothing about the mail.
+        self.smtp
+            .test_connection()
+            .await
+            .map_err(|error| Failure::temporary(causes(&error)))?;
+        self.smtp
+            .send(message)
+            .await
+            .map(drop)
+            .map_err(|error| classify(&error))
     }
 
     /// Says QUIT on idle connections.
@@ -105,17 +117,21 @@ impl Transport {
 fn classify(error: &lettre::transport::smtp::Error) -> Failure {
     let status = error.status().map(u16::from);
     let permanent = error.is_permanent() && !status.is_some_and(|code| OUR_FAULT.contains(&code));
+    Failure {
+        permanent,
+        text: one_line(&causes(error)),
+    }
+}
+
+/// The error and what caused it, without saying anything twice.
+fn causes(error: &lettre::transport::smtp::Error) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let text = causes.fold(error.to_string(), |text, cause| {
+    causes.fold(error.to_string(), |text, cause| {
         match text.contains(&cause.to_string()) {
             true => text,
             false => format!("{text}: {cause}"),
         }
-    });
-    Failure {
-        permanent,
-        text: one_line(&text),
-    }
+    })
 }
 
 /// Servers may answer anything: control characters and excess go.

@@ -219,12 +219,12 @@ on_both! {
         }
         let reply = post(&app, json!({"provider": 1})).await;
         assert_eq!((reply.status.as_u16(), reply.json()), missing_data);
-        for given in [json!(null), json!(""), json!({}), json!({"token": null}), json!({"token": ""}), json!({"token": " "}), json!([{"token": ""}]), json!("{}")] {
+        for given in [json!(null), json!(""), json!({"token": null}), json!({"token": ""}), json!({"token": " "}), json!([{"token": ""}])] {
             let reply = post(&app, json!({"provider": 1, "thirdPartyData": given})).await;
             assert_eq!((reply.status.as_u16(), reply.json()), missing_data, "{given}");
         }
         for given in [
-            json!(7), json!(true), json!("nonsense"), json!("{"), json!(token), json!([token]), json!({"token": 7}), json!({"token": [token]}), json!({"token": {"token": token}}),
+            json!({}), json!([]), json!("{}"), json!({"Token": token}), json!(7), json!(true), json!("nonsense"), json!("{"), json!(token), json!([token]), json!({"token": 7}), json!({"token": [token]}), json!({"token": {"token": token}}),
             json!([good, good]), json!([[good]]), json!({"token": "ya29.a0AfB_an-access-token-of-the-provider"}), json!({"token": "x"}), json!({"token": "y".repeat(20_000)}),
             json!("{\"token\":\"a\",\"token\":\"b\"}"),
         ] {

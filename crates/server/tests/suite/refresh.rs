@@ -337,8 +337,9 @@ on_both! {
         for wait in [0, 31, 3_600, 86_400, 60 * 86_400] {
             app.pass(Duration::from_secs(wait));
             let reply = app.post(HOST, "/authorize/refresh-token", &[], json!({ "refreshToken": token })).await;
-            assert_eq!((reply.status.as_u16(), &reply.json()["status"]), (200, &json!("ok")), "{}", reply.body);
-            assert_eq!(claims(reply.json()["token"].as_str().unwrap())["gen"], 0);
+            let answer = reply.status(200).json()["data"]["response"]["data"].take();
+            assert_eq!((&answer["status"], answer.as_object().unwrap().len()), (&json!("ok"), 2), "{answer}");
+            assert_eq!(claims(answer["token"].as_str().unwrap())["gen"], 0);
         }
         assert_eq!(replays(&app).await, 0);
     }
@@ -377,6 +378,8 @@ on_both! {
             ("a generation with zeros", good.replacen(".0.", ".00.", 1)),
             ("an immense generation", good.replacen(".0.", &format!(".{}.", "9".repeat(30)), 1)),
             ("another kind's prefix", good.replacen("vsr_", "vsc_", 1)),
+            ("another tenant's number", good.replacen("_101_", "_102_", 1)),
+            ("a tenant's number with zeros", good.replacen("_101_", "_0101_", 1)),
             ("a prefix in capitals", good.replacen("vsr_", "VSR_", 1)),
             ("twice", format!("{good}{good}")),
             ("a newline", format!("{good}\n ") + "x"),

@@ -60,7 +60,7 @@ on_both! {
             (("authorization", bearer(&app, EMAIL, PASSWORD).await), "api"),
             (("authorization", of(&pair["vaultToken"])), "api"),
             (("authorization", of(&lms["token"])), "api"),
-            (("authorization", of(&lms["sessionToken"])), "api"),
+            (("authorization", of(&lms["user"]["sessionToken"])), "api"),
         ] {
             let by = [(header.0, &*header.1)];
             let session = app.get(HOST, "/account/v1/session", &by).await;

@@ -58,7 +58,7 @@ on_both! {
     async fn an_expired_token_still_refreshes_while_the_session_lives(app: TestApp) {
         let cx = app.acme().await;
         app.person(&cx, "ada@team.example", PASSWORD, "Trainee").await;
-        for wait in [HOUR + Duration::from_secs(1), HOUR * 24, HOUR * 24 * 60] {
+        for wait in [HOUR + Duration::from_secs(60), HOUR * 24, HOUR * 24 * 60] {
             let tokens = signed_in(&app, "ada@team.example").await;
             app.pass(wait);
             with_bearer(&app, "/api/resend-email-verification", &tokens.user).await.status(401);
@@ -231,7 +231,7 @@ on_both! {
             ("another tenant's person", there.user.clone()),
             ("another tenant's vault", there.vault.clone()),
             ("the LMS's access token", text("token")),
-            ("the LMS's session token", text("sessionToken")),
+            ("the LMS's session token", lms["user"]["sessionToken"].as_str().unwrap().to_owned()),
             ("the LMS's refresh token", text("refresh-token")),
             ("a login token", login_token),
             ("a reset token", reset_token),

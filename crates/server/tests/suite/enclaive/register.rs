@@ -17,14 +17,18 @@ on_both! {
         let link = app.mailed_link(MailKind::VerifyEmail).await;
         assert!(link.starts_with("https://lms.acme.test/verify-email/"), "{link}");
         assert!(app.mails().await.is_empty());
-        assert_eq!(app.audit("acme").await[0], "account.registered done");
+        assert!(app.audit("acme").await.contains(&"account.registered done".to_owned()));
     }
 
     async fn tokens_carry_these_claims_and_no_others(app: TestApp) {
         let cx = app.acme().await;
         let tokens = registered(&app, "ada@team.example").await;
         let (user, vault) = (claims(&tokens.user), claims(&tokens.vault));
-        let names = |claims: &Value| claims.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        let names = |claims: &Value| {
+            let mut names: Vec<String> = claims.as_object().unwrap().keys().cloned().collect();
+            names.sort();
+            names.join(" ")
+        };
         assert_eq!(names(&user), "aud email email_verified exp gen iat iss name sid sub");
         assert_eq!(names(&vault), "aud exp gen iat iss project role sid sub team");
         assert_eq!((&vault["team"], &vault["project"], &vault["role"]), (&Value::Null, &Value::Null, &Value::Null));

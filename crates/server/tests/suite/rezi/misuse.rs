@@ -49,7 +49,7 @@ on_both! {
             ("userToken", pair["userToken"].as_str().unwrap()),
             ("vaultToken", pair["vaultToken"].as_str().unwrap()),
             ("token", lms["token"].as_str().unwrap()),
-            ("sessionToken", lms["sessionToken"].as_str().unwrap()),
+            ("sessionToken", lms["user"]["sessionToken"].as_str().unwrap()),
             ("refresh-token", lms["refresh-token"].as_str().unwrap()),
             ("cookie", cookie.split('=').nth(1).unwrap()),
             ("key", &key),

@@ -42,7 +42,7 @@ on_both! {
             lines.push(vec![right, b"\xff".to_vec()]);
             for headers in lines {
                 let shown: Vec<_> = headers.iter().map(|line| String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned()).collect();
-                let reply = door.knock_with(&app, HOST, &headers, "nobody@example.com").await;
+                let reply = door.knock_with(&app, HOST, &headers).await;
                 assert!(!door.opened(&reply, &format!("{shown:?}")), "{door:?} opened to {shown:?}");
                 if reply.status == 401 {
                     assert!(door == ForwardAuth || reply.header("www-authenticate") == "Bearer", "{door:?} {shown:?}");
@@ -78,12 +78,8 @@ on_both! {
             let bunch = Bunch::new(&app, &cx, &format!("person{index}")).await;
             for scheme in ["bearer ", "BEARER ", "Bearer   "] {
                 let header = format!("{scheme}{}", bunch.token(kind)).into_bytes();
-                let reply = door.knock_with(&app, HOST, &[header], &bunch.email).await;
+                let reply = door.knock_with(&app, HOST, &[header]).await;
                 assert!(door.opened(&reply, scheme), "{door:?} stayed shut to {scheme:?}: {}", reply.body);
-                // A password that was reset has ended the session; the private key has none.
-                if door == LmsProof {
-                    break;
-                }
             }
             app.mails().await;
         }
