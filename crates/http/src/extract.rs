@@ -204,7 +204,11 @@ impl Fields {
     /// All pairs but the first of that name, which `get` answers.
     pub(crate) fn without(&self, name: &str) -> Vec<(String, String)> {
         let first = self.0.iter().position(|(key, _)| key == name);
-        let others = self.0.iter().enumerate().filter(|(at, _)| Some(*at) != first);
+        let others = self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| Some(*at) != first);
         others.map(|(_, pair)| pair.clone()).collect()
     }
 

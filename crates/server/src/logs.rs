@@ -3,17 +3,21 @@
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::settings::{LogFormat, Settings};
 
 /// Starts logging. A command that only answers and leaves is quiet unless the operator set a filter.
 pub(crate) fn start(settings: &Settings, is_node: bool) {
     let quiet = !is_node && !settings.is_given("log");
-    let filter = EnvFilter::new(if quiet { "error" } else { &settings.log });
+    let filter = if quiet { "error" } else { &settings.log };
+    // The setting was parsed when it was read.
+    let filter: Targets = filter.parse().unwrap_or_default();
     let terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(terminal);
     let json = match settings.log_format {
@@ -21,15 +25,18 @@ pub(crate) fn start(settings: &Settings, is_node: bool) {
         LogFormat::Human => false,
         LogFormat::Json => true,
     };
-    // A second start in one process (tests) keeps the first.
-    let _ = match json {
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match json {
         true => lines
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .try_init(),
-        false => lines.try_init(),
+            .boxed(),
+        false => lines.boxed(),
     };
+    // A second start in one process (tests) keeps the first.
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init();
     std::panic::set_hook(Box::new(log_panic));
 }
 

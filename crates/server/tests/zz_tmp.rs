@@ -16,3 +16,5 @@ mod forge;
 mod google;
 #[path = "suite/tokens/mod.rs"]
 mod tokens;
+#[path = "suite/fourth_dialect.rs"]
+mod fourth_dialect;

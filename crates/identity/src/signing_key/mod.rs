@@ -22,6 +22,9 @@ use crate::{Identity, audit};
 /// Retired keys verify for so long: longer than any token of ours lives, refresh by an expired one included.
 pub(crate) const KEEP_RETIRED: Duration = Duration::from_secs(90 * 86_400);
 
+/// An unknown key is looked for in the database so often at most.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 /// What a key signs. A key of one purpose never verifies for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -152,10 +155,15 @@ impl Identity {
             return Ok(false);
         };
         let tenant = &cx.tenant.id;
-        if self.rings().has(tenant, &kid) || !self.rings().may_ask(tenant, cx.now) {
+        if self.rings().has(tenant, &kid) {
             return Ok(false);
         }
-        self.load_ring(tenant).await?;
+        let mut asked = self.rings().asked.lock().await;
+        let lately = |last: &Micros| cx.now >= *last && cx.now.since(*last) < ASK_EVERY;
+        if !asked.get(tenant).is_some_and(lately) {
+            asked.insert(tenant.clone(), cx.now);
+            self.load_ring(tenant).await?;
+        }
         Ok(self.rings().has(tenant, &kid))
     }
 

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use serde_json::Value;
 use vestibule_crypto::{Algorithm, Sealer, SigningKey, VerifyingKey};
 
@@ -12,8 +11,6 @@ use super::store::KeyRow;
 use super::{Purpose, seal_context};
 use crate::error::{Error, Result};
 use crate::ports::Micros;
-
-const ASK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Ring {
@@ -26,8 +23,8 @@ struct Ring {
 #[derive(Default)]
 pub(crate) struct Rings {
     rings: RwLock<HashMap<String, Arc<Ring>>>,
-    /// When each tenant's unknown key was last looked for.
-    asked: Mutex<HashMap<String, Micros>>,
+    /// When each tenant's keys were last read for an unknown one. Held while they are read: whoever asks meanwhile waits.
+    pub(super) asked: tokio::sync::Mutex<HashMap<String, Micros>>,
 }
 
 impl Rings {
@@ -42,19 +39,6 @@ impl Rings {
     pub(crate) fn has(&self, tenant: &str, kid: &str) -> bool {
         self.ring(tenant)
             .is_some_and(|ring| ring.verifying.contains_key(kid))
-    }
-
-    /// Whether an unknown key may be looked for now; counts as having done so.
-    pub(crate) fn may_ask(&self, tenant: &str, now: Micros) -> bool {
-        let mut asked = self.asked.lock();
-        if asked
-            .get(tenant)
-            .is_some_and(|last| now >= *last && now.since(*last) < ASK_EVERY)
-        {
-            return false;
-        }
-        asked.insert(tenant.to_owned(), now);
-        true
     }
 
     pub(crate) fn current(
@@ -125,7 +109,6 @@ impl Rings {
 
     pub(crate) fn forget(&self, tenant: &str) {
         self.rings.write().remove(tenant);
-        self.asked.lock().remove(tenant);
     }
 }
 

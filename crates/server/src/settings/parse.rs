@@ -200,7 +200,7 @@ fn networks(text: &str) -> anyhow::Result<Vec<IpNet>> {
 }
 
 fn log_filter(text: &str) -> anyhow::Result<String> {
-    let filter = tracing_subscriber::EnvFilter::builder().parse(text);
+    let filter = text.parse::<tracing_subscriber::filter::Targets>();
     filter.map_err(|error| anyhow::anyhow!("`{text}` is not a log filter: {error}"))?;
     Ok(text.to_owned())
 }
