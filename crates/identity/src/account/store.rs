@@ -152,10 +152,12 @@ pub(crate) fn delete(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<bool> {
     )? == 1)
 }
 
-/// Locks the row until the end of the transaction, so that two writers of one account follow one another.
+/// Locks the active account's row until the end of the transaction, so that writers of one account follow one another;
+/// `false` when it is not there or not active.
 pub(crate) fn lock(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<bool> {
-    Ok(tx.exec(
-        "UPDATE account SET updated_at = updated_at WHERE tenant_id = $1 AND id = $2",
+    let held = tx.exec(
+        "UPDATE account SET updated_at = updated_at WHERE tenant_id = $1 AND id = $2 AND state = 'active'",
         &params![tenant, id],
-    )? == 1)
+    )?;
+    Ok(held == 1)
 }

@@ -188,6 +188,10 @@ mod tests {
             (refused.kind, refused.retry_after),
             (Kind::RateLimited, Some(31))
         );
+        limits.give_back(EMAIL_EXISTS, "a");
+        limits.take(EMAIL_EXISTS, "a", at(40)).unwrap();
+        limits.take(EMAIL_EXISTS, "a", at(40)).unwrap_err();
+        limits.give_back(EMAIL_EXISTS, "c");
         limits.take(EMAIL_EXISTS, "b", at(40)).unwrap();
         limits.take(UID_MISMATCH, "a", at(40)).unwrap();
         limits.take(EMAIL_EXISTS, "a", at(70)).unwrap();

@@ -36,9 +36,10 @@ pub(crate) fn start(
     new: &NewSession,
 ) -> Result<SignedIn> {
     let tenant = &cx.tenant.id;
-    let account = account::store::by_id(tx, tenant, account_id)?
-        .filter(|account| account.is_active())
-        .ok_or(Kind::InvalidCredentials)?;
+    // Held, so that a suspension at the same moment either comes first or finds this session to end.
+    let held = account::store::lock(tx, tenant, account_id)?;
+    let account = account::store::by_id(tx, tenant, account_id)?.filter(|_| held);
+    let account = account.ok_or(Kind::InvalidCredentials)?;
     let user_agent = cx
         .client
         .user_agent

@@ -145,7 +145,7 @@ impl Identity {
         self.rings().verifying(&tenant.id, purpose, kid)
     }
 
-    /// Whether a key that this token names was found after all: another node may have made it a moment ago. Asks the
+    /// Whether the key that this token names is there after all: another node may have made it a moment ago. Asks the
     /// database about unknown keys once a second for each tenant, so that made-up ones cost nothing.
     pub(crate) async fn learn_key(&self, cx: &Cx, token: &SecretString) -> Result<bool> {
         let Some(kid) = Jws::parse(token.expose_secret())
@@ -155,8 +155,9 @@ impl Identity {
             return Ok(false);
         };
         let tenant = &cx.tenant.id;
+        // There by now: it may have come after the caller looked.
         if self.rings().has(tenant, &kid) {
-            return Ok(false);
+            return Ok(true);
         }
         let mut asked = self.rings().asked.lock().await;
         let lately = |last: &Micros| cx.now >= *last && cx.now.since(*last) < ASK_EVERY;

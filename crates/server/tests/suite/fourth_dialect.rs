@@ -14,13 +14,16 @@ use crate::app::{Reply, TestApp, build, claims, header, on_both};
 const FILE: &str = include_str!("../dialects/harbour/dialect.toml");
 const HOST: &str = "pier.test";
 const EMAIL: &str = "ada@example.com";
-const TENANT: &str = "slug = 'pier'\nname = 'Pier'\ndomains = ['pier.test']\ndialects = ['harbour', 'alphalearn']";
+const TENANT: &str = "slug = 'pier'\nname = 'Pier'\ndomains = ['pier.test']\ndialects = ['harbour', 'alphalearn']\nhandoff = { admin = '/{enrollmentId}' }";
 
 /// The same server with the dialects of the folder as well.
 fn with_harbour(app: &TestApp) -> TestApp {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
     let dialects = Dialects::load(Some(&folder)).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(dialects.names(), ["alphalearn", "enclaive", "harbour", "rezi"]);
+    assert_eq!(
+        dialects.names(),
+        ["alphalearn", "enclaive", "harbour", "rezi"]
+    );
     let mut app = app.clone();
     app.router = vestibule_http::router(App {
         identity: app.identity.clone(),
@@ -37,7 +40,8 @@ async fn sign_in(app: &TestApp, body: Value) -> Reply {
 async fn renew(app: &TestApp, token: &Value) -> Reply {
     let body = json!({"refresh": token}).to_string();
     let headers = [("content-type", "application/json")];
-    app.send(build("PUT", HOST, "/v2/tokens", &headers, body)).await
+    app.send(build("PUT", HOST, "/v2/tokens", &headers, body))
+        .await
 }
 
 fn fault(sort: &str, kind: &str, says: &str) -> Value {
@@ -87,9 +91,9 @@ on_both! {
         let cx = app.apply(TENANT).await;
         app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
         for (body, status, expected) in [
-            (json!({}), 400, fault("input", "missing_email", "The e-mail address is missing.")),
-            (json!({"login": "nobody", "secret": "x"}), 400, fault("input", "invalid_email", "")),
-            (json!({"login": EMAIL}), 400, fault("input", "missing_password", "")),
+            (json!({}), 400, fault("input", "missing_email", "login is missing")),
+            (json!({"login": "nobody", "secret": "x"}), 400, fault("input", "invalid_email", "login is not a valid e-mail address")),
+            (json!({"login": EMAIL}), 400, fault("input", "missing_password", "secret is missing")),
             (json!({"login": EMAIL, "secret": "wrong"}), 403, fault("secret", "invalid_credentials", "No such pair")),
             (json!({"login": "bob@example.com", "secret": PASSWORD}), 403, fault("secret", "invalid_credentials", "No such pair")),
             (json!({"login": EMAIL, "secret": PASSWORD, "workspace": "nowhere.test"}), 400, fault("input", "unknown_tenant", "The domain is not known.")),
@@ -97,12 +101,7 @@ on_both! {
         ] {
             let shown: String = body.to_string().chars().take(80).collect();
             let reply = sign_in(&app, body).await;
-            let (mut got, mut expected) = (reply.json(), expected);
-            if expected["faults"][0]["says"] == "" {
-                expected["faults"][0]["says"] = got["faults"][0]["says"].take();
-                got["faults"][0]["says"] = expected["faults"][0]["says"].clone();
-            }
-            assert_eq!((reply.status.as_u16(), got), (status, expected), "{shown}");
+            assert_eq!((reply.status.as_u16(), reply.json()), (status, expected), "{shown}");
         }
         let wrong = app.send(build("DELETE", HOST, "/v2/tokens", &[], "")).await;
         wrong.is(405, fault("method", "method_not_allowed", "This method is not allowed here."));
@@ -130,7 +129,7 @@ on_both! {
         }
         renew(&app, &json!(renewal)).await.status(200);
         // The tenant of the file's own dialect can have its statuses flattened as any other.
-        app.apply(&TENANT.replace("dialects = ['harbour', 'alphalearn']", "[dialect.harbour]\nalways_200 = true")).await;
+        app.apply(&format!("{}\n[dialect.harbour]\nalways_200 = true", TENANT.replace("'harbour', ", ""))).await;
         sign_in(&app, json!({"login": EMAIL, "secret": "wrong"})).await.is(200, fault("secret", "invalid_credentials", "No such pair"));
     }
 }
@@ -141,7 +140,11 @@ struct Folder(PathBuf);
 impl Folder {
     fn with(text: &str) -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("vestibule-dialect-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+        let name = format!(
+            "vestibule-dialect-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::SeqCst)
+        );
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(folder.join("harbour")).unwrap();
         std::fs::write(folder.join("harbour/dialect.toml"), text).unwrap();
@@ -162,56 +165,119 @@ impl Drop for Folder {
 #[test]
 fn a_broken_file_is_told_by_file_line_and_what_to_do() {
     assert!(Folder::with(FILE).load().is_ok());
+    let mut astray = Vec::new();
     for (before, after, says) in [
-        ("do = \"sign_in_password\"", "do = \"sign_in_pasword\"", "did you mean `sign_in_password`"),
-        (", password = \"{{ body.secret }}\"", "", "password"),
-        ("{{ body.login }}", "{{ bodi.login }}", "did you mean `body`"),
+        (
+            "do = \"sign_in_password\"",
+            "do = \"sign_in_pasword\"",
+            "did you mean `sign_in_password`",
+        ),
+        // What a route lacks is told at the route.
+        (
+            "[[route]]\non = [\"POST /v2/tokens\"]\ndo = \"sign_in_password\"\nwith = { email = \"{{ body.login }}\", password",
+            "[[route]]\non = [\"POST /v2/tokens\"]\ndo = \"sign_in_password\"\nwith = { email = \"{{ body.login }}\", passwort",
+            "needs `password`",
+        ),
+        (
+            "{{ body.login }}",
+            "{{ bodi.login }}",
+            "did you mean `body`",
+        ),
         ("{{ body.login }}", "{{ body.login", "body.login"),
         ("{{ path.mail }}", "{{ path.male }}", "did you mean `mail`"),
-        ("reply = \"issued\"", "reply = \"isued\"", "did you mean `issued`"),
-        ("on = [\"GET /v2/people/{mail}\"]", "on = [\"FETCH /v2/people/{mail}\"]", "FETCH"),
+        (
+            "reply = \"issued\"",
+            "reply = \"isued\"",
+            "did you mean `issued`",
+        ),
+        (
+            "on = [\"GET /v2/people/{mail}\"]",
+            "on = [\"FETCH /v2/people/{mail}\"]",
+            "FETCH",
+        ),
         ("rotate = true", "rotat = true", "did you mean `rotate`"),
         ("algorithm = \"RS256\"", "algorithm = \"HS256\"", "HS256"),
         ("lifetime = \"5m\"", "lifetime = \"5 parsecs\"", "5 parsecs"),
         ("ship = ", "sub = ", "`sub` is set by the core"),
         ("status = 201", "status = 42", "status"),
-        ("{{ token.renewal }}\", seconds", "{{ token.renewel }}\", seconds", "did you mean `renewal`"),
-        ("{{ user.number }}", "{{ user.password }}", "`user` has no `password`"),
+        (
+            "{{ token.renewal }}\", seconds",
+            "{{ token.renewel }}\", seconds",
+            "did you mean `renewal`",
+        ),
+        (
+            "{{ user.number }}",
+            "{{ user.password }}",
+            "`user` has no `password`",
+        ),
         ("{{ exists }}", "{{ user.id }}", "email_exists"),
-        ("invalid_credentials = {", "invalid_credential = {", "did you mean `invalid_credentials`"),
-        ("{ status = 410, sort = \"renewal\" }", "{ sort = \"renewal\" }", "status"),
+        (
+            "invalid_credentials = {",
+            "invalid_credential = {",
+            "did you mean `invalid_credentials`",
+        ),
+        (
+            "{ status = 410, sort = \"renewal\" }",
+            "{ sort = \"renewal\" }",
+            "status",
+        ),
         ("kind = \"refresh\"", "kind = \"forever\"", "forever"),
         ("title = ", "titel = ", "did you mean `title`"),
         ("[reply.renewed]", "[reply.renewed", ""),
     ] {
-        let at = FILE.find(before).unwrap_or_else(|| panic!("{before} is not in the file"));
+        let at = FILE
+            .find(before)
+            .unwrap_or_else(|| panic!("{before} is not in the file"));
         let line = FILE[..at].matches('\n').count() + 1;
         let folder = Folder::with(&FILE.replacen(before, after, 1));
         let problems = folder.load().expect_err(after).0;
         let found = problems.iter().any(|problem| {
-            problem.file.ends_with("harbour/dialect.toml") && problem.line == line && problem.message.contains(says)
+            problem.file.ends_with("harbour/dialect.toml")
+                && problem.line == line
+                && problem.message.contains(says)
         });
-        assert!(found, "{after:?} in line {line}: {problems:#?}");
+        if !found {
+            astray.push(format!("{after:?} in line {line}: {problems:?}"));
+        }
     }
+    assert!(astray.is_empty(), "{}", astray.join("\n"));
 }
 
 #[test]
 fn every_fault_is_told_at_once_and_names_are_taken_once() {
-    let text = FILE.replace("{{ body.login }}", "{{ bodi.login }}").replace("status = 201", "status = 42").replace("lifetime = \"5m\"", "lifetime = \"soon\"");
+    let text = FILE
+        .replace("{{ body.login }}", "{{ bodi.login }}")
+        .replace("status = 201", "status = 42")
+        .replace("lifetime = \"5m\"", "lifetime = \"soon\"");
     let problems = Folder::with(&text).load().unwrap_err();
     assert_eq!(problems.0.len(), 3, "{problems}");
     let shown = problems.to_string();
-    assert!(shown.lines().all(|line| line.contains("harbour/dialect.toml:")), "{shown}");
-    let taken = Folder::with(&FILE.replace("name = \"harbour\"", "name = \"alphalearn\"")).load().unwrap_err().to_string();
+    assert!(
+        shown
+            .lines()
+            .all(|line| line.contains("harbour/dialect.toml:")),
+        "{shown}"
+    );
+    let taken = Folder::with(&FILE.replace("name = \"harbour\"", "name = \"alphalearn\""))
+        .load()
+        .unwrap_err()
+        .to_string();
     assert!(taken.contains("harbour/dialect.toml: the name `alphalearn` is taken by dialects/alphalearn/dialect.toml"), "{taken}");
     // An error that an operation may raise and no line of the table answers.
     let start = FILE.find("default = ").unwrap();
     let end = start + FILE[start..].find('\n').unwrap();
     let bare = format!("{}{}", &FILE[..start], &FILE[end..]);
     let missing = Folder::with(&bare).load().unwrap_err().to_string();
-    for kind in ["missing_email", "unknown_tenant", "missing_refresh_token", "malformed_body"] {
+    for kind in [
+        "missing_email",
+        "unknown_tenant",
+        "missing_refresh_token",
+        "malformed_body",
+    ] {
         assert!(missing.contains(&format!("`{kind}`")), "{kind}: {missing}");
     }
-    let nowhere = Dialects::load(Some(Path::new("/nonexistent/dialects"))).unwrap_err().to_string();
+    let nowhere = Dialects::load(Some(Path::new("/nonexistent/dialects")))
+        .unwrap_err()
+        .to_string();
     assert!(nowhere.starts_with("/nonexistent/dialects"), "{nowhere}");
 }

@@ -11,10 +11,15 @@
 
 mod app;
 mod browser;
+mod forge;
 
 mod alphalearn;
 mod enclaive;
+mod fourth_dialect;
+mod google;
 mod house;
+mod suspension;
 mod mail;
 mod refresh;
 mod rezi;
+mod tokens;

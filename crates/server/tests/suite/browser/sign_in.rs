@@ -119,6 +119,13 @@ on_both! {
         leads_to(&page(&app, "/sign-up", &cookie).await, APP);
     }
 
+    async fn the_root_leads_home_or_to_the_door(app: TestApp) {
+        acme_with_ada(&app).await;
+        leads_to(&page(&app, "/", "").await, "/sign-in");
+        let cookie = sign_in(&app, EMAIL, PASSWORD).await;
+        leads_to(&page(&app, "/", &cookie).await, APP);
+    }
+
     async fn too_many_wrong_passwords_have_to_wait(app: TestApp) {
         let cx = acme_with_ada(&app).await;
         app.person(&cx, "bob@example.com", PASSWORD, "Trainee").await;

@@ -133,7 +133,7 @@ on_both! {
         registered(&app, "ada@team.example").await;
         sink.behave(&[Behaviour::Rcpt("450 greylisted"); 1_000]);
         let mut tries = Vec::new();
-        for second in 0..7_200_u64 {
+        for second in 0..1_800_u64 {
             if worker.run_once().await.unwrap() == 1 {
                 tries.push(second);
             }
@@ -141,7 +141,7 @@ on_both! {
         }
         let pauses: Vec<u64> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(pauses.windows(2).all(|pair| pair[1] > pair[0]), "{pauses:?}");
-        assert!((5..=7).contains(&pauses[0]) && tries.len() > 8 && tries.len() < 14, "{tries:?}");
+        assert!((5..=7).contains(&pauses[0]) && (8..=10).contains(&tries.len()), "{tries:?}");
     }
 
     async fn a_notice_outlives_a_server_that_is_away_for_two_days(app: TestApp) {

@@ -125,7 +125,10 @@ impl Sink {
         let (reader, mut writer) = stream.into_split();
         let mut lines = BufReader::new(reader);
         match self.behaviour() {
-            Behaviour::DropAtOnce => return Some(self.used_up()),
+            Behaviour::DropAtOnce => {
+                self.used_up();
+                return None;
+            }
             Behaviour::Greet(reply) => {
                 self.used_up();
                 say(&mut writer, reply).await?;
@@ -155,7 +158,10 @@ impl Sink {
                     message.to.push(rest.to_owned());
                     match behaviour {
                         Behaviour::Rcpt(reply) => self.fails(&mut message, reply),
-                        Behaviour::DropAfterRcpt => return Some(self.used_up()),
+                        Behaviour::DropAfterRcpt => {
+                            self.used_up();
+                            return None;
+                        }
                         _ => "250 ok",
                     }
                 }

@@ -40,15 +40,10 @@ impl Scene {
     }
 
     fn choice(&self) -> String {
-        let lines = self
-            .asked
-            .headers
-            .get_all("set-cookie")
-            .iter()
-            .map(|line| line.to_str().unwrap());
+        let lines = self.asked.headers.get_all("set-cookie").iter();
         let line = lines
-            .filter(|line| line.starts_with("__Host-vestibule-choice="))
-            .next_back()
+            .map(|line| line.to_str().unwrap())
+            .rfind(|line| line.starts_with("__Host-vestibule-choice="))
             .expect("the choice waits in a cookie");
         line.split(';').next().unwrap().to_owned()
     }
@@ -185,6 +180,15 @@ on_both! {
         refused(&scene.answer("new", &scene.cookies()).await, 401, &scene.token);
         scene.is_ada().await;
         assert_eq!(scene.sessions(ADA).await, 1);
+    }
+
+    async fn once_the_other_one_has_left_there_is_nothing_to_ask(app: TestApp) {
+        let scene = Scene::set(&app).await;
+        app.post_form(HOST, "/sign-out", &[ORIGIN, ("cookie", &scene.ada)], &[]).await.status(303);
+        let reply = app.get(HOST, "/sign-in/choose", &[("cookie", &scene.cookies())]).await;
+        assert_eq!((reply.status.as_u16(), reply.header("location")), (303, "https://app.acme.test/"));
+        assert!(reply.session_cookie().is_some());
+        assert_eq!((scene.sessions(ADA).await, scene.sessions(BOB).await), (0, 1));
     }
 
     async fn a_person_suspended_meanwhile_is_refused_at_the_answer(app: TestApp) {
