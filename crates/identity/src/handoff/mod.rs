@@ -154,10 +154,7 @@ impl Identity {
                     && store::find(tx, &cx, &digest)?
                         .is_some_and(|used| cx.now.since(used.at) > REPEAT)
                 {
-                    return Err(Error::with_detail(
-                        Kind::InvalidLoginToken,
-                        "This sign-in link was used already.",
-                    ));
+                    return Err(used_up());
                 }
                 let account =
                     account::store::by_id(tx, &cx.tenant.id, &id)?.filter(Account::is_active);
@@ -181,7 +178,7 @@ impl Identity {
                 if let Some((digest, exp)) = offer.once
                     && !store::consume(tx, &cx, &digest, &new.id, exp)?
                 {
-                    return again(tx, &cx, &digest, id);
+                    return again(tx, &cx, &digest);
                 }
                 if let Some(old) = &replaces {
                     session::store::end_by_id(tx, &cx, old)?;
@@ -198,31 +195,18 @@ impl Identity {
     }
 }
 
-fn again(
-    tx: &mut vestibule_db::Tx<'_>,
-    cx: &Cx,
-    digest: &[u8; 32],
-    account_id: &str,
-) -> Result<SignedIn> {
-    let used_up = || {
-        Error::with_detail(
-            Kind::InvalidLoginToken,
-            "This sign-in link was used already.",
-        )
+fn again(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<SignedIn> {
+    let used = store::find(tx, cx, digest)?.filter(|used| cx.now.since(used.at) <= REPEAT);
+    let session = match used {
+        Some(used) => session::store::resume(tx, cx, &used.session_id)?,
+        None => None,
     };
-    let used = store::find(tx, cx, digest)?
-        .filter(|used| cx.now.since(used.at) <= REPEAT)
-        .ok_or_else(used_up)?;
-    let session = session::store::live(tx, cx, &used.session_id)?.ok_or_else(used_up)?;
-    let account = account::store::by_id(tx, &cx.tenant.id, account_id)?
-        .filter(Account::is_active)
-        .ok_or_else(used_up)?;
-    let team = crate::team::store::of_account(tx, &cx.tenant.id, account_id)?
-        .into_iter()
-        .next();
-    Ok(SignedIn {
-        account,
-        session,
-        team,
-    })
+    session.ok_or_else(used_up)
+}
+
+fn used_up() -> Error {
+    Error::with_detail(
+        Kind::InvalidLoginToken,
+        "This sign-in link was used already.",
+    )
 }

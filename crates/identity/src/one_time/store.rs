@@ -7,9 +7,8 @@ use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
 
-/// A token that was used: whose it was, when, and the session it opened.
+/// A token that was used: when, and the session it opened.
 pub(crate) struct Used {
-    pub(crate) account_id: String,
     pub(crate) used_at: Micros,
     pub(crate) session_id: Option<String>,
 }
@@ -72,9 +71,9 @@ pub(crate) fn used(
     digest: &[u8; 32],
 ) -> Result<Option<Used>> {
     Ok(tx.opt(
-        "SELECT account_id, used_at, session_id FROM one_time_token WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NOT NULL",
+        "SELECT used_at, session_id FROM one_time_token WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NOT NULL",
         &params![&cx.tenant.id, digest, kind.name()],
-        |row| Ok(Used { account_id: row.get(0)?, used_at: row.get(1)?, session_id: row.get(2)? }),
+        |row| Ok(Used { used_at: row.get(0)?, session_id: row.get(1)? }),
     )?)
 }
 

@@ -103,7 +103,7 @@ impl Identity {
         let who = self.authenticate_dialect(cx, &command.token).await?;
         self.check_captcha(cx, command.captcha.as_deref()).await?;
         self.send_verification(cx, &who.account).await?;
-        Ok(who.into())
+        Ok(who)
     }
 
     /// As `resend_verification`, for a person already proven.
@@ -139,22 +139,10 @@ impl Identity {
 
 /// The link was used a moment ago: the session it opened, as long as that lives.
 fn again(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<SignedIn> {
-    let used = store::used(tx, cx, OneTimeKind::VerifyEmail, digest)?
-        .filter(|used| cx.now.since(used.used_at) <= REPEAT);
-    let Some((id, session_id)) = used.and_then(|used| Some((used.account_id, used.session_id?)))
-    else {
-        return Err(Kind::InvalidToken.into());
-    };
-    let account = account::store::by_id(tx, &cx.tenant.id, &id)?
-        .filter(Account::is_active)
+    let used = store::used(tx, cx, OneTimeKind::VerifyEmail, digest)?;
+    let recent = used.filter(|used| cx.now.since(used.used_at) <= REPEAT);
+    let session = recent
+        .and_then(|used| used.session_id)
         .ok_or(Kind::InvalidToken)?;
-    let session = session::store::live(tx, cx, &session_id)?.ok_or(Kind::InvalidToken)?;
-    let team = team::store::of_account(tx, &cx.tenant.id, &id)?
-        .into_iter()
-        .next();
-    Ok(SignedIn {
-        account,
-        session,
-        team,
-    })
+    session::store::resume(tx, cx, &session)?.ok_or_else(|| Kind::InvalidToken.into())
 }

@@ -5,13 +5,11 @@ use serde_json::Value;
 use vestibule_crypto::{Jws, JwsError, check_times};
 
 use super::tokens::{NamedSession, OpaqueKind, access_audience};
-use super::{Session, SignedIn, store};
-use crate::account::{self, Account};
+use super::{SignedIn, store};
+use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::signing_key::Purpose;
-use crate::team::Team;
-use crate::{Identity, team};
 
 /// Clocks of other nodes may differ by so many seconds.
 const LEEWAY: i64 = 30;
@@ -19,22 +17,7 @@ const LEEWAY: i64 = 30;
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// A person proven to be signed in.
-#[derive(Clone, Debug)]
-pub struct Authenticated {
-    pub account: Account,
-    pub session: Session,
-    pub team: Option<Team>,
-}
-
-impl From<Authenticated> for SignedIn {
-    fn from(who: Authenticated) -> SignedIn {
-        SignedIn {
-            account: who.account,
-            session: who.session,
-            team: who.team,
-        }
-    }
-}
+pub type Authenticated = SignedIn;
 
 /// An access token whose signature, issuer, audience and kind are right.
 pub(crate) struct AccessClaims {
@@ -101,25 +84,7 @@ impl Identity {
         let (reading, id) = (cx.clone(), named.session_id.clone());
         let found = self
             .db()
-            .read(move |tx| {
-                let Some(session) = store::live(tx, &reading, &id)? else {
-                    return Ok::<_, Error>(None);
-                };
-                let tenant = &reading.tenant.id;
-                let account = account::store::by_id(tx, tenant, &session.account_id)?
-                    .filter(Account::is_active);
-                let Some(account) = account else {
-                    return Ok(None);
-                };
-                let team = team::store::of_account(tx, tenant, &account.id)?
-                    .into_iter()
-                    .next();
-                Ok(Some(Authenticated {
-                    account,
-                    session,
-                    team,
-                }))
-            })
+            .read(move |tx| store::resume(tx, &reading, &id))
             .await?;
         let who = found.ok_or(Kind::Unauthorized)?;
         if cx.now.since(who.session.last_seen_at) > TOUCH_EVERY {

@@ -6,7 +6,7 @@ use super::rules::{Turn, advance, turn};
 use super::{EndReason, SignedIn, store};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
-use crate::{Identity, account, audit, team};
+use crate::{Identity, audit};
 
 /// A refresh token, or, with `rotate`, an access token standing in for one (also after its expiry).
 #[derive(Debug)]
@@ -34,27 +34,26 @@ impl Identity {
             .db()
             .write(move |tx| {
                 let refused = Ok::<_, Error>(Outcome::Refused(Kind::InvalidRefreshToken));
-                let tenant = &cx.tenant.id;
                 let Some(row) = store::hold(tx, &cx, &named.session_id)? else {
                     return refused;
                 };
-                let Some(mut session) = store::live(tx, &cx, &named.session_id)? else {
+                let resumed = store::resume(tx, &cx, &named.session_id)?;
+                let Some(mut signed_in) =
+                    resumed.filter(|found| found.session.dialect == cx.surface())
+                else {
                     return refused;
                 };
-                let account = account::store::by_id(tx, tenant, &session.account_id)?
-                    .filter(|account| account.is_active());
-                let Some(account) = account.filter(|_| session.dialect == cx.surface()) else {
-                    return refused;
-                };
+                let session = &mut signed_in.session;
                 match turn(row, named.generation, cx.now) {
                     Turn::Replay => {
-                        store::end_one(tx, &cx, &account.id, &session.id, EndReason::Replay)?;
+                        let account = &session.account_id;
+                        store::end_one(tx, &cx, account, &session.id, EndReason::Replay)?;
                         let entry =
                             audit::Entry::refused("session.refresh", Kind::InvalidRefreshToken);
                         audit::record(
                             tx,
                             &cx,
-                            entry.account(&account.id).reason(EndReason::Replay.name()),
+                            entry.account(account).reason(EndReason::Replay.name()),
                         )?;
                         return refused;
                     }
@@ -67,14 +66,7 @@ impl Identity {
                     }
                     Turn::Next | Turn::Again => session.generation = row.current,
                 }
-                let team = team::store::of_account(tx, tenant, &account.id)?
-                    .into_iter()
-                    .next();
-                Ok(Outcome::Fresh(Box::new(SignedIn {
-                    account,
-                    session,
-                    team,
-                })))
+                Ok(Outcome::Fresh(Box::new(signed_in)))
             })
             .await?;
         match outcome {

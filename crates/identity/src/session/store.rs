@@ -4,10 +4,11 @@ use vestibule_db::{Row, Tx, params};
 
 use super::rules::Generations;
 use super::{EndReason, NewSession, Session, SessionKind, SignedIn};
+use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::error::{Kind, Result};
 use crate::ports::Micros;
-use crate::{account, team};
+use crate::team::{self, Team};
 
 fn session(row: &Row) -> Result<Session, vestibule_db::Error> {
     Ok(Session {
@@ -73,9 +74,7 @@ pub(crate) fn start(
             session.expires_at
         ],
     )?;
-    let team = team::store::of_account(tx, tenant, &account.id)?
-        .into_iter()
-        .next();
+    let team = first_team(tx, cx, &account)?;
     Ok(SignedIn {
         account,
         session,
@@ -83,8 +82,30 @@ pub(crate) fn start(
     })
 }
 
+fn first_team(tx: &mut Tx<'_>, cx: &Cx, account: &Account) -> Result<Option<Team>> {
+    let teams = team::store::of_account(tx, &cx.tenant.id, &account.id)?;
+    Ok(teams.into_iter().next())
+}
+
+/// The live session of that id with its active person.
+pub(crate) fn resume(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<SignedIn>> {
+    let Some(session) = live(tx, cx, id)? else {
+        return Ok(None);
+    };
+    let account = account::store::by_id(tx, &cx.tenant.id, &session.account_id)?;
+    let Some(account) = account.filter(Account::is_active) else {
+        return Ok(None);
+    };
+    let team = first_team(tx, cx, &account)?;
+    Ok(Some(SignedIn {
+        account,
+        session,
+        team,
+    }))
+}
+
 /// A live session: not ended, within its absolute and idle time, of an active account.
-pub(crate) fn live(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Session>> {
+fn live(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Session>> {
     Ok(tx.opt(
         "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent
          FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4",
