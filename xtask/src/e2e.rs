@@ -8,7 +8,14 @@ use crate::runner::Runner;
 
 type Check = fn(&Runner) -> Result<()>;
 
-const CHECKS: &[(&str, Check)] = &[("--version names the version", version)];
+const CHECKS: &[(&str, Check)] = &[
+    ("--version names the version", version),
+    (
+        "the demo's printed lines sign in through each dialect",
+        demo,
+    ),
+    ("each dialect answers its recorded exchanges", examples),
+];
 
 /// Runs each check, with a line for it.
 pub(crate) fn run(runner: &Runner) -> Result<()> {
@@ -26,6 +33,21 @@ fn version(runner: &Runner) -> Result<()> {
         said.starts_with(expected),
         "--version said {said:?}, not {expected:?}"
     );
+    Ok(())
+}
+
+fn demo(runner: &Runner) -> Result<()> {
+    let program = release(runner).get_program().to_owned();
+    let mut bash = Command::new("bash");
+    bash.args(["-c", include_str!("demo.sh"), "demo.sh"]);
+    runner.run(bash.arg(program).current_dir(runner.root()))
+}
+
+fn examples(runner: &Runner) -> Result<()> {
+    for dialect in ["rezi", "enclaive", "alphalearn"] {
+        let folder = format!("dialects/{dialect}");
+        runner.run(release(runner).args(["dialect", "test", &folder]))?;
+    }
     Ok(())
 }
 
