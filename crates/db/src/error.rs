@@ -45,6 +45,9 @@ pub enum Error {
     /// The options cannot be used.
     #[error("{0}")]
     Config(String),
+    /// There is no SQLite file at that path, and none was to be made.
+    #[error("there is no database at {}", .0.display())]
+    Missing(std::path::PathBuf),
     /// A file could not be read or written.
     #[error("{0}")]
     File(String),
@@ -120,6 +123,16 @@ impl Error {
                 ..
             }
         )
+    }
+
+    /// What went wrong, without the statement: for one line to an operator.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Sql { code, message, .. } => format!("{message} ({code})"),
+            Self::Unavailable(cause) => cause.clone(),
+            other => other.to_string(),
+        }
     }
 
     pub(crate) fn column(index: usize, wanted: &'static str, found: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@ use vestibule_identity::{Error, Kind};
 
 use crate::document::Document;
 use crate::json;
+use crate::status::natural_status;
 
 /// What expressions in an error's body may name besides the table's own fields.
 pub(crate) const ERROR_FIELDS: [&str; 7] = [
@@ -20,9 +21,10 @@ pub(crate) const ERROR_FIELDS: [&str; 7] = [
 ];
 
 /// One line of the table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Entry {
-    pub status: StatusCode,
+    /// Instead of the kind's natural one.
+    pub status: Option<StatusCode>,
     /// Instead of the core's own words.
     pub message: Option<String>,
     /// Whatever else the body names.
@@ -37,6 +39,7 @@ pub(crate) struct ErrorTable {
     pub body: Document,
     pub shapes: Vec<Document>,
     entries: Vec<Option<Entry>>,
+    /// For kinds without a line, and for what a line lacks; its status only ever stands in for a 400.
     pub default: Option<Entry>,
 }
 
@@ -60,10 +63,22 @@ impl ErrorTable {
         }
     }
 
+    /// The kind's own line.
+    fn line(&self, kind: Kind) -> Option<&Entry> {
+        self.entries.get(Self::position(kind)?)?.as_ref()
+    }
+
     pub(crate) fn get(&self, kind: Kind) -> Option<&Entry> {
-        Self::position(kind)
-            .and_then(|at| self.entries.get(at)?.as_ref())
-            .or(self.default.as_ref())
+        self.line(kind).or(self.default.as_ref())
+    }
+
+    /// The line's own, else the natural one. The default's line must not make a caller's mistake of a wrong method, a
+    /// missing page, or a fault of ours.
+    pub(crate) fn status(&self, kind: Kind) -> StatusCode {
+        let natural = natural_status(kind);
+        let by_default = self.default.as_ref().filter(|_| natural == StatusCode::BAD_REQUEST);
+        let given = [self.line(kind), by_default].into_iter().flatten();
+        given.filter_map(|entry| entry.status).next().unwrap_or(natural)
     }
 
     pub(crate) fn shape_of(&self, entry: &Entry) -> &Document {
@@ -77,25 +92,24 @@ impl ErrorTable {
     pub(crate) fn render(&self, failures: &[Error]) -> (StatusCode, Vec<u8>) {
         let unknown = Error::new(Kind::Internal);
         let first = failures.first().unwrap_or(&unknown);
-        let entry = self.get(first.kind).or_else(|| {
-            tracing::error!(
-                kind = first.kind.code(),
-                "the dialect's table has no such error"
-            );
-            self.get(Kind::Internal)
-        });
-        let Some(entry) = entry else {
-            return (StatusCode::INTERNAL_SERVER_ERROR, Vec::new());
+        let mut kind = first.kind;
+        if self.get(kind).is_none() {
+            tracing::error!(kind = kind.code(), "the dialect's table has no such error");
+            kind = Kind::Internal;
+        }
+        let status = self.status(kind);
+        let Some(entry) = self.get(kind) else {
+            return (status, b"null".to_vec());
         };
-        let scope = Value::from_pairs([("error", self.facts(entry, failures))]);
+        let scope = Value::from_pairs([("error", self.facts(entry, status, failures))]);
         let body = self.shape_of(entry).render(&scope).unwrap_or_else(|error| {
             tracing::error!(%error, "the body of an error could not be written");
             b"null".to_vec()
         });
-        (entry.status, body)
+        (status, body)
     }
 
-    fn facts(&self, entry: &Entry, failures: &[Error]) -> Value {
+    fn facts(&self, entry: &Entry, status: StatusCode, failures: &[Error]) -> Value {
         let messages: Vec<Value> = failures
             .iter()
             .map(|failure| Value::from(self.message(failure)))
@@ -107,13 +121,13 @@ impl ErrorTable {
         let own = by_default
             .chain(&entry.fields)
             .map(|(name, value)| (name.as_str(), value.clone()));
-        let field_error = blames_a_field(kind) && matches!(entry.status.as_u16(), 400 | 422);
+        let field_error = blames_a_field(kind) && matches!(status.as_u16(), 400 | 422);
         let known = [
             ("kind", Value::from(kind.code())),
-            ("status", Value::from(entry.status.as_u16())),
+            ("status", Value::from(status.as_u16())),
             (
                 "reason",
-                Value::from(entry.status.canonical_reason().unwrap_or("Error")),
+                Value::from(status.canonical_reason().unwrap_or("Error")),
             ),
             ("message", messages.first().cloned().unwrap_or_default()),
             ("messages", Value::from(messages)),

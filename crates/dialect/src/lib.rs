@@ -12,6 +12,7 @@ mod errors;
 pub mod examples;
 mod expression;
 mod filters;
+mod form;
 mod inputs;
 mod json;
 mod load;
@@ -22,8 +23,10 @@ mod problem;
 mod registry;
 mod scope;
 mod shape;
+mod status;
 
 pub use call::{Answer, BodyError, BrowserOpen, BrowserRequest, Call, RouteInfo};
 pub use load::{Dialect, check_file};
 pub use problem::{Problem, Problems};
 pub use registry::Dialects;
+pub use status::natural_status;

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{MethodFilter, delete, get, on, post};
 use http::{StatusCode, header};
 use vestibule_identity::Kind;
 
@@ -65,6 +65,15 @@ fn hosted_pages() -> Router<Shared> {
         .route("/account/sessions", post(account::end_sessions))
 }
 
+/// What a proxy may ask with: the method that its client used, except those that are made for proxies themselves.
+const QUESTIONS: MethodFilter = MethodFilter::GET
+    .or(MethodFilter::HEAD)
+    .or(MethodFilter::POST)
+    .or(MethodFilter::PUT)
+    .or(MethodFilter::PATCH)
+    .or(MethodFilter::DELETE)
+    .or(MethodFilter::OPTIONS);
+
 fn account_api() -> Router<Shared> {
     Router::new()
         .route("/account/v1/session", get(native::session))
@@ -75,7 +84,7 @@ fn account_api() -> Router<Shared> {
         .route("/account/v1/sessions", get(native::sessions))
         .route("/account/v1/sessions/{id}", delete(native::end_session))
         .route("/account/v1/teams", get(native::teams))
-        .route("/forward-auth", any(native::forward_auth))
+        .route("/forward-auth", on(QUESTIONS, native::forward_auth))
 }
 
 fn documents() -> Router<Shared> {

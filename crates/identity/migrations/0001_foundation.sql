@@ -1,7 +1,8 @@
 CREATE TABLE catalog (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     version INTEGER NOT NULL,
-    next_tenant_number INTEGER NOT NULL
+    next_tenant_number INTEGER NOT NULL,
+    key_check BLOB
 ) STRICT;
 
 INSERT INTO catalog (id, version, next_tenant_number) VALUES (1, 1, 101);

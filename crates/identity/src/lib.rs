@@ -115,10 +115,31 @@ impl Identity {
             partner_memory,
             parts,
         }));
+        identity.check_secret_key().await?;
         for tenant in identity.directory().all().await? {
             identity.load_ring(&tenant.id).await?;
         }
         Ok(identity)
+    }
+
+    /// Refuses a secret key other than the one that first opened this database: what one seals, the other cannot read.
+    async fn check_secret_key(&self) -> Result<()> {
+        const CONTEXT: &str = "key-check";
+        let mut kept = self.db().read(tenant::store::kept_key_check).await?;
+        if kept.is_none() {
+            let ours = self.sealer().seal(CONTEXT, b"");
+            kept = self
+                .db()
+                .write(move |tx| tenant::store::keep_key_check(tx, &ours))
+                .await?;
+        }
+        let kept = kept.unwrap_or_default();
+        match self.sealer().open(CONTEXT, &kept) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::internal(
+                "the secret key is not the one that this database was first opened with; put that one back",
+            )),
+        }
     }
 
     /// Takes over what other processes changed: tenants, domains, signing keys. Cheap when nothing did.

@@ -62,14 +62,14 @@ pub enum MigrateError {
         name: &'static str,
     },
     /// A migration's SQL failed.
-    #[error("migration {version} ({name}) failed: {source}")]
+    #[error("migration {version} ({name}) failed: {}", reason.cause())]
     Failed {
         /// Its version.
         version: u32,
         /// Its name.
         name: &'static str,
-        /// What the engine said.
-        source: Error,
+        /// What the engine said. Not a source, whose text would follow this one with the whole statement.
+        reason: Error,
     },
     /// The bookkeeping could not be read or written.
     #[error(transparent)]
@@ -123,20 +123,22 @@ fn step(
     let Some(next) = next(&applied, migrations)? else {
         return Ok(None);
     };
-    if applied.is_empty() {
-        tx.batch(&dialect(tx, BOOKKEEPING))?;
-    }
-    tx.batch(&dialect(tx, next.sql))
+    let bookkeeping = match applied.is_empty() {
+        true => tx.batch(&dialect(tx, BOOKKEEPING)),
+        false => Ok(()),
+    };
+    bookkeeping
+        .and_then(|()| tx.batch(&dialect(tx, next.sql)))
         .and_then(|()| {
             tx.exec(
                 "INSERT INTO schema_migration (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
                 &params![next.version, next.name, checksum(next.sql), now_micros],
             )
         })
-        .map_err(|source| MigrateError::Failed {
+        .map_err(|reason| MigrateError::Failed {
             version: next.version,
             name: next.name,
-            source,
+            reason,
         })?;
     Ok(Some(next.version))
 }

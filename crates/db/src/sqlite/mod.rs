@@ -26,7 +26,7 @@ impl Sqlite {
         let readers = Readers::new(path.clone(), options);
         let (file, create) = (path.clone(), options.create);
         let writer = blocking(move || {
-            open::make_file(&file, create)?;
+            open::prepare(&file, create)?;
             Writer::start(open::connect(&file, Purpose::Write)?)
         })
         .await?;

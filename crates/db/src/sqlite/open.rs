@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::error::convert;
 use crate::Error;
@@ -15,6 +15,8 @@ use crate::Error;
 const BUSY: Duration = Duration::from_secs(5);
 /// More than the statements that the program has.
 const STATEMENTS: usize = 512;
+/// "VSTB", in the header of the files that we make.
+const APPLICATION_ID: i32 = 0x5653_5442;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -40,28 +42,64 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, Error> {
     )))
 }
 
-/// Creates the file for its owner only; SQLite gives its companions (`-wal`, `-shm`) the same mode.
-pub(super) fn make_file(path: &Path, create: bool) -> Result<(), Error> {
-    if path.exists() {
-        return Ok(());
+/// Sees to it that there is a database of ours at the path; a missing one is made if `create` says so. A file that is
+/// there but empty is what is left of somebody's database, never a place for a new one.
+pub(super) fn prepare(path: &Path, create: bool) -> Result<(), Error> {
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(Error::File(format!("{shown} is not a file"))),
+        Ok(found) if found.len() == 0 => Err(Error::File(format!(
+            "{shown} is empty (0 bytes); restore a backup, or delete the file to start with a new database"
+        ))),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::File(format!("cannot look at {shown}: {error}")))
+        }
+        Err(_) if !create => Err(Error::Missing(path.to_owned())),
+        Err(_) => {
+            make_file(path).map_err(|error| Error::File(format!("cannot create {shown}: {error}")))
+        }
     }
-    if !create {
-        return Err(Error::File(format!(
-            "there is no database at {}",
-            path.display()
-        )));
+}
+
+/// Creates the file for its owner only; SQLite gives its companions (`-wal`, `-shm`) the same mode. It is marked beside
+/// its place and linked to it: of several processes that do so at once one wins, and nobody sees a file without the mark.
+fn make_file(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        make_folder(folder)?;
     }
-    let trouble = |error| Error::File(format!("cannot create {}: {error}", path.display()));
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        make_folder(parent).map_err(trouble)?;
+    let draft = draft_of(path)?;
+    let linked = mark(&draft).and_then(|()| fs::hard_link(&draft, path));
+    // A draft left behind is harmless: nothing ever opens it.
+    let _ = fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all(),
     }
-    match new_file(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(trouble(error)),
-        _ => Ok(()),
+}
+
+/// A new file beside the path that no other process uses.
+fn draft_of(path: &Path) -> std::io::Result<PathBuf> {
+    for count in 0_u32.. {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".new-{}-{count}", std::process::id()));
+        match new_file(Path::new(&name)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => return made.map(|_| PathBuf::from(name)),
+        }
     }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+fn mark(draft: &Path) -> std::io::Result<()> {
+    let marked = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(
+        |connection| {
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            connection.close().map_err(|(_, error)| error)
+        },
+    );
+    marked.map_err(std::io::Error::other)
 }
 
 fn make_folder(path: &Path) -> std::io::Result<()> {
@@ -83,20 +121,62 @@ pub(super) fn new_file(path: &Path) -> std::io::Result<fs::File> {
 
 pub(super) fn connect(path: &Path, purpose: Purpose) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| convert(error, "open"))
-        .map_err(|error| match error {
-            Error::Unavailable(message) => {
-                Error::Unavailable(format!("cannot open {}: {message}", path.display()))
-            }
-            other => other,
-        })?;
-    set_up(&connection, purpose).map_err(|error| convert(error, "PRAGMA"))?;
+    let failed = |error| not_opened(path, error);
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    if purpose == Purpose::Write {
+        // SQLite itself would open it for reading only, and complain with the first write.
+        if connection.is_readonly(MAIN_DB).map_err(failed)? {
+            return Err(unwritable(path));
+        }
+        if !is_ours(&connection).map_err(failed)? {
+            return Err(Error::File(format!(
+                "{} is a database of another program; name another file, or restore a backup",
+                path.display()
+            )));
+        }
+    }
+    set_up(&connection, purpose).map_err(failed)?;
     Ok(connection)
 }
 
+fn not_opened(path: &Path, error: rusqlite::Error) -> Error {
+    let code = error.sqlite_error_code();
+    let advice = match code {
+        Some(ErrorCode::ReadOnly) => return unwritable(path),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "; this user must be able to read and write the file and its folder"
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => "; restore a backup",
+        _ => "",
+    };
+    match convert(error, "open") {
+        Error::Unavailable(message) => {
+            Error::Unavailable(format!("{}: {message}{advice}", path.display()))
+        }
+        other => other,
+    }
+}
+
+fn unwritable(path: &Path) -> Error {
+    Error::File(format!(
+        "{} cannot be written by this user; make the file and its folder writable, or run as their owner",
+        path.display()
+    ))
+}
+
+/// Whether the file has our mark, or our bookkeeping.
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let kept = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration')",
+        [],
+        |row| row.get::<_, bool>(0),
+    )?;
+    Ok(mark == APPLICATION_ID || kept)
+}
+
 fn set_up(connection: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;

@@ -6,12 +6,12 @@
 mod waiting;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use minijinja::context;
 use vestibule_dialect::{BrowserOpen, BrowserRequest};
-use vestibule_identity::{Account, Cx, Error, Kind, Opened, SignedIn, Tenant};
+use vestibule_identity::{Account, Authenticated, Cx, Error, Kind, Opened, SignedIn, Tenant};
 
 use crate::cookie::Cookie;
 use crate::extract::{self, Form, Visitor};
@@ -66,8 +66,11 @@ pub(crate) async fn open(shared: &Everything, parts: &Parts, cx: Cx, open: Brows
         return ask(shared, &site, &waiting);
     }
     let current = extract::browser(&shared.identity, &site, &parts.headers).await?;
-    match waiting.open(&shared.identity, &site, current, false).await {
-        Ok(Opened::SignedIn(new)) => Ok(signed_in(shared, &site, &waiting, &new)),
+    match waiting
+        .open(&shared.identity, &site, current.clone(), false)
+        .await
+    {
+        Ok(Opened::SignedIn(new)) => signed_in(shared, &site, &waiting, current, &new).await,
         Ok(Opened::Ask { .. }) => ask(shared, &site, &waiting),
         Err(error) => refused(shared, &site, error),
     }
@@ -81,9 +84,15 @@ fn hides_its_session(parts: &Parts, tenant: &Tenant) -> bool {
         && Cookie::Present.read(tenant, &parts.headers).is_some()
 }
 
-fn signed_in(shared: &Everything, site: &Site, waiting: &Waiting, new: &SignedIn) -> Response {
+async fn signed_in(
+    shared: &Everything,
+    site: &Site,
+    waiting: &Waiting,
+    former: Option<Authenticated>,
+    new: &SignedIn,
+) -> Answer {
     shared.settings.metrics.sign_in("ok");
-    pages::signed_in(&shared.identity, site, new, &waiting.leads_to)
+    pages::signed_in(&shared.identity, site, former, new, &waiting.leads_to).await
 }
 
 fn ask(shared: &Everything, site: &Site, waiting: &Waiting) -> Answer {
@@ -168,8 +177,11 @@ pub(crate) async fn choose(
     if !is_navigation(&headers) {
         return Err(Kind::NotANavigation.into());
     }
-    match waiting.open(&shared.identity, &site, who, false).await {
-        Ok(Opened::SignedIn(new)) => Ok(signed_in(&shared, &site, &waiting, &new)),
+    match waiting
+        .open(&shared.identity, &site, who.clone(), false)
+        .await
+    {
+        Ok(Opened::SignedIn(new)) => signed_in(&shared, &site, &waiting, who, &new).await,
         Ok(Opened::Ask { offered, current }) => choice_page(&site, &offered, &current),
         Err(error) => forget(&site, refused(&shared, &site, error)),
     }
@@ -179,6 +191,7 @@ fn choice_page(site: &Site, offered: &Account, current: &Account) -> Answer {
     let values = context! {
         offered_name => offered.display_name(), offered_email => &offered.email,
         current_name => current.display_name(), current_email => &current.email,
+        home => site.tenant().home(),
     };
     Ok(templates::page(
         site,
@@ -201,8 +214,11 @@ pub(crate) async fn chosen(
     if fields.get("choice") != "new" {
         return forget(&site, Ok(see_other(site.tenant().home())));
     }
-    match waiting.open(&shared.identity, &site, who, true).await {
-        Ok(Opened::SignedIn(new)) => Ok(signed_in(&shared, &site, &waiting, &new)),
+    match waiting
+        .open(&shared.identity, &site, who.clone(), true)
+        .await
+    {
+        Ok(Opened::SignedIn(new)) => signed_in(&shared, &site, &waiting, who, &new).await,
         Ok(Opened::Ask { .. }) => Ok(see_other(CHOICE_PAGE)),
         Err(error) => forget(&site, refused(&shared, &site, error)),
     }

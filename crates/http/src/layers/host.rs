@@ -1,6 +1,6 @@
-//! The one host that a request is for: the Host header, or `:authority` over HTTP/2. Forwarded hosts are never believed.
+//! The one host that a request is for: that of the Host header. Forwarded hosts are never believed.
 
-use http::{HeaderMap, Uri, Version, header};
+use http::{HeaderMap, Uri, header};
 
 /// A host name or address in lower case, and the port that the request named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(crate) struct Host {
 impl Host {
     /// The request's host; `None` (a bad request) when there is none, more than one, one that is not valid, or a target
     /// that names another.
-    pub(crate) fn of(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<Host> {
+    pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Option<Host> {
         let mut lines = headers.get_all(header::HOST).iter();
         let line = lines.next();
         if lines.next().is_some() {
@@ -30,7 +30,6 @@ impl Host {
                     && line.explicit_port(scheme) == target.explicit_port(scheme);
                 same.then_some(line)
             }
-            (None, Some(target)) if version == Version::HTTP_2 => target,
             (None, _) => None,
         }
     }
@@ -98,7 +97,7 @@ mod tests {
             headers.append(header::HOST, HeaderValue::from_static(host));
         }
         headers.insert("x-forwarded-host", HeaderValue::from_static("evil.test"));
-        Host::of(Version::HTTP_11, &uri.parse().unwrap(), &headers).map(|host| host.name)
+        Host::of(&uri.parse().unwrap(), &headers).map(|host| host.name)
     }
 
     #[test]
@@ -153,12 +152,6 @@ mod tests {
         assert_eq!(of("http://evil.test/x", &["a.test"]), None);
         assert_eq!(of("http://a.test:81/x", &["a.test"]), None);
         assert_eq!(of("http://x@a.test/x", &["a.test"]), None);
-        assert_eq!(
-            of("http://a.test/x", &[]),
-            None,
-            "HTTP/1.1 wants the header"
-        );
-        let uri = "http://a.test/x".parse().unwrap();
-        assert!(Host::of(Version::HTTP_2, &uri, &HeaderMap::new()).is_some());
+        assert_eq!(of("http://a.test/x", &[]), None, "the header is wanted");
     }
 }

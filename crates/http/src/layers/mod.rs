@@ -82,7 +82,7 @@ pub(crate) async fn around(
 ) -> Response {
     let route = Route::of(&request, &shared);
     let html = route.wants_html(request.headers());
-    let host = Host::of(request.version(), request.uri(), request.headers());
+    let host = Host::of(request.uri(), request.headers());
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -104,9 +104,6 @@ pub(crate) async fn around(
             "The Host header is missing or not valid.",
         ))
         .into_response(),
-        Some(_) if matches!(*request.method(), Method::TRACE | Method::CONNECT) => {
-            Fault::from(Kind::MethodNotAllowed).into_response()
-        }
         Some(host) => {
             let arrival = Arrival {
                 reception: reception.clone(),

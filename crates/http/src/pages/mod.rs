@@ -11,7 +11,7 @@ pub(crate) mod verify;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use minijinja::Value;
-use vestibule_identity::{Error, Identity, Kind, SignedIn};
+use vestibule_identity::{Authenticated, Error, Identity, Kind, SignedIn};
 
 use crate::fault::{self, Fault};
 use crate::site::Site;
@@ -34,17 +34,34 @@ pub(crate) fn onward(site: &Site, next: &str) -> String {
     redirect::internal_path(next).unwrap_or_else(|| site.tenant().home().to_owned())
 }
 
-/// Signs this browser in and sends it on.
-pub(crate) fn signed_in(
+/// Signs this browser in and sends it on. The session that its cookie named so far ends with that cookie.
+pub(crate) async fn signed_in(
     identity: &Identity,
     site: &Site,
-    signed_in: &SignedIn,
+    former: Option<Authenticated>,
+    new: &SignedIn,
     location: &str,
-) -> Response {
+) -> Answer {
+    // A link followed twice leads into the session that it opened.
+    if let Some(former) = former.filter(|former| former.session.id != new.session.id) {
+        end(identity, site, &former).await?;
+    }
     let tenant = site.tenant();
-    let value = identity.cookie_value(tenant, &signed_in.session);
-    let cookies = cookie::sign_in(tenant, &value, site.cx.now, signed_in.session.expires_at);
-    with_cookies(see_other(location), cookies)
+    let value = identity.cookie_value(tenant, &new.session);
+    let cookies = cookie::sign_in(tenant, &value, site.cx.now, new.session.expires_at);
+    Ok(with_cookies(see_other(location), cookies))
+}
+
+/// Ends this browser's session, unless it has ended by itself meanwhile.
+pub(crate) async fn end(
+    identity: &Identity,
+    site: &Site,
+    who: &Authenticated,
+) -> Result<(), Fault> {
+    match identity.sign_out(&site.cx, &who.session).await {
+        Err(error) if error.kind != Kind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn with_cookies(mut response: Response, cookies: Vec<HeaderValue>) -> Response {

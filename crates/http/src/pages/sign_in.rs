@@ -82,19 +82,8 @@ pub(crate) async fn submit(
     );
     match outcome {
         Ok(new) => {
-            // The browser's former session ends with its cookie.
-            if let Some(former) = who {
-                match shared.identity.sign_out(&site.cx, &former.session).await {
-                    Err(error) if error.kind != Kind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
-            }
-            Ok(signed_in(
-                &shared.identity,
-                &site,
-                &new,
-                &onward(&site, fields.get("next")),
-            ))
+            let leads_to = onward(&site, fields.get("next"));
+            signed_in(&shared.identity, &site, who, &new, &leads_to).await
         }
         Err(error) => {
             let alert = Some(Alert::of(&site, error)?);

@@ -2,9 +2,8 @@
 
 use axum::extract::State;
 use http::HeaderValue;
-use vestibule_identity::Kind;
 
-use super::{Answer, see_other, with_cookies};
+use super::{Answer, end, see_other, with_cookies};
 use crate::cookie;
 use crate::extract::{Form, Visitor};
 use crate::shared::Shared;
@@ -16,10 +15,7 @@ pub(crate) async fn submit(
     Form(_): Form,
 ) -> Answer {
     if let Some(who) = who {
-        match shared.identity.sign_out(&site.cx, &who.session).await {
-            Err(error) if error.kind != Kind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        end(&shared.identity, &site, &who).await?;
     }
     let mut response = with_cookies(
         see_other("/sign-in?notice=signed-out"),

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use minijinja::context;
-use vestibule_identity::{Kind, Register, SessionKind};
+use vestibule_identity::{Captcha, Kind, Register, SessionKind};
 
 use super::{Alert, Answer, onward, see_other, sign_in, signed_in, with_alert};
 use crate::extract::{Fields, Form, Query, Visitor};
@@ -16,6 +16,9 @@ fn page(site: &Site, fields: &Fields, alert: Option<Alert>) -> Answer {
         name => fields.get("name"),
         next => fields.get("next"),
         open => file.registration.open,
+        // The page has no place for the provider's widget.
+        elsewhere => file.registration.captcha != Captcha::None,
+        app => file.app_url.as_deref(),
         min_length => file.password.min_length,
     };
     with_alert(site, alert, "sign-up.html", values)
@@ -32,7 +35,7 @@ pub(crate) async fn show(Visitor { site, who }: Visitor, Query(query): Query) ->
 /// POST: creates the account, signs in, and leads to the page that tells of the mail.
 pub(crate) async fn submit(
     State(shared): State<Shared>,
-    Visitor { site, .. }: Visitor,
+    Visitor { site, who }: Visitor,
     Form(fields): Form,
 ) -> Answer {
     let missing = sign_in::missing(&fields).or_else(|| {
@@ -49,7 +52,7 @@ pub(crate) async fn submit(
                 email: fields.get("email").to_owned(),
                 password: fields.secret("password"),
                 name: fields.get("name").to_owned(),
-                captcha: Some(fields.get("captcha").to_owned()).filter(|answer| !answer.is_empty()),
+                captcha: None,
                 kind: SessionKind::Browser,
             };
             shared.identity.register(&site.cx, command).await
@@ -65,7 +68,7 @@ pub(crate) async fn submit(
             } else {
                 format!("/verify-email?{next}")
             };
-            Ok(signed_in(&shared.identity, &site, &new, &told))
+            signed_in(&shared.identity, &site, who, &new, &told).await
         }
         Err(error) => page(&site, &fields, Some(Alert::of(&site, error)?)),
     }

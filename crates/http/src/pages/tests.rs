@@ -64,18 +64,25 @@ fn samples() -> Vec<(&'static str, Value)> {
             context! { email => HOSTILE, name => HOSTILE, next => HOSTILE, open => true, min_length => 8 },
         ),
         (
+            "sign-up.html",
+            context! { next => HOSTILE, open => true, elsewhere => true, app => HOSTILE },
+        ),
+        (
             "choose.html",
-            context! { offered_name => HOSTILE, offered_email => "b", current_name => HOSTILE, current_email => HOSTILE },
+            context! { offered_name => HOSTILE, offered_email => "b", current_name => HOSTILE, current_email => HOSTILE, home => HOSTILE },
         ),
         (
             "verify-email-told.html",
             context! { email => HOSTILE, next => HOSTILE, leads_to => HOSTILE },
         ),
         ("verify-email.html", context! { email => HOSTILE }),
-        ("verify-email-done.html", context! { leads_to => HOSTILE }),
         (
             "link-spent.html",
             context! { again => "/verify-email", again_key => "link_spent.verify_again" },
+        ),
+        (
+            "link-spent.html",
+            context! { confirmed => HOSTILE, leads_to => HOSTILE, again => "/verify-email", again_key => "link_spent.verify_again" },
         ),
         (
             "forgot-password.html",

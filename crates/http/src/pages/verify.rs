@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use minijinja::context;
-use vestibule_identity::{Kind, OneTimeKind, SessionKind, VerifyEmail};
+use vestibule_identity::{Authenticated, OneTimeKind, SessionKind, VerifyEmail};
 
 use super::{Alert, Answer, onward, see_other, signed_in, with_alert};
 use crate::extract::{Form, PathToken, Person, Query, Visitor};
@@ -83,21 +83,14 @@ pub(crate) async fn show(
             "verify-email.html",
             context! { email => account.email },
         ),
-        Err(error)
-            if error.kind == Kind::InvalidToken
-                && who.as_ref().is_some_and(|who| who.account.email_verified) =>
-        {
-            let values = context! { leads_to => onward(&site, "") };
-            with_alert(&site, None, "verify-email-done.html", values)
-        }
-        Err(error) => spent(&site, Alert::of(&site, error)?),
+        Err(error) => spent(&site, who, Alert::of(&site, error)?),
     }
 }
 
 /// POST `/verify-email/{token}`: confirms the address and signs this browser in.
 pub(crate) async fn confirm(
     State(shared): State<Shared>,
-    Visitor { site, .. }: Visitor,
+    Visitor { site, who }: Visitor,
     PathToken(token): PathToken,
     Form(_): Form,
 ) -> Answer {
@@ -118,18 +111,20 @@ pub(crate) async fn confirm(
             } else {
                 "/onboarding".to_owned()
             };
-            Ok(signed_in(&shared.identity, &site, &new, &leads_to))
+            signed_in(&shared.identity, &site, who, &new, &leads_to).await
         }
-        Err(error) => spent(&site, Alert::of(&site, error)?),
+        Err(error) => spent(&site, who, Alert::of(&site, error)?),
     }
 }
 
-/// The link is no good: says so, and how to get another.
-fn spent(site: &Site, alert: Alert) -> Answer {
-    with_alert(
-        site,
-        Some(alert),
-        "link-spent.html",
-        context! { again => "/verify-email", again_key => "link_spent.verify_again" },
-    )
+/// The link is no good: says so, and how to get another. Who is signed in here and needs none is told that instead.
+fn spent(site: &Site, who: Option<Authenticated>, alert: Alert) -> Answer {
+    let confirmed = who.filter(|who| who.account.email_verified);
+    let values = context! {
+        confirmed => confirmed.map(|who| who.account.email),
+        leads_to => onward(site, ""),
+        again => "/verify-email",
+        again_key => "link_spent.verify_again",
+    };
+    with_alert(site, Some(alert), "link-spent.html", values)
 }

@@ -106,6 +106,11 @@ async fn somebody_else_is_signed_in_and_is_asked_first() {
         "{}",
         page.text()
     );
+    assert!(
+        page.text().contains("you are led to Acme"),
+        "staying leads to the app: {}",
+        page.text()
+    );
     assert_eq!(
         stage.get_as("/account", &ada).await.status,
         StatusCode::OK,
@@ -140,6 +145,39 @@ async fn somebody_else_is_signed_in_and_is_asked_first() {
     assert_eq!(
         (late.status, late.location()),
         (StatusCode::SEE_OTHER, "/sign-in")
+    );
+}
+
+#[tokio::test]
+async fn a_link_opened_in_two_browsers_replaces_the_second_ones_session() {
+    let stage = Stage::new().await;
+    let path = format!(
+        "/login/?token={}",
+        stage.login_token("grace@example.com").await
+    );
+    let grace = stage.get(&path).await.cookie().unwrap();
+    let ada = stage.signed_in().await;
+    let asked = stage.get_as(&path, &ada).await;
+    let choice = asked.cookie_named("__Host-vestibule-choice").unwrap();
+    let became = stage
+        .form_as(
+            "/sign-in/choose",
+            &[("choice", "new")],
+            &format!("{ada}; {choice}"),
+        )
+        .await;
+    assert_eq!(
+        stage.who(&became.cookie().unwrap()).await,
+        "grace@example.com"
+    );
+    assert_eq!(
+        stage.get_as("/account/v1/session", &ada).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    let again = stage.get_as(&path, &grace).await;
+    assert_eq!(
+        stage.who(&again.cookie().unwrap()).await,
+        "grace@example.com"
     );
 }
 

@@ -92,11 +92,20 @@ pub(crate) fn count_since(
     )?)
 }
 
-/// Kills every unused token of the account: its password changed, it was suspended, its owner changed.
+/// Kills every unused token of the account: it was suspended, or its owner changed.
 pub(crate) fn void_all(tx: &mut Tx<'_>, tenant: &str, account: &str, now: Micros) -> Result<()> {
     tx.exec(
         "UPDATE one_time_token SET expires_at = $3 WHERE tenant_id = $1 AND account_id = $2 AND used_at IS NULL AND expires_at > $3",
         &params![tenant, account, now],
+    )?;
+    Ok(())
+}
+
+/// Kills the account's unused tokens of one kind: another one of them was used.
+pub(crate) fn void(tx: &mut Tx<'_>, cx: &Cx, kind: OneTimeKind, account: &str) -> Result<()> {
+    tx.exec(
+        "UPDATE one_time_token SET expires_at = $4 WHERE tenant_id = $1 AND account_id = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4",
+        &params![&cx.tenant.id, account, kind.name(), cx.now],
     )?;
     Ok(())
 }

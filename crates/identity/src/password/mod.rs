@@ -1,19 +1,19 @@
 //! Passwords: policy, sign-in with them, changing and resetting them.
 
+mod anywhere;
 mod reset;
 pub(crate) mod rules;
 pub(crate) mod store;
 
 pub use reset::{ForgotPassword, ResetPassword};
 
-use std::sync::Arc;
-
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::account::{self, Account};
-use crate::context::{Client, Cx};
+use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
+use crate::one_time::{self, OneTimeKind};
 use crate::session::{self, EndReason, SessionKind, SignedIn};
 use crate::tenant::Tenant;
 use crate::{Identity, audit, limit, outbox};
@@ -51,54 +51,6 @@ impl Identity {
             Some(checked) => self.sign_in_checked(cx, checked, command.kind).await,
             None => {
                 self.password_refused(cx, &email).await?;
-                Err(Kind::InvalidCredentials.into())
-            }
-        }
-    }
-
-    /// Sign-in where nothing names the tenant: the one whose password fits. Nobody: as a wrong password, in the same time.
-    pub async fn sign_in_password_anywhere(
-        &self,
-        client: &Client,
-        tenants: Vec<Arc<Tenant>>,
-        command: SignInPassword,
-    ) -> Result<(Arc<Tenant>, SignedIn)> {
-        let email = Email::parse(&command.email)?;
-        let now = self.now();
-        let mut fitting = Vec::new();
-        for tenant in &tenants {
-            let cx = Cx {
-                tenant: tenant.clone(),
-                now,
-                client: client.clone(),
-            };
-            if let Some(checked) = self.guess(&cx, &email, &command.password).await? {
-                fitting.push((cx, checked));
-            }
-        }
-        if tenants.is_empty() {
-            self.passwords()
-                .verify_absent(rules::normalize(&command.password))
-                .await?;
-        }
-        match (fitting.pop(), fitting.is_empty()) {
-            (Some((cx, checked)), true) => {
-                let signed_in = self.sign_in_checked(&cx, checked, command.kind).await?;
-                Ok((cx.tenant, signed_in))
-            }
-            (Some(_), false) => Err(Kind::AmbiguousTenant.into()),
-            (None, _) => {
-                for tenant in tenants {
-                    self.password_refused(
-                        &Cx {
-                            tenant,
-                            now,
-                            client: client.clone(),
-                        },
-                        &email,
-                    )
-                    .await?;
-                }
                 Err(Kind::InvalidCredentials.into())
             }
         }
@@ -282,7 +234,7 @@ impl Identity {
                     command.keep_session.as_deref(),
                     EndReason::PasswordChanged,
                 )?;
-                crate::one_time::store::void_all(tx, &cx.tenant.id, &account.id, cx.now)?;
+                one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &account.id)?;
                 outbox::store::add(tx, &cx.tenant.id, &mail, cx.now)?;
                 audit::record(
                     tx,

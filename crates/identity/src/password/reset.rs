@@ -17,6 +17,33 @@ use crate::{Identity, audit, limit};
 
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
+const ADMIN: &str = "Admin";
+const MANAGER: &str = "Manager";
+
+/// What a caller has proven about itself.
+#[derive(Clone, Copy)]
+enum Proof {
+    None,
+    /// The tenant's back end, or its Admin.
+    BackEnd,
+    Manager,
+}
+
+impl Proof {
+    fn is_none(self) -> bool {
+        matches!(self, Proof::None)
+    }
+
+    /// Whether the caller may hold a way into this account. A Manager's must not lead to Admins or other Managers.
+    fn reaches(self, account: &Account) -> bool {
+        match self {
+            Proof::None => false,
+            Proof::BackEnd => true,
+            Proof::Manager => !matches!(account.role.as_str(), ADMIN | MANAGER),
+        }
+    }
+}
+
 /// A request for a way back in.
 #[derive(Debug)]
 pub struct ForgotPassword {
@@ -43,12 +70,14 @@ impl Identity {
         if let Some(link) = &command.link {
             link_is_allowed(&cx.tenant, link)?;
         }
-        let proven = match &command.proof {
-            Some(proof) => self.proves_back_end(cx, proof).await?,
-            None => false,
+        let proof = match &command.proof {
+            Some(proof) => self.proof_of(cx, proof).await?,
+            None => Proof::None,
         };
-        self.limits()
-            .take(limit::FORGOT, &limit::email_key(cx, &email), cx.now)?;
+        // A stranger's tries must not keep the tenant's own back end out.
+        let who = if proof.is_none() { "" } else { "proven/" };
+        let key = format!("{who}{}", limit::email_key(cx, &email));
+        self.limits().take(limit::FORGOT, &key, cx.now)?;
         let handed_out = Opaque::generate(self.random());
         let mailed = Opaque::generate(self.random());
         let (tenant, wanted) = (cx.tenant.id.clone(), email.clone());
@@ -64,6 +93,7 @@ impl Identity {
                 .await?;
             return Ok(handed_out.expose());
         };
+        let proven = proof.reaches(&account);
         let mail = if command.notify || !proven {
             let url = match &command.link {
                 Some(link) => link.replacen("{token}", mailed.expose().expose_secret(), 1),
@@ -121,24 +151,28 @@ impl Identity {
     }
 
     /// A key of this tenant, or a live access token of its Admin or Manager in the dialect that the request speaks.
-    async fn proves_back_end(&self, cx: &Cx, proof: &SecretString) -> Result<bool> {
+    async fn proof_of(&self, cx: &Cx, proof: &SecretString) -> Result<Proof> {
         if vestibule_crypto::ApiKey::parse(proof.expose_secret()).is_some() {
             return match self.authenticate_key(cx, proof).await {
-                Ok(_) => Ok(true),
+                Ok(_) => Ok(Proof::BackEnd),
                 Err(error)
                     if matches!(
                         error.kind,
                         Kind::UnauthorizedKey | Kind::ExpiredKey | Kind::BrowserOrigin
                     ) =>
                 {
-                    Ok(false)
+                    Ok(Proof::None)
                 }
                 Err(error) => Err(error),
             };
         }
         match self.authenticate_dialect(cx, proof).await {
-            Ok(who) => Ok(matches!(who.account.role.as_str(), "Admin" | "Manager")),
-            Err(error) if error.kind == Kind::Unauthorized => Ok(false),
+            Ok(who) => Ok(match who.account.role.as_str() {
+                ADMIN => Proof::BackEnd,
+                MANAGER => Proof::Manager,
+                _ => Proof::None,
+            }),
+            Err(error) if error.kind == Kind::Unauthorized => Ok(Proof::None),
             Err(error) => Err(error),
         }
     }
@@ -166,7 +200,7 @@ impl Identity {
                     .ok_or(Kind::InvalidToken)?;
                 super::store::set(tx, tenant, &id, &phc, cx.now)?;
                 session::store::end_all(tx, &cx, &id, None, EndReason::PasswordChanged)?;
-                one_time::store::void_all(tx, tenant, &id, cx.now)?;
+                one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &id)?;
                 outbox::store::add(tx, tenant, &mail, cx.now)?;
                 audit::record(tx, &cx, audit::Entry::done("password.reset").account(&id))?;
                 Ok(account)

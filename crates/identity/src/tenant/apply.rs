@@ -48,8 +48,19 @@ impl Identity {
                     number: known.as_ref().map_or(0, |row| row.number),
                     changes,
                 };
+                let domains: Vec<String> = file
+                    .domains
+                    .iter()
+                    .filter_map(|domain| canonical_host(domain))
+                    .collect();
+                for domain in &domains {
+                    let owner = store::domain_owner(tx, domain)?;
+                    if owner.is_some_and(|owner| owner != applied.id) {
+                        return Err(taken(domain));
+                    }
+                }
                 if applied.changes.is_empty() || dry_run {
-                    return Ok::<_, Error>(applied);
+                    return Ok(applied);
                 }
                 match &known {
                     Some(row) => store::update(tx, &row.id, &settings, now)?,
@@ -59,14 +70,10 @@ impl Identity {
                     }
                 }
                 store::drop_domains(tx, &applied.id)?;
-                for domain in file
-                    .domains
-                    .iter()
-                    .filter_map(|domain| canonical_host(domain))
-                {
-                    if !store::claim_domain(tx, &applied.id, &domain)? {
-                        let taken = format!("domains: `{domain}` belongs to another tenant");
-                        return Err(Error::with_detail(Kind::MalformedInput, taken));
+                for domain in &domains {
+                    // Another apply may have been faster than our look.
+                    if !store::claim_domain(tx, &applied.id, domain)? {
+                        return Err(taken(domain));
                     }
                 }
                 store::bump_catalog(tx)?;
@@ -121,6 +128,11 @@ impl Identity {
             },
         }
     }
+}
+
+fn taken(domain: &str) -> Error {
+    let detail = format!("domains: `{domain}` belongs to another tenant");
+    Error::with_detail(Kind::MalformedInput, detail)
 }
 
 /// The settings that differ, as `name: old -> new`. Values are compared as the file writes them.

@@ -171,9 +171,9 @@ fn policy_faults(file: &TenantFile, faults: &mut Vec<Fault>) {
 pub(crate) fn link_is_allowed(tenant: &Tenant, link: &str) -> Result<()> {
     let refuse = |why: &'static str| Err(Error::with_detail(Kind::LinkNotAllowed, why));
     if link.len() > 2_048
-        || link
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
+        || link.chars().any(|c| {
+            c.is_control() || c.is_whitespace() || matches!(c, '\\' | '"' | '<' | '>' | '`')
+        })
         || !link.is_ascii()
     {
         return refuse("The link holds characters that have no place there.");

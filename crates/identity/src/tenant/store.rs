@@ -95,13 +95,34 @@ pub(crate) fn drop_domains(tx: &mut Tx<'_>, tenant: &str) -> Result<()> {
     Ok(())
 }
 
-/// Claims a domain for the tenant; `false` when another tenant has it.
-pub(crate) fn claim_domain(tx: &mut Tx<'_>, tenant: &str, domain: &str) -> Result<bool> {
-    tx.exec("INSERT INTO tenant_domain (domain, tenant_id) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING", &params![domain, tenant])?;
-    let owner: String = tx.one(
+pub(crate) fn domain_owner(tx: &mut Tx<'_>, domain: &str) -> Result<Option<String>> {
+    Ok(tx.opt(
         "SELECT tenant_id FROM tenant_domain WHERE domain = $1",
         &params![domain],
         |row| row.get(0),
+    )?)
+}
+
+/// Claims a domain for the tenant; `false` when another tenant has it.
+pub(crate) fn claim_domain(tx: &mut Tx<'_>, tenant: &str, domain: &str) -> Result<bool> {
+    tx.exec("INSERT INTO tenant_domain (domain, tenant_id) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING", &params![domain, tenant])?;
+    Ok(domain_owner(tx, domain)?.as_deref() == Some(tenant))
+}
+
+/// The sealed value that only the database's own secret key opens; `None` before the first start.
+pub(crate) fn kept_key_check(tx: &mut Tx<'_>) -> Result<Option<Vec<u8>>> {
+    Ok(tx.one(
+        "SELECT key_check FROM catalog WHERE id = 1",
+        &params![],
+        |row| row.get(0),
+    )?)
+}
+
+/// Keeps the first check value; answers the one that is kept.
+pub(crate) fn keep_key_check(tx: &mut Tx<'_>, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    tx.exec(
+        "UPDATE catalog SET key_check = $1 WHERE id = 1 AND key_check IS NULL",
+        &params![sealed],
     )?;
-    Ok(owner == tenant)
+    kept_key_check(tx)
 }

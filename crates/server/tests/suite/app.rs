@@ -97,6 +97,37 @@ pub fn postgres_url() -> String {
     std::env::var("VESTIBULE_TEST_POSTGRES").expect("VESTIBULE_TEST_POSTGRES is not set: run `cargo xtask test`, or `cargo xtask postgres` beside it")
 }
 
+async fn core(
+    db: Db,
+    clock: Arc<TestClock>,
+    seed: u64,
+    secret_key: [u8; 32],
+) -> vestibule_identity::Result<Identity> {
+    let cheap = HashOptions {
+        params: PasswordPolicyParams {
+            m_kib: 64,
+            t: 1,
+            p: 1,
+        },
+        queue: 10_000,
+        max_wait: Duration::from_secs(60),
+        ..HashOptions::default()
+    };
+    Identity::start(Parts {
+        db,
+        passwords: Arc::new(HashPool::new(cheap).unwrap()),
+        sealer: Sealer::new(secret_key),
+        ports: Ports {
+            clock,
+            random: Arc::new(SeededRandom::new(seed)),
+            upstream: Arc::new(vestibule::effects::HttpUpstream::default()),
+        },
+        public_url: None,
+        references: Arc::new(Env),
+    })
+    .await
+}
+
 impl TestApp {
     pub async fn sqlite() -> TestApp {
         let folder = std::env::temp_dir().join(unique("vestibule-suite"));
@@ -153,36 +184,19 @@ impl TestApp {
         .await
     }
 
+    /// A node whose secret key is not the one that first opened this database.
+    pub async fn under_another_secret_key(&self) -> vestibule_identity::Result<()> {
+        let db = self.identity.db().clone();
+        core(db, self.clock.clone(), 3, [8; 32]).await.map(drop)
+    }
+
     async fn node(
         db: Db,
         clock: Arc<TestClock>,
         folder: Option<Arc<Folder>>,
         seed: u64,
     ) -> TestApp {
-        let cheap = HashOptions {
-            params: PasswordPolicyParams {
-                m_kib: 64,
-                t: 1,
-                p: 1,
-            },
-            queue: 10_000,
-            max_wait: Duration::from_secs(60),
-            ..HashOptions::default()
-        };
-        let identity = Identity::start(Parts {
-            db,
-            passwords: Arc::new(HashPool::new(cheap).unwrap()),
-            sealer: Sealer::new([7; 32]),
-            ports: Ports {
-                clock: clock.clone(),
-                random: Arc::new(SeededRandom::new(seed)),
-                upstream: Arc::new(vestibule::effects::HttpUpstream::default()),
-            },
-            public_url: None,
-            references: Arc::new(Env),
-        })
-        .await
-        .unwrap();
+        let identity = core(db, clock.clone(), seed, [7; 32]).await.unwrap();
         let dialects = Dialects::builtin().unwrap();
         let router = vestibule_http::router(App {
             identity: identity.clone(),

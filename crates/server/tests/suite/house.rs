@@ -137,3 +137,18 @@ async fn both_schemas_have_the_same_indexes() {
     assert!(sqlite.len() > 10, "{sqlite:?}");
     assert_eq!(sqlite, postgres);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_secret_key_is_refused_even_before_anything_was_sealed() {
+    for app in [TestApp::sqlite().await, TestApp::postgres().await] {
+        app.acme().await;
+        let refused = app.under_another_secret_key().await.unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .contains("the secret key is not the one"),
+            "{refused}"
+        );
+        app.second_node().await;
+    }
+}

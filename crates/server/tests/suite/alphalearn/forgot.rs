@@ -137,6 +137,40 @@ on_both! {
         }
     }
 
+    async fn a_manager_gets_no_way_into_an_admin_or_another_manager(app: TestApp) {
+        let cx = app.acme().await;
+        let manager = bearer_of(&app, &cx, "manager@example.com", "Manager").await;
+        for (email, role, reached) in [
+            ("trainee@example.com", "Trainee", true),
+            ("admin@example.com", "Admin", false),
+            ("other@example.com", "Manager", false),
+        ] {
+            app.person(&cx, email, PASSWORD, role).await;
+            let reply = ask(&app, HOST, Some(&manager), json!({"email": email})).await;
+            let token = handed(&reply);
+            if reached {
+                assert!(app.mails().await.is_empty());
+                reset(&app, HOST, &token, NEW).await.status(200);
+                app.mailed_nothing_but(MailKind::PasswordChanged).await;
+            } else {
+                assert_worthless(&app, &token).await;
+                app.mailed_nothing_but(MailKind::ResetPassword).await;
+            }
+        }
+    }
+
+    async fn strangers_do_not_use_up_the_back_ends_tries(app: TestApp) {
+        let cx = app.acme().await;
+        app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
+        let mut last = 200;
+        for _ in 0..30 {
+            last = ask(&app, HOST, None, json!({"email": EMAIL})).await.status.as_u16();
+        }
+        assert_eq!(last, 429);
+        let key = app.api_key(&cx).await;
+        handed(&ask(&app, HOST, Some(&key), json!({"email": EMAIL})).await);
+    }
+
     async fn what_proves_nothing_gets_a_worthless_token(app: TestApp) {
         let (acme, zeta) = (app.acme().await, app.zeta().await);
         app.person(&acme, "admin@example.com", PASSWORD, "Admin").await;

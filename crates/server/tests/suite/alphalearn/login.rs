@@ -288,3 +288,29 @@ on_both! {
         sign_in(&app, "lms.old.test", EMAIL, PASSWORD).await.status(200);
     }
 }
+
+on_both! {
+    /// Whoever counts refusals must not learn who exists.
+    async fn where_nothing_names_the_tenant_known_and_unknown_people_are_throttled_alike(app: TestApp) {
+        let (acme, zeta) = (app.acme().await, app.zeta().await);
+        app.person(&acme, "one@example.com", PASSWORD, "Trainee").await;
+        app.person(&acme, "two@example.com", PASSWORD, "Trainee").await;
+        app.person(&zeta, "two@example.com", PASSWORD, "Trainee").await;
+        // Some tries at the tenant's own host first.
+        for _ in 0..20 {
+            sign_in(&app, HOST, "one@example.com", "wrong").await.status(401);
+        }
+        let mut answers = Vec::new();
+        for email in ["ghost@example.com", "one@example.com", "two@example.com"] {
+            let mut statuses = Vec::new();
+            for _ in 0..60 {
+                let reply = sign_in(&app, NOBODY, email, "wrong").await;
+                statuses.push((reply.status.as_u16(), reply.body));
+            }
+            answers.push(statuses);
+        }
+        assert_eq!(answers[0].last().unwrap().0, 429);
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0], answers[2]);
+    }
+}

@@ -163,6 +163,39 @@ on_both! {
         }
     }
 
+    async fn a_refused_method_comes_with_those_that_are_allowed(app: TestApp) {
+        app.acme().await;
+        for (path, allowed) in [
+            ("/sign-in", &["GET", "HEAD", "POST"][..]),
+            ("/account/v1/profile", &["GET", "HEAD", "PATCH"]),
+            ("/account/v1/sessions/x", &["DELETE"]),
+            ("/sign-out", &["POST"]),
+            ("/forward-auth", &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]),
+            ("/health/live", &["GET", "HEAD"]),
+            ("/v1/user/token", &["POST"]),
+            ("/login/", &["GET", "HEAD"]),
+        ] {
+            for method in ["TRACE", "CONNECT", "BREW"] {
+                let reply = app.send(build(method, HOST, path, &[], "")).await;
+                let mut told: Vec<&str> = reply.header("allow").split(',').map(str::trim).collect();
+                told.sort_unstable();
+                assert_eq!((reply.status.as_u16(), &*told), (405, allowed), "{method} {path}");
+            }
+        }
+        assert_eq!(app.send(build("TRACE", HOST, "/nothing", &[], "")).await.status, 404);
+    }
+
+    async fn an_error_page_says_a_thing_once(app: TestApp) {
+        app.acme().await;
+        let reply = app.get(HOST, "/nothing", &[("accept", "text/html")]).await;
+        let said = reply.status(404).body.split("<main").nth(1).unwrap();
+        assert_eq!(said.matches("There is nothing here").count(), 1, "{said}");
+        for path in ["/verify-email/x", "/reset-password/x"] {
+            let reply = app.get(HOST, path, &[]).await;
+            assert_eq!(reply.status(400).body.matches("has expired").count(), 1, "{path}: {}", reply.body);
+        }
+    }
+
     async fn each_request_has_a_name_of_its_own(app: TestApp) {
         app.acme().await;
         let mut names = Vec::new();

@@ -4,7 +4,8 @@ use serde_json::json;
 use vestibule_identity::MailKind;
 
 use super::{
-    EMAIL, HOST, PASSWORD, acme_with_ada, is_live, leads_to, page, password_works, refused, submit,
+    EMAIL, HOST, PASSWORD, acme_with_ada, is_live, leads_to, page, password_works, refused, sign_in,
+    submit,
 };
 use crate::app::{at_once, on_both};
 
@@ -82,6 +83,30 @@ on_both! {
         assert!(!shown.status(200).body.contains("<form"), "{}", shown.body);
         assert!(!page(&app, "/sign-in", "").await.body.contains("/sign-up"));
         refused(&submit(&app, "/sign-up", "", &form(EMAIL, PASSWORD, "Ada")).await, 403);
+        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
+    }
+
+    async fn a_newcomer_of_one_browser_has_one_session(app: TestApp) {
+        let cx = acme_with_ada(&app).await;
+        let ada = sign_in(&app, EMAIL, PASSWORD).await;
+        let first = submit(&app, "/sign-up", &ada, &form("new@example.com", PASSWORD, "New")).await.session_cookie().unwrap();
+        assert!(!is_live(&app, &ada).await, "the session that this browser had has ended");
+        let link = app.mailed_link(MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
+        let second = submit(&app, &link, &first, &[]).await.session_cookie().unwrap();
+        assert!(is_live(&app, &second).await && !is_live(&app, &first).await);
+        let again = submit(&app, &link, &second, &[]).await.session_cookie().unwrap();
+        assert!(is_live(&app, &again).await, "the button pressed twice");
+        let account = app.identity.user(&cx, "new@example.com").await.unwrap();
+        assert_eq!(app.identity.sessions(&cx, &account.id).await.unwrap().len(), 1);
+    }
+
+    async fn a_tenant_that_wants_a_captcha_has_no_form_here(app: TestApp) {
+        let cx = app.acme_with("[registration]\ncaptcha = 'turnstile'\ncaptcha_secret = 'env:CAPTCHA'").await;
+        let shown = page(&app, "/sign-up", "").await;
+        assert!(!shown.status(200).body.contains("<form") && shown.body.contains("on the website of Acme Learning"), "{}", shown.body);
+        assert!(shown.body.contains("href=\"https://app.acme.test/\""), "{}", shown.body);
+        let more = [&form(EMAIL, PASSWORD, "Ada")[..], &[("captcha", "x")]].concat();
+        refused(&submit(&app, "/sign-up", "", &more).await, 400);
         assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
     }
 

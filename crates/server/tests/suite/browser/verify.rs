@@ -70,8 +70,11 @@ on_both! {
         assert_eq!(app.identity.teams(&cx, &account.id).await.unwrap().len(), 1);
         refused(&page(&app, &link, "").await, 400);
         let cookie = sign_in(&app, EMAIL, PASSWORD).await;
-        let done = page(&app, &link, &cookie).await;
-        assert!(done.status(200).body.contains("Your address is confirmed"), "{}", done.body);
+        for path in [&*link, "/verify-email/nonsense"] {
+            let told = page(&app, path, &cookie).await;
+            refused(&told, 400);
+            assert!(told.body.contains("ada@example.com is confirmed already"), "{path}: {}", told.body);
+        }
     }
 
     async fn sixteen_buttons_make_one_team(app: TestApp) {
@@ -147,6 +150,7 @@ on_both! {
         assert!(!is_verified(&app, &cx).await && is_live(&app, &bob).await);
         let headers = [("cookie", &*bob), ORIGIN];
         let ada = app.post_form(HOST, &link, &headers, &[]).await.session_cookie().unwrap();
+        assert!(!is_live(&app, &bob).await, "his session ended with its cookie");
         assert_eq!(page(&app, "/account/v1/session", &ada).await.json()["account"]["email"], EMAIL);
     }
 }

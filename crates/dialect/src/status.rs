@@ -1,0 +1,52 @@
+//! The HTTP status that a kind of error has of itself.
+
+use http::StatusCode;
+use vestibule_identity::Kind;
+
+/// The status of a kind wherever nothing gives it another.
+pub fn natural_status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::EmailTaken => StatusCode::CONFLICT,
+        Kind::UnknownTenant => StatusCode::MISDIRECTED_REQUEST,
+        Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Overloaded | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::BrowserOrigin
+        | Kind::RegistrationClosed
+        | Kind::Forbidden
+        | Kind::NotANavigation
+        | Kind::WrongRole => StatusCode::FORBIDDEN,
+        Kind::UidMismatch
+        | Kind::UnauthorizedKey
+        | Kind::ExpiredKey
+        | Kind::InvalidCredentials
+        | Kind::Unauthorized
+        | Kind::InvalidRefreshToken
+        | Kind::InvalidProviderData
+        | Kind::InvalidLoginToken
+        | Kind::ExpiredLoginToken => StatusCode::UNAUTHORIZED,
+        Kind::MalformedBody
+        | Kind::MalformedInput
+        | Kind::MissingEmail
+        | Kind::InvalidEmail
+        | Kind::MissingPassword
+        | Kind::WeakPassword
+        | Kind::MissingName
+        | Kind::InvalidName
+        | Kind::MissingUid
+        | Kind::AmbiguousTenant
+        | Kind::MissingToken
+        | Kind::InvalidToken
+        | Kind::MissingRefreshToken
+        | Kind::MissingProvider
+        | Kind::InvalidProvider
+        | Kind::MissingProviderData
+        | Kind::MissingCaptcha
+        | Kind::InvalidCaptcha
+        | Kind::InvalidDestination
+        | Kind::LinkNotAllowed => StatusCode::BAD_REQUEST,
+    }
+}
