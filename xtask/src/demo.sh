@@ -16,20 +16,23 @@ until grep -q '^Ctrl-C' "$folder/out"; do
 done
 
 sed -n '/^Paste into a shell/,/^Ctrl-C/p' "$folder/out" | sed '1d;$d' >"$folder/lines"
-bash "$folder/lines" >"$folder/said" 2>&1
 
 # times, text, what it shows
 expect() {
     found=$(grep -oF "$2" "$folder/said" | wc -l)
     if [ "$found" -ne "$1" ]; then
-        echo "$3: found $found times, not $1: $2" && cat "$folder/said"
+        echo "$3 ($shell): found $found times, not $1: $2" && cat "$folder/said"
         exit 1
     fi
 }
-expect 2 'set-cookie: vestibule=vsc_' 'the login link and the course form sign the browser in'
-expect 1 'location: /course/4711' 'the course form leads to the course'
-expect 3 '"userToken":"eyJ' 'sign-up, confirmation and sign-in answer tokens'
-expect 2 '"acknowledgement":"Success"' 'the LMS answers sign-in and refresh'
+# People paste into whatever shell they have; sh is dash on Debian.
+for shell in bash sh; do
+    "$shell" "$folder/lines" >"$folder/said" 2>&1
+    expect 2 'set-cookie: vestibule=vsc_' 'the login link and the course form sign the browser in'
+    expect 1 'location: /course/4711' 'the course form leads to the course'
+    expect 3 '"userToken":"eyJ' 'sign-up, confirmation and sign-in answer tokens'
+    expect 2 '"acknowledgement":"Success"' 'the LMS answers sign-in and refresh'
+done
 
 kill -INT $pid
 if ! wait $pid; then

@@ -1,6 +1,5 @@
 //! Request bodies and queries: JSON, forms and multipart become one table of fields, read strictly.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use bytes::Bytes;
@@ -10,9 +9,8 @@ use percent_encoding::percent_decode;
 use vestibule_identity::{Error, Kind};
 
 use crate::call::BodyError;
+use crate::form::Form;
 use crate::json;
-
-type Fields = BTreeMap<String, Value>;
 
 fn malformed(why: &'static str) -> Error {
     Error::with_detail(Kind::MalformedBody, why)
@@ -29,7 +27,7 @@ pub(crate) async fn fields(
         Err(BodyError::Broken) => return Err(Kind::MalformedBody.into()),
     };
     if bytes.is_empty() {
-        return Ok(Fields::new().into());
+        return Ok(Form::default().into_object());
     }
     let media_type = headers
         .get(header::CONTENT_TYPE)
@@ -48,7 +46,7 @@ pub(crate) async fn fields(
     let looks_like_json = bytes.trim_ascii_start().starts_with(b"{");
     match essence.as_str() {
         _ if looks_like_json || is_json(&essence) => from_json(bytes),
-        "application/x-www-form-urlencoded" => form(bytes).map(Value::from),
+        "application/x-www-form-urlencoded" => form(bytes),
         _ => Err(malformed("The request body is neither JSON nor a form.")),
     }
 }
@@ -67,13 +65,13 @@ fn from_json(bytes: &[u8]) -> Result<Value, Error> {
     }
 }
 
-fn form(bytes: &[u8]) -> Result<Fields, Error> {
-    let mut fields = Fields::new();
+fn form(bytes: &[u8]) -> Result<Value, Error> {
+    let mut form = Form::default();
     for pair in pairs(bytes) {
         let (name, value) = pair.ok_or_else(|| malformed("The form is not valid UTF-8 text."))?;
-        add(&mut fields, name, value)?;
+        form.add(name, value)?;
     }
-    Ok(fields)
+    Ok(form.into_object())
 }
 
 async fn multipart(media_type: &str, bytes: Bytes) -> Result<Value, Error> {
@@ -81,7 +79,7 @@ async fn multipart(media_type: &str, bytes: Bytes) -> Result<Value, Error> {
     let boundary = multer::parse_boundary(media_type).map_err(broken)?;
     let stream = futures_util::stream::once(std::future::ready(Ok::<_, Infallible>(bytes)));
     let mut parts = multer::Multipart::new(stream, boundary);
-    let mut fields = Fields::new();
+    let mut form = Form::default();
     while let Some(part) = parts.next_field().await.map_err(broken)? {
         let name = part
             .name()
@@ -90,16 +88,9 @@ async fn multipart(media_type: &str, bytes: Bytes) -> Result<Value, Error> {
         let content = part.bytes().await.map_err(broken)?;
         let value =
             text(content.to_vec()).ok_or_else(|| malformed("The form is not valid UTF-8 text."))?;
-        add(&mut fields, name, value)?;
+        form.add(name, value)?;
     }
-    Ok(fields.into())
-}
-
-fn add(fields: &mut Fields, name: String, value: String) -> Result<(), Error> {
-    match fields.insert(name, Value::from(value)) {
-        None => Ok(()),
-        Some(_) => Err(malformed("The form names a field twice.")),
-    }
+    Ok(form.into_object())
 }
 
 /// The options of a query, decoded, in order. Bad UTF-8 and NUL are refused, as is a known option given twice.
@@ -169,6 +160,8 @@ mod tests {
     #[tokio::test]
     async fn bodies_in_every_dress() {
         let part = b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx y\r\n--b--\r\n";
+        let nested =
+            b"--b\r\nContent-Disposition: form-data; name=\"a[0][b]\"\r\n\r\nx\r\n--b--\r\n";
         let cases: &[(&str, &[u8], &str)] = &[
             ("application/json", br#"{"a":"x"}"#, r#"{"a":"x"}"#),
             (
@@ -186,6 +179,9 @@ mod tests {
                 r#"{"a":"x y","b":"\u00e4","c":""}"#,
             ),
             (FORM, b"a=1=2&&", r#"{"a":"1=2"}"#),
+            (FORM, b"a[b]=x", r#"{"a":{"b":"x"}}"#),
+            (FORM, b"a%5B0%5D%5Bb%5D=x", r#"{"a":[{"b":"x"}]}"#),
+            (MULTIPART, nested, r#"{"a":[{"b":"x"}]}"#),
             (MULTIPART, part, r#"{"a":"x y"}"#),
             ("", b"", "{}"),
             ("application/json", b"", "{}"),
@@ -230,6 +226,8 @@ mod tests {
             (FORM, b"a=%00"),
             (FORM, b"%00=a"),
             (FORM, b"a=1&a=2"),
+            (FORM, b"a=1&a[b]=2"),
+            (FORM, b"a[%00]=1"),
             (MULTIPART, b"--c\r\n"),
             (MULTIPART, twice),
             (

@@ -76,9 +76,15 @@ impl ErrorTable {
     /// missing page, or a fault of ours.
     pub(crate) fn status(&self, kind: Kind) -> StatusCode {
         let natural = natural_status(kind);
-        let by_default = self.default.as_ref().filter(|_| natural == StatusCode::BAD_REQUEST);
+        let by_default = self
+            .default
+            .as_ref()
+            .filter(|_| natural == StatusCode::BAD_REQUEST);
         let given = [self.line(kind), by_default].into_iter().flatten();
-        given.filter_map(|entry| entry.status).next().unwrap_or(natural)
+        given
+            .filter_map(|entry| entry.status)
+            .next()
+            .unwrap_or(natural)
     }
 
     pub(crate) fn shape_of(&self, entry: &Entry) -> &Document {

@@ -32,7 +32,9 @@ pub(crate) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("last", |value: &Value| {
         if_present(value, |value| filters::last(value.clone()))
     });
-    environment.add_filter("length", filters::length);
+    environment.add_filter("length", |value: &Value| {
+        if_present(value, |value| filters::length(value).map(Value::from))
+    });
     environment.add_filter("lower", |value: &Value| mapped(value, str::to_lowercase));
     environment.add_filter("member", member);
     environment.add_filter("replace", |value: &Value, from: &str, to: &str| {

@@ -107,6 +107,13 @@ impl Inputs {
 
 impl Input {
     fn check(&self, value: Result<Value, minijinja::Error>) -> Result<Option<Given>, Error> {
+        match (self.given(value), self.spec.kind) {
+            (Err(_), InputKind::Proof) => Ok(None),
+            (checked, _) => checked,
+        }
+    }
+
+    fn given(&self, value: Result<Value, minijinja::Error>) -> Result<Option<Given>, Error> {
         let Ok(value) = value else {
             return Err(self.malformed("is not valid"));
         };
@@ -138,7 +145,7 @@ impl Input {
             InputKind::Text => self
                 .bounded(value, 2_048)
                 .map(|text| Given::Text(text.to_owned())),
-            InputKind::Token => self
+            InputKind::Token | InputKind::Proof => self
                 .bounded(value, 16_384)
                 .map(|text| Given::Secret(SecretString::from(text.trim()))),
             InputKind::Secret => self
@@ -307,6 +314,25 @@ mod tests {
         .unwrap();
         assert_eq!(inputs.secret("password").expose_secret(), "  ");
         assert_eq!(inputs.secret("token").expose_secret(), "t");
+    }
+
+    #[test]
+    fn what_cannot_be_a_proof_is_none() {
+        let long = format!("\"{}\"", "x".repeat(17_000));
+        for value in [long.as_str(), "7", "[]", "{}", "true", "\" \"", "null"] {
+            let body = format!("{{\"proof\":{value}}}");
+            let mut inputs = take("forgot_password", &["proof"], &body).unwrap();
+            assert!(inputs.optional_secret("proof").is_none(), "{value}");
+        }
+        let mut inputs = take("forgot_password", &["proof"], r#"{"proof":" k "}"#).unwrap();
+        assert_eq!(inputs.secret("proof").expose_secret(), "k");
+        let unusable = Input {
+            shape: Shape::of_text("{{ body.proof | integer }}", Mode::Input).unwrap(),
+            ..input("forgot_password", "proof")
+        };
+        let scope = Value::from_pairs([("body", Value::from_pairs([("proof", "k")]))]);
+        let mut inputs = Inputs::take(&[unusable], &scope).unwrap();
+        assert!(inputs.optional_secret("proof").is_none());
     }
 
     #[test]

@@ -347,7 +347,7 @@ mod tests {
         let with = |name: &str, path: &str| {
             let text = format!(
                 "name = \"{name}\"\n[[route]]\non = [\"GET {path}\"]\ndo = \"email_exists\"\nwith = {{ email = \"{{{{ path.x }}}}\" }}\nreply = \"r\"\n\
-                 [reply.r]\nbody = \"{{{{ exists }}}}\"\n[error]\nbody = \"x\"\ndefault = {{ status = 500 }}"
+                 [reply.r]\nbody = \"{{{{ exists }}}}\"\n[error]\nbody = \"x\""
             );
             parse(name, &text).unwrap()
         };

@@ -50,3 +50,24 @@ pub fn natural_status(kind: Kind) -> StatusCode {
         | Kind::LinkNotAllowed => StatusCode::BAD_REQUEST,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_caller_got_wrong_is_never_a_400() {
+        for (kind, status) in [
+            (Kind::NotFound, 404),
+            (Kind::MethodNotAllowed, 405),
+            (Kind::BodyTooLarge, 413),
+            (Kind::RateLimited, 429),
+            (Kind::Overloaded, 503),
+            (Kind::Unavailable, 503),
+            (Kind::Internal, 500),
+            (Kind::Unauthorized, 401),
+        ] {
+            assert_eq!(natural_status(kind).as_u16(), status, "{kind:?}");
+        }
+    }
+}

@@ -57,7 +57,16 @@ impl fmt::Debug for Email {
 /// ideographic full stop, dotless i, long s. An address that holds one could name somebody else elsewhere.
 fn is_look_alike(c: char) -> bool {
     !c.is_ascii()
-        && (matches!(c, '\u{3002}' | 'ı' | 'ſ' | 'İ') || !std::iter::once(c).nfkc().eq([c]))
+        && (matches!(c, '\u{3002}' | 'ı' | 'ſ' | 'İ')
+            || is_invisible(c)
+            || !std::iter::once(c).nfkc().eq([c]))
+}
+
+/// What is drawn as nothing, and what IDNA drops: soft hyphens, zero-width spaces and joiners, direction marks, selectors.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}')
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A dot-atom of ASCII atext or of letters and digits beyond ASCII that lower-casing leaves alone in length.
@@ -146,6 +155,11 @@ mod tests {
             "a@xn--example-.com",
             "a\r\nRCPT TO:<x@y.z>@b.c",
             "a@b.c\u{202e}",
+            "zw@\u{200b}b.test",
+            "sh@b\u{ad}b.test",
+            "sh@b.te\u{2060}st",
+            "a\u{200d}b@b.test",
+            "a@b.test\u{feff}",
         ] {
             assert!(Email::parse(text).is_err(), "{text:?} passed");
         }

@@ -122,6 +122,11 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Whether no secret key has opened this migrated database yet: it holds no tenant and nothing sealed.
+    pub async fn is_unopened(db: &Db) -> Result<bool> {
+        Ok(db.read(tenant::store::kept_key_check).await?.is_none())
+    }
+
     /// Refuses a secret key other than the one that first opened this database: what one seals, the other cannot read.
     async fn check_secret_key(&self) -> Result<()> {
         const CONTEXT: &str = "key-check";

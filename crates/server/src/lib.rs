@@ -8,6 +8,7 @@ pub mod effects;
 pub mod listener;
 mod logs;
 pub mod mail;
+mod mounts;
 pub mod node;
 pub mod replay;
 mod secret_key;

@@ -2,18 +2,15 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use secrecy::{ExposeSecret, SecretString};
-use vestibule_crypto::{
-    HashOptions, HashPool, PasswordPolicyParams, Sealer, SystemRandom, secret_bytes,
-};
+use vestibule_crypto::{HashOptions, HashPool, PasswordPolicyParams, Sealer};
 use vestibule_db::{Db, Engine, Options};
 use vestibule_dialect::Dialects;
 use vestibule_http::{App, Demo, HttpSettings, Metrics};
-use vestibule_identity::{Clock, Identity, Kind, MIGRATIONS, Parts, Ports, References};
+use vestibule_identity::{Clock, Identity, MIGRATIONS, Parts, Ports, References};
 
 use crate::effects::{self, MachineReferences, SystemClock};
 use crate::secret_key;
@@ -57,29 +54,37 @@ impl Node {
         ports: Ports,
     ) -> anyhow::Result<Node> {
         let db = open_database(&settings, schema).await?;
-        let passwords = HashPool::new(hash_options(settings.hash)).context("password hashing")?;
-        let passwords = Arc::new(passwords);
-        let parts = |sealer| Parts {
-            db: db.clone(),
-            passwords: passwords.clone(),
-            sealer,
-            ports: ports.clone(),
-            public_url: settings.public_url.clone(),
-            references: Arc::new(MachineReferences),
-        };
-        let path = &settings.secret_key_file;
-        let sealer = match secret_key::load(path)? {
+        let sealer = match secret_key::load(&settings.secret_key_file)? {
             Some(sealer) => sealer,
-            None => first_key(path, parts(Sealer::new(secret_bytes(&SystemRandom)))).await?,
+            None => first_key(&settings, &db).await?,
         };
-        let identity = Identity::start(parts(sealer)).await.map_err(core_error)?;
-        let dialects = Dialects::load(settings.dialects.as_deref())
-            .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let identity = start(&settings, db, sealer, ports).await?;
+        let dialects = dialects(&settings)?;
         Ok(Node {
             identity,
             dialects,
             settings: Arc::new(settings),
         })
+    }
+
+    /// The core on what is stored already, for a command that must change nothing: `None` where nothing is stored yet.
+    pub(crate) async fn stored(settings: &Settings) -> anyhow::Result<Option<Identity>> {
+        let db = match connect(settings, false).await? {
+            Found::Database(db) => db,
+            Found::Nothing(_) => return Ok(None),
+        };
+        if db.schema_version().await.map_err(db_error)?.is_none() {
+            return Ok(None);
+        }
+        check_version(&db).await?;
+        if Identity::is_unopened(&db).await.map_err(core_error)? {
+            return Ok(None);
+        }
+        let sealer = secret_key::load(&settings.secret_key_file)?
+            .with_context(|| missing_key(settings, db.engine()))?;
+        start(settings, db, sealer, effects::ports())
+            .await
+            .map(Some)
     }
 
     /// What the HTTP surface needs.
@@ -100,9 +105,52 @@ impl Node {
     }
 }
 
-/// A core's error with its cause, for an operator.
+async fn start(
+    settings: &Settings,
+    db: Db,
+    sealer: Sealer,
+    ports: Ports,
+) -> anyhow::Result<Identity> {
+    let passwords = HashPool::new(hash_options(settings.hash)).context("password hashing")?;
+    let parts = Parts {
+        db,
+        passwords: Arc::new(passwords),
+        sealer,
+        ports,
+        public_url: settings.public_url.clone(),
+        references: Arc::new(MachineReferences),
+    };
+    Identity::start(parts).await.map_err(core_error)
+}
+
+/// A core's error for an operator: what caused it, where that is known, rather than what people are told.
 pub(crate) fn core_error(error: vestibule_identity::Error) -> anyhow::Error {
-    anyhow::Error::msg(error.to_string())
+    anyhow::Error::msg(cause(&error))
+}
+
+/// The same as text.
+pub(crate) fn cause(error: &vestibule_identity::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    }
+}
+
+fn db_error(error: vestibule_db::Error) -> anyhow::Error {
+    anyhow::anyhow!("cannot read the database: {}", error.cause())
+}
+
+/// The dialects built in and those of the folder that the settings name.
+pub(crate) fn dialects(settings: &Settings) -> anyhow::Result<Dialects> {
+    if let Some(folder) = &settings.dialects {
+        ensure!(
+            folder.is_dir(),
+            "{}: `{}` is not a folder",
+            settings.place("dialects"),
+            folder.display()
+        );
+    }
+    Dialects::load(settings.dialects.as_deref()).map_err(|problems| anyhow::anyhow!("{problems}"))
 }
 
 /// Opens the database, and sees to its schema.
@@ -110,7 +158,7 @@ pub async fn open_database(settings: &Settings, schema: Schema) -> anyhow::Resul
     match schema {
         Schema::Migrate => Ok(open_and_migrate(settings).await?.0),
         Schema::MustBeCurrent => {
-            let db = connect(settings, false).await?;
+            let db = connect(settings, false).await?.or_refuse()?;
             check_version(&db).await?;
             Ok(db)
         }
@@ -119,7 +167,7 @@ pub async fn open_database(settings: &Settings, schema: Schema) -> anyhow::Resul
 
 /// Opens the database, made if it is missing, and brings its schema up to date; answers the versions applied as well.
 pub async fn open_and_migrate(settings: &Settings) -> anyhow::Result<(Db, Vec<u32>)> {
-    let db = connect(settings, true).await?;
+    let db = connect(settings, true).await?.or_refuse()?;
     let applied = db
         .migrate(MIGRATIONS, SystemClock.now().0)
         .await
@@ -127,8 +175,26 @@ pub async fn open_and_migrate(settings: &Settings) -> anyhow::Result<(Db, Vec<u3
     Ok((db, applied))
 }
 
-async fn connect(settings: &Settings, create: bool) -> anyhow::Result<Db> {
-    let url = resolve(&settings.database_url, "database_url")?;
+/// What is where the settings say that the database is.
+enum Found {
+    Database(Db),
+    /// No file; what was to be said about it.
+    Nothing(String),
+}
+
+impl Found {
+    fn or_refuse(self) -> anyhow::Result<Db> {
+        match self {
+            Found::Database(db) => Ok(db),
+            Found::Nothing(said) => {
+                bail!("{said}; `vestibule serve` and `vestibule db migrate` make a new one")
+            }
+        }
+    }
+}
+
+async fn connect(settings: &Settings, create: bool) -> anyhow::Result<Found> {
+    let url = resolve(settings, &settings.database_url, "database_url")?;
     if create && url.expose_secret().starts_with("sqlite:") {
         let folder = &settings.data;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -139,17 +205,18 @@ async fn connect(settings: &Settings, create: bool) -> anyhow::Result<Db> {
         create,
         ..Options::new(url.expose_secret())
     };
-    let hint = match !create && options.url.starts_with("sqlite:") {
-        true => " (`vestibule serve` and `vestibule db migrate` make a new one)",
-        false => "",
-    };
-    Db::open(&options)
-        .await
-        .with_context(|| format!("cannot open the database{hint}"))
+    match Db::open(&options).await {
+        Ok(db) => Ok(Found::Database(db)),
+        Err(error @ vestibule_db::Error::Missing(_)) => Ok(Found::Nothing(error.to_string())),
+        Err(error @ vestibule_db::Error::Config(_)) => {
+            bail!("{}: {error}", settings.place("database_url"))
+        }
+        Err(error) => bail!("cannot open the database: {}", error.cause()),
+    }
 }
 
 async fn check_version(db: &Db) -> anyhow::Result<()> {
-    let found = db.schema_version().await?.unwrap_or(0);
+    let found = db.schema_version().await.map_err(db_error)?.unwrap_or(0);
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if found < known {
         bail!(
@@ -165,45 +232,38 @@ async fn check_version(db: &Db) -> anyhow::Result<()> {
 }
 
 /// Makes the secret key, on the first start only: a new key would not open what an old one sealed.
-/// `parts` hold a key of no meaning, to look for tenants with.
-async fn first_key(path: &Path, parts: Parts) -> anyhow::Result<Sealer> {
-    let engine = parts.db.engine();
-    let is_first = match Identity::start(parts).await {
-        Ok(identity) => identity
-            .directory()
-            .all()
-            .await
-            .map_err(core_error)?
-            .is_empty(),
-        Err(error) if error.kind == Kind::Unavailable => return Err(core_error(error)),
-        // Something is sealed already, and not with the key of no meaning.
-        Err(_) => false,
-    };
-    if !is_first {
-        // Another process may have made the key, and a tenant, since we looked for it.
-        if let Some(sealer) = secret_key::load(path)? {
-            return Ok(sealer);
-        }
-        bail!(
-            "the secret key file {} is missing, but the {engine} database has tenants whose keys only it opens; \
-             restore it from your backup or name it by secret_key_file",
-            path.display(),
-        );
+async fn first_key(settings: &Settings, db: &Db) -> anyhow::Result<Sealer> {
+    let path = &settings.secret_key_file;
+    if !Identity::is_unopened(db).await.map_err(core_error)? {
+        // Another process may have made the key, and opened the database with it, since we looked for it.
+        return secret_key::load(path)?.with_context(|| missing_key(settings, db.engine()));
     }
-    if engine == Engine::Postgres {
+    if db.engine() == Engine::Postgres {
         tracing::warn!(path = %path.display(), "made a new secret key; every node of this database needs a copy of it");
     }
     secret_key::create(path)
 }
 
+fn missing_key(settings: &Settings, engine: Engine) -> String {
+    format!(
+        "the secret key file {} is missing, but the {engine} database holds what only it opens; \
+         restore it from your backup or name it by secret_key_file",
+        settings.secret_key_file.display(),
+    )
+}
+
 /// The secret itself, where the setting names its place.
-pub(crate) fn resolve(setting: &SecretString, name: &str) -> anyhow::Result<SecretString> {
-    if !is_reference(setting.expose_secret()) {
-        return Ok(setting.clone());
+pub(crate) fn resolve(
+    settings: &Settings,
+    value: &SecretString,
+    name: &str,
+) -> anyhow::Result<SecretString> {
+    if !is_reference(value.expose_secret()) {
+        return Ok(value.clone());
     }
     MachineReferences
-        .resolve(setting.expose_secret())
-        .map_err(|error| anyhow::anyhow!("`{name}`: {error}"))
+        .resolve(value.expose_secret())
+        .map_err(|error| anyhow::anyhow!("{}: {error}", settings.place(name)))
 }
 
 fn hash_options(settings: HashSettings) -> HashOptions {

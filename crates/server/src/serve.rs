@@ -1,12 +1,15 @@
 //! `vestibule serve`: a node from start to stop.
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use vestibule_http::Demo;
 
 use crate::listener::Listener;
-use crate::node::{Node, Schema};
+use crate::mail::SmtpUrl;
+use crate::mounts::Mounts;
+use crate::node::{Node, Schema, core_error, resolve};
 use crate::settings::Settings;
 use crate::workers::Workers;
 
@@ -44,8 +47,10 @@ impl Server {
                 )?)
             }
         };
+        let mut mounts = Mounts::default();
+        mounts.look(&node).await.map_err(core_error)?;
         let listener = Listener::start(socket, vestibule_http::router(app))?;
-        let workers = Workers::start(&node);
+        let workers = Workers::start(&node, mounts);
         Ok(Server {
             node,
             listener,
@@ -82,11 +87,22 @@ pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address}"))
 }
 
+/// A mail server that cannot be used should show now, not with the first mail.
+fn check_mail(settings: &Settings) -> anyhow::Result<()> {
+    if let Some(url) = &settings.smtp_url {
+        let url = resolve(settings, url, "smtp_url")?;
+        let parsed = url.expose_secret().parse::<SmtpUrl>();
+        parsed.with_context(|| settings.place("smtp_url"))?;
+    }
+    Ok(())
+}
+
 /// Runs a node until SIGTERM or SIGINT; a second one ends it at once.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     // First of all, so that a port that is taken is told at once.
     let socket = bind(&settings.listen).await?;
+    check_mail(&settings)?;
     let node = Node::open(settings, Schema::Migrate).await?;
     let server = Server::start(node, socket, None).await?;
     if server.node.settings.smtp_url.is_none() {

@@ -1,9 +1,9 @@
 //! Reading tenant files: every fault is told with its line and, where a word is misspelt, the nearest right one.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use lettre::message::Mailbox;
 use toml::de::{DeTable, DeValue};
 use vestibule_dialect::Dialects;
@@ -12,17 +12,83 @@ use vestibule_identity::{TenantFile, check_file};
 use crate::mail::SmtpUrl;
 use crate::settings::{is_reference, line_of, suggestion};
 
-/// Reads and checks one file; `dialects` are those that the server knows.
-pub fn read(path: &Path, dialects: &Dialects) -> anyhow::Result<TenantFile> {
-    let shown = path.display().to_string();
-    let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{shown}: is not UTF-8 text"))?;
-    parse(&shown, &text, dialects)
+/// A tenant file's text, to find the lines of its settings.
+#[derive(Debug)]
+pub struct Source {
+    /// As messages name it.
+    pub name: String,
+    text: String,
 }
 
-/// The same from text; `name` is for messages.
+impl Source {
+    /// A fault of the setting with that dotted name, told with its line.
+    pub fn fault(&self, field: &str, message: &str) -> anyhow::Error {
+        let line = line_of_field(&self.text, field);
+        let is_name = |part: &&str| part.parse::<usize>().is_err();
+        let shown: Vec<&str> = field.split('.').filter(is_name).collect();
+        anyhow::anyhow!("{}:{line}: `{}`: {message}", self.name, shown.join("."))
+    }
+}
+
+/// Reads and checks the files of one call, each and against each other; `dialects` are those that the server knows.
+pub fn read_all(
+    paths: &[PathBuf],
+    dialects: &Dialects,
+) -> anyhow::Result<Vec<(Source, TenantFile)>> {
+    let mut read: Vec<(Source, TenantFile)> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let source = load(path)?;
+        let file = check(&source, dialects)?;
+        for (earlier, other) in &read {
+            check_pair(&source, &file, earlier, other)?;
+        }
+        read.push((source, file));
+    }
+    Ok(read)
+}
+
+fn load(path: &Path) -> anyhow::Result<Source> {
+    let name = path.display().to_string();
+    let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{name}: is not UTF-8 text"))?;
+    Ok(Source { name, text })
+}
+
+/// One tenant is described once, and a domain belongs to one tenant.
+fn check_pair(
+    source: &Source,
+    file: &TenantFile,
+    earlier: &Source,
+    other: &TenantFile,
+) -> anyhow::Result<()> {
+    if file.slug == other.slug {
+        let message = format!("{} describes this tenant already", earlier.name);
+        return Err(source.fault("slug", &message));
+    }
+    for (at, domain) in file.canonical_domains() {
+        if other.canonical_domains().any(|(_, taken)| taken == domain) {
+            let message = format!(
+                "`{domain}` belongs to `{}`, as {} says",
+                other.slug, earlier.name
+            );
+            return Err(source.fault(&format!("domains.{at}"), &message));
+        }
+    }
+    Ok(())
+}
+
+/// Reads and checks one file's text; `name` is for messages.
 pub fn parse(name: &str, text: &str, dialects: &Dialects) -> anyhow::Result<TenantFile> {
+    let source = Source {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    };
+    check(&source, dialects)
+}
+
+fn check(source: &Source, dialects: &Dialects) -> anyhow::Result<TenantFile> {
+    let Source { name, text } = source;
     let file: TenantFile = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         anyhow::anyhow!("{name}:{line}: {}", reworded(error.message()))
@@ -30,17 +96,14 @@ pub fn parse(name: &str, text: &str, dialects: &Dialects) -> anyhow::Result<Tena
     let faults = check_file(&file)
         .into_iter()
         .map(|fault| (fault.field, fault.message));
-    if let Some((field, message)) = faults
+    let first = faults
         .chain(check_mail(&file))
         .chain(check_dialects(&file, dialects))
-        .next()
-    {
-        bail!(
-            "{name}:{}: `{field}`: {message}",
-            line_of_field(text, &field)
-        );
+        .next();
+    match first {
+        Some((field, message)) => Err(source.fault(&field, &message)),
+        None => Ok(file),
     }
-    Ok(file)
 }
 
 /// serde's list of everything that would have been right becomes the nearest right word.
@@ -107,11 +170,10 @@ fn check_dialects(file: &TenantFile, known: &Dialects) -> Vec<(String, String)> 
         )
     };
     let is_unknown = |name: &&String| known.get(name).is_none();
-    let listed = file
-        .dialects
-        .iter()
-        .filter(is_unknown)
-        .map(|name| ("dialects".to_owned(), unknown(name)));
+    let listed = file.dialects.iter().enumerate();
+    let listed = listed
+        .filter(|(_, name)| is_unknown(name))
+        .map(|(at, name)| (format!("dialects.{at}"), unknown(name)));
     let tables = file
         .dialect
         .keys()
@@ -130,28 +192,35 @@ fn check_dialects(file: &TenantFile, known: &Dialects) -> Vec<(String, String)> 
     listed.chain(tables).chain(conflicts).collect()
 }
 
-/// The line of a setting given by its dotted name, or of the nearest table around it.
+/// The line of a setting given by its dotted name, with places in lists from 0; or of the nearest thing around it.
 fn line_of_field(text: &str, field: &str) -> usize {
     let Ok(root) = DeTable::parse(text) else {
         return 1;
     };
-    let mut table = root.get_ref();
-    let mut at = 0;
-    for name in field.split('.') {
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else {
-            break;
+    let mut names = field.split('.');
+    let first = names.next().and_then(|name| item(root.get_ref(), name));
+    let Some((mut at, mut value)) = first else {
+        return 1;
+    };
+    for name in names {
+        let found = match value {
+            DeValue::Table(table) => item(table, name),
+            DeValue::Array(items) => name
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index))
+                .map(|item| (item.span().start, item.get_ref())),
+            _ => None,
         };
-        at = key.span().start;
-        table = match value.get_ref() {
-            DeValue::Table(inner) => inner,
-            DeValue::Array(items) => match items.first().map(|item| item.get_ref()) {
-                Some(DeValue::Table(first)) => first,
-                _ => break,
-            },
-            _ => break,
-        };
+        let Some(found) = found else { break };
+        (at, value) = found;
     }
     line_of(text, at)
+}
+
+fn item<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<(usize, &'a DeValue<'i>)> {
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+    Some((key.span().start, value.get_ref()))
 }
 
 #[cfg(test)]
@@ -204,6 +273,7 @@ mod tests {
 
     #[test]
     fn wrong_values_are_told_with_their_line() {
+        let provider = "[[provider]]\nkind = \"google\"\nclient_id = \"x\"\n";
         for (text, start) in [
             (
                 GOOD.replace("7d", "7 days"),
@@ -235,6 +305,30 @@ mod tests {
                 format!("{GOOD}[[provider]]\nkind = \"google\"\nclient_id = \" \"\n"),
                 "acme.toml:9: `provider.client_id`: ",
             ),
+            (
+                format!("{GOOD}{provider}{provider}"),
+                "acme.toml:11: `provider.kind`: there is a provider of this kind already",
+            ),
+            (
+                GOOD.replace("[\"rezi\"]", "[\n  \"rezi\",\n  \"rezi\",\n]"),
+                "acme.toml:5: `dialects`: `rezi` is listed twice",
+            ),
+            (
+                format!("domains = [\n\"a.test\",\n\"b.test\",\n\"A.test\"]\n{GOOD}"),
+                "acme.toml:4: `domains`: `A.test` is listed twice",
+            ),
+            (
+                format!("{GOOD}[registration]\ncaptcha_secret = \"hunter2\"\n"),
+                "acme.toml:8: `registration.captcha_secret`: names where the secret is",
+            ),
+            (
+                format!("{GOOD}[mail]\nfrom = \"Acme\\n<a@acme.test>\"\n"),
+                "acme.toml:8: `mail.from`: a sender is one line",
+            ),
+            (
+                format!("{GOOD}[dialect.enclaive]\naudience = \"\"\n"),
+                "acme.toml:8: `dialect.enclaive.audience`: ",
+            ),
         ] {
             let message = refusal(&text);
             assert!(
@@ -244,5 +338,33 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    fn refusal_of_both(one: &str, other: &str) -> String {
+        let folder = crate::temporary::Folder::create("tenants").unwrap();
+        let paths = [("one.toml", one), ("other.toml", other)].map(|(name, text)| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        });
+        let error = read_all(&paths, &Dialects::builtin().unwrap()).unwrap_err();
+        format!("{error:#}").replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn files_of_one_call_must_not_contradict_each_other() {
+        let domains = "domains = [\"lms.acme.test\"]\n";
+        let other = GOOD.replace("acme", "other");
+        assert_eq!(
+            refusal_of_both(
+                &format!("{domains}{GOOD}"),
+                &format!("domains = [\n  \"x.test\",\n  \"LMS.acme.test\",\n]\n{other}")
+            ),
+            "other.toml:3: `domains`: `lms.acme.test` belongs to `acme`, as one.toml says"
+        );
+        assert_eq!(
+            refusal_of_both(GOOD, GOOD),
+            "other.toml:1: `slug`: one.toml describes this tenant already"
+        );
     }
 }

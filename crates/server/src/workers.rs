@@ -4,14 +4,17 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::mail::{MailWorker, Sender};
-use crate::node::Node;
+use crate::mounts::Mounts;
+use crate::node::{Node, cause};
 
 /// How soon a change to tenants made by another process is seen.
 const REFRESH: Duration = Duration::from_millis(250);
+/// How soon a changed tenant's dialects are looked at.
+const MOUNTS: Duration = Duration::from_secs(1);
 const PURGE: Duration = Duration::from_secs(600);
 /// Mails in hand get so long to be handed over.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -23,13 +26,19 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    pub(crate) fn start(node: &Node) -> Workers {
+    /// `mounts` is what has been told about the tenants' dialects already.
+    pub(crate) fn start(node: &Node, mounts: Mounts) -> Workers {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let identity = node.identity.clone();
         tasks.spawn(repeat("directory", REFRESH, stopping.clone(), move || {
             let identity = identity.clone();
             async move { identity.reload().await }
+        }));
+        let (node_, mounts) = (node.clone(), Arc::new(Mutex::new(mounts)));
+        tasks.spawn(repeat("mounts", MOUNTS, stopping.clone(), move || {
+            let (node, mounts) = (node_.clone(), mounts.clone());
+            async move { mounts.lock().await.look(&node).await }
         }));
         let identity = node.identity.clone();
         tasks.spawn(repeat("purge", PURGE, stopping.clone(), move || {
@@ -71,7 +80,7 @@ async fn repeat<F, R>(
         }
         match task().await {
             Ok(()) if failing => tracing::info!(worker = name, "works again"),
-            Err(error) if !failing => tracing::error!(worker = name, "fails: {error}"),
+            Err(error) if !failing => tracing::error!(worker = name, "fails: {}", cause(&error)),
             _ => continue,
         }
         failing = !failing;

@@ -65,7 +65,9 @@ pub(super) fn prepare(path: &Path, create: bool) -> Result<(), Error> {
 /// Creates the file for its owner only; SQLite gives its companions (`-wal`, `-shm`) the same mode. It is marked beside
 /// its place and linked to it: of several processes that do so at once one wins, and nobody sees a file without the mark.
 fn make_file(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         make_folder(folder)?;
     }

@@ -197,12 +197,45 @@ async fn a_missing_file_is_refused_unless_it_may_be_created() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
+async fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
     let place = Place::sqlite().await;
-    let file = place.folder().join("text.db");
-    std::fs::write(&file, "no database at all, just text".repeat(100)).unwrap();
-    let result = Db::open(&Options::new(format!("sqlite:{}", file.display()))).await;
-    assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+    let text = place.folder().join("text.db");
+    std::fs::write(&text, "no database at all, just text".repeat(100)).unwrap();
+    let empty = place.folder().join("empty.db");
+    std::fs::write(&empty, "").unwrap();
+    let foreign = place.folder().join("foreign.db");
+    let raw = rusqlite::Connection::open(&foreign).unwrap();
+    raw.execute_batch("CREATE TABLE bookmark (url TEXT)")
+        .unwrap();
+    drop(raw);
+    for (file, said) in [
+        (text, "text.db: file is not a database; restore a backup"),
+        (
+            empty,
+            "empty.db is empty (0 bytes); restore a backup, or delete",
+        ),
+        (foreign, "foreign.db is a database of another program"),
+    ] {
+        let before = std::fs::read(&file).unwrap();
+        let error = Db::open(&Options::new(format!("sqlite:{}", file.display())))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(std::fs::read(&file).unwrap() == before, "{said}");
+    }
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_database_from_before_the_mark_is_known_by_its_bookkeeping() {
+    let place = Place::sqlite().await;
+    let file = place.folder().join("old.db");
+    let raw = rusqlite::Connection::open(&file).unwrap();
+    raw.execute_batch("CREATE TABLE schema_migration (version INTEGER)")
+        .unwrap();
+    drop(raw);
+    let db = Db::open(&Options::new(format!("sqlite:{}", file.display()))).await;
+    db.unwrap().close().await;
     place.remove().await;
 }
 
@@ -219,6 +252,10 @@ async fn many_may_open_a_new_file_at_once() {
     for open in opening {
         open.await.unwrap().unwrap();
     }
+    let left = std::fs::read_dir(place.folder().join("deep")).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let drafts: Vec<String> = names.filter(|name| name.contains(".new-")).collect();
+    assert_eq!(drafts, Vec::<String>::new());
     place.remove().await;
 }
 

@@ -1,16 +1,23 @@
 //! `[error]`: the body of errors and the table from kind to status and words.
 
+use std::collections::BTreeSet;
+
 use http::StatusCode;
 use vestibule_identity::Kind;
 
 use super::source::{Data, Field, Findings, Node, field, only};
 use crate::document::Document;
 use crate::errors::{ERROR_FIELDS, Entry, ErrorTable, field_value};
-use crate::expression::Mode;
+use crate::expression::{Code, Mode};
 use crate::problem::did_you_mean;
 use crate::shape::Shape;
 
-pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable> {
+/// `raised` has every kind that can happen with who raises it.
+pub(crate) fn read(
+    root: &[Field],
+    raised: &[(Kind, String)],
+    findings: &mut Findings,
+) -> Option<ErrorTable> {
     let Some(error) = field(root, "error") else {
         findings.add(
             1,
@@ -20,61 +27,83 @@ pub(crate) fn read(root: &[Field], findings: &mut Findings) -> Option<ErrorTable
     };
     let fields = error.node.fields("`error`", findings).to_vec();
     only(&fields, &["body", "shapes", "default", "kinds"], findings);
-    let Some(body) = field(&fields, "body") else {
+    let body = field(&fields, "body");
+    if body.is_none() {
         findings.add(error.line, "`[error]` lacks its `body`");
-        return None;
-    };
+    }
     let shapes = match field(&fields, "shapes") {
         Some(shapes) => shapes.node.fields("`shapes`", findings).to_vec(),
         None => Vec::new(),
     };
-    let compiled = shapes
-        .iter()
-        .map(|shape| Document::of(shape.node.shape(Mode::Reply, findings)))
-        .collect();
-    let mut table = ErrorTable::new(
-        Document::of(body.node.shape(Mode::Reply, findings)),
-        compiled,
-    );
-    table.default = field(&fields, "default").map(|default| entry(default, &shapes, findings));
+    let mut compiled = |field: &Field| Document::of(field.node.shape(Mode::Reply, findings));
+    let documents = shapes.iter().map(&mut compiled).collect();
+    let mut table = ErrorTable::new(body.map(compiled).unwrap_or_default(), documents);
     let kinds = match field(&fields, "kinds") {
         Some(kinds) => kinds.node.fields("`kinds`", findings).to_vec(),
         None => Vec::new(),
     };
-    for kind in &kinds {
-        match Kind::from_code(&kind.name) {
-            Some(known) => table.set(known, entry(kind, &shapes, findings)),
-            None => {
-                let known = Kind::ALL.iter().map(|kind| kind.code());
-                findings.add(
-                    kind.line,
-                    format!(
-                        "there is no kind of error `{}`{}",
-                        kind.name,
-                        did_you_mean(&kind.name, known)
-                    ),
-                );
-            }
+    let default = field(&fields, "default");
+    let lines: Vec<(&Field, Entry)> = default
+        .into_iter()
+        .chain(&kinds)
+        .map(|line| (line, entry(line, &shapes, findings)))
+        .collect();
+    let body_line = body.map_or(error.line, |body| body.line);
+    let at = std::iter::once(body_line).chain(shapes.iter().map(|shape| shape.line));
+    check_names(&table, at, &lines, findings);
+    check_lines(&table, &lines, default.is_some(), findings);
+    let mut lines = lines.into_iter();
+    table.default = default.and_then(|_| lines.next()).map(|(_, entry)| entry);
+    for (line, entry) in lines {
+        match Kind::from_code(&line.name) {
+            Some(kind) => table.set(kind, entry),
+            None => findings.add(line.line, unknown_kind(&line.name)),
         }
     }
-    check_bodies(&table, &kinds, body.line, findings);
+    complete(&mut table, raised, error.line, findings);
     Some(table)
+}
+
+fn unknown_kind(name: &str) -> String {
+    let known = Kind::ALL.iter().map(|kind| kind.code());
+    format!(
+        "there is no kind of error `{name}`{}",
+        did_you_mean(name, known)
+    )
+}
+
+/// A kind without a line has its natural status and the core's words. What else the body names only a line or the
+/// default can give.
+fn complete(
+    table: &mut ErrorTable,
+    raised: &[(Kind, String)],
+    line: usize,
+    findings: &mut Findings,
+) {
+    if table.default.is_some() {
+        return;
+    }
+    let Some(wanted) = extras(&table.body).pop_first() else {
+        table.default = Some(Entry::default());
+        return;
+    };
+    for (kind, who) in raised.iter().filter(|(kind, _)| table.get(*kind).is_none()) {
+        findings.add(
+            line,
+            format!(
+                "`[error.kinds]` lacks `{}`, which {who} can raise: the body names `error.{wanted}`",
+                kind.code()
+            ),
+        );
+    }
 }
 
 fn entry(kind: &Field, shapes: &[Field], findings: &mut Findings) -> Entry {
     let fields = kind.node.fields("an error", findings).to_vec();
-    let mut entry = Entry {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        message: None,
-        fields: Vec::new(),
-        shape: None,
-    };
-    match field(&fields, "status") {
-        Some(code) => entry.status = status(code, findings),
-        None => findings.add(kind.line, format!("`{}` lacks its `status`", kind.name)),
-    }
-    for other in fields.iter().filter(|other| other.name != "status") {
+    let mut entry = Entry::default();
+    for other in &fields {
         match other.name.as_str() {
+            "status" => entry.status = status(other, findings),
             "message" => entry.message = other.node.text("`message`", findings).map(str::to_owned),
             "shape" => entry.shape = shape(other, shapes, findings),
             name if ERROR_FIELDS.contains(&name) => findings.add(
@@ -121,7 +150,7 @@ fn extra(
 }
 
 /// An HTTP status that an answer may have.
-pub(crate) fn status(field: &Field, findings: &mut Findings) -> StatusCode {
+pub(crate) fn status(field: &Field, findings: &mut Findings) -> Option<StatusCode> {
     let code = match field.node.value {
         Data::Integer(code) => u16::try_from(code)
             .ok()
@@ -129,62 +158,75 @@ pub(crate) fn status(field: &Field, findings: &mut Findings) -> StatusCode {
             .and_then(|code| StatusCode::from_u16(code).ok()),
         _ => None,
     };
-    code.unwrap_or_else(|| {
+    if code.is_none() {
         findings.add(
             field.line,
             "`status` must be an HTTP status from 200 to 599",
         );
-        StatusCode::INTERNAL_SERVER_ERROR
-    })
+    }
+    code
 }
 
-/// Whatever a body names beyond the core's facts, the kind's line or the default must have.
-fn check_bodies(table: &ErrorTable, kinds: &[Field], body_line: usize, findings: &mut Findings) {
-    let extras = |entry: Option<&Entry>| -> Vec<String> {
-        entry
-            .iter()
-            .flat_map(|entry| &entry.fields)
-            .map(|(name, _)| name.clone())
-            .collect()
+/// The fields beyond the core's that a body names.
+fn extras(document: &Document) -> BTreeSet<String> {
+    let names = document.codes().flat_map(Code::names);
+    let field = |name: String| {
+        let field = name.strip_prefix("error.")?.split('.').next()?.to_owned();
+        (!ERROR_FIELDS.contains(&field.as_str())).then_some(field)
     };
-    let fallback = extras(table.default.as_ref());
-    let listed = kinds
-        .iter()
-        .filter_map(|field| Some((table.get(Kind::from_code(&field.name)?)?, Some(field))));
-    for (entry, field) in listed.chain(table.default.iter().map(|entry| (entry, None))) {
-        let own = [extras(Some(entry)), fallback.clone()].concat();
-        for name in table.shape_of(entry).codes().flat_map(|code| code.names()) {
-            let known = ERROR_FIELDS
-                .iter()
-                .copied()
-                .chain(own.iter().map(String::as_str));
-            match name
-                .strip_prefix("error.")
-                .map(|rest| rest.split('.').next().unwrap_or_default())
-            {
-                None if name == "error" => {}
-                None => findings.add(
-                    body_line,
-                    format!("`{name}` names nothing here; did you mean `error.{name}`?"),
-                ),
-                Some(part) if known.clone().any(|known| known == part) => {}
-                Some(part) => {
-                    let (line, who) =
-                        match field.filter(|_| kinds.iter().any(|kind| has(kind, part))) {
-                            Some(field) => (field.line, field.name.as_str()),
-                            None => (body_line, "error"),
-                        };
-                    let hint = did_you_mean(part, known);
-                    findings.add(
-                        line,
-                        format!("`{who}` has no `{part}`, which the body of errors names{hint}"),
-                    );
-                }
+    names.filter_map(field).collect()
+}
+
+fn gives(entry: &Entry) -> impl Iterator<Item = &str> {
+    entry.fields.iter().map(|(name, _)| name.as_str())
+}
+
+/// What the bodies name, the core or some line must give. `at` has the line of each body.
+fn check_names(
+    table: &ErrorTable,
+    at: impl Iterator<Item = usize>,
+    lines: &[(&Field, Entry)],
+    findings: &mut Findings,
+) {
+    let given = || lines.iter().flat_map(|(_, entry)| gives(entry));
+    let documents = at.zip([&table.body].into_iter().chain(&table.shapes));
+    for (line, document) in documents {
+        for name in document.codes().flat_map(Code::names) {
+            if name.split('.').next() != Some("error") {
+                let message = format!("`{name}` names nothing here; did you mean `error.{name}`?");
+                findings.add(line, message);
+            }
+        }
+        for name in extras(document) {
+            if !given().any(|given| given == name) {
+                let hint = did_you_mean(&name, ERROR_FIELDS.into_iter().chain(given()));
+                let message =
+                    format!("`error` has no `{name}`, which the body of errors names{hint}");
+                findings.add(line, message);
             }
         }
     }
 }
 
-fn has(entry: &Field, name: &str) -> bool {
-    matches!(&entry.node.value, Data::Table(fields) if field(fields, name).is_some())
+/// What the body of a line names and some line gives, that line must give too, or the default's.
+fn check_lines(
+    table: &ErrorTable,
+    lines: &[(&Field, Entry)],
+    has_default: bool,
+    findings: &mut Findings,
+) {
+    let default = lines.iter().take(usize::from(has_default));
+    for (line, entry) in lines {
+        for name in extras(table.shape_of(entry)) {
+            let has = |(_, entry): &(&Field, Entry)| gives(entry).any(|given| given == name);
+            let here = gives(entry).any(|given| given == name) || default.clone().any(has);
+            if !here && lines.iter().any(has) {
+                let message = format!(
+                    "`{}` has no `{name}`, which the body of errors names",
+                    line.name
+                );
+                findings.add(line.line, message);
+            }
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderName;
-use vestibule_identity::{Algorithm, Purpose};
+use vestibule_identity::{Algorithm, Kind, Purpose};
 
 use crate::errors::ErrorTable;
 use crate::operation::EVERYWHERE;
@@ -55,8 +55,11 @@ impl Dialect {
     }
 
     /// The status that this dialect gives to an error of that kind; `None` where it cannot happen.
-    pub fn status_of(&self, kind: vestibule_identity::Kind) -> Option<http::StatusCode> {
-        self.errors.get(kind).map(|entry| entry.status)
+    pub fn status_of(&self, kind: Kind) -> Option<http::StatusCode> {
+        raised(&self.routes)
+            .iter()
+            .any(|(raised, _)| *raised == kind)
+            .then(|| self.errors.status(kind))
     }
 }
 
@@ -100,11 +103,8 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Dialect, Vec<Problem>> {
     let token_names: Vec<String> = tokens.iter().map(|token| token.name.clone()).collect();
     let replies = reply::read(fields, &token_names, &mut findings);
     let routes = route::read(fields, &replies, &mut findings);
-    let errors = error_table::read(fields, &mut findings);
-    reply::check(&routes, &replies, &tokens, &mut findings);
-    if let Some(errors) = &errors {
-        check_errors(&routes, errors, fields, &mut findings);
-    }
+    let errors = error_table::read(fields, &raised(&routes), &mut findings);
+    reply::check(fields, &routes, &replies, &tokens, &mut findings);
     findings.problems.sort_by_key(|problem| problem.line);
     match errors {
         Some(errors) if findings.problems.is_empty() => Ok(Dialect {
@@ -158,33 +158,13 @@ fn bearer_headers(fields: &[Field], findings: &mut Findings) -> Vec<HeaderName> 
     headers
 }
 
-/// Every kind that a route can raise must have its line.
-fn check_errors(routes: &[Route], errors: &ErrorTable, fields: &[Field], findings: &mut Findings) {
-    let line = field(fields, "error").map_or(1, |error| error.line);
-    for kind in EVERYWHERE {
-        if errors.get(*kind).is_none() {
-            findings.add(
-                line,
-                format!(
-                    "`[error.kinds]` lacks `{}`, which every route can raise",
-                    kind.code()
-                ),
-            );
-        }
-    }
+/// Every kind that can happen, and who raises it.
+fn raised(routes: &[Route]) -> Vec<(Kind, String)> {
+    let every = |kind: &Kind| (*kind, "every route".to_owned());
+    let mut raised: Vec<_> = EVERYWHERE.iter().map(every).collect();
     for route in routes {
-        for kind in route
-            .raises()
-            .into_iter()
-            .filter(|kind| !EVERYWHERE.contains(kind) && errors.get(*kind).is_none())
-        {
-            let message = format!(
-                "`[error.kinds]` lacks `{}`, which `{}` (line {}) can raise",
-                kind.code(),
-                route.operation.name,
-                route.line
-            );
-            findings.add(line, message);
-        }
+        let who = format!("`{}` (line {})", route.operation.name, route.line);
+        raised.extend(route.raises().into_iter().map(|kind| (kind, who.clone())));
     }
+    raised
 }

@@ -41,6 +41,17 @@ pub(crate) enum TenantSource {
     Person,
 }
 
+impl TenantSource {
+    fn fits(self, operation: &Operation) -> bool {
+        match self {
+            TenantSource::Refuse => true,
+            TenantSource::Key => operation.input("key").is_some(),
+            TenantSource::Token => operation.verb == Verb::RefreshSession,
+            TenantSource::Person => operation.verb == Verb::SignInPassword,
+        }
+    }
+}
+
 impl Route {
     /// Every kind that this route can raise.
     pub(crate) fn raises(&self) -> Vec<Kind> {
@@ -70,64 +81,62 @@ pub(crate) fn read(root: &[Field], replies: &[Reply], findings: &mut Findings) -
         return Vec::new();
     };
     let items = routes.node.items("`route`", findings).to_vec();
-    let routes: Vec<Route> = items
-        .iter()
-        .filter_map(|item| one(item, replies, findings))
-        .collect();
-    check_overlap(&routes, findings);
-    routes
+    let mut claimed = Vec::new();
+    let mut read = Vec::new();
+    for item in &items {
+        let fields = item.fields("a route", findings).to_vec();
+        only(&fields, &KEYS, findings);
+        let on = patterns(item, &fields, findings);
+        claimed.extend(on.iter().map(|on| (item.line, on.clone())));
+        read.extend(one(item, &fields, on, replies, findings));
+    }
+    check_overlap(&claimed, findings);
+    read
 }
 
-fn one(item: &Node, replies: &[Reply], findings: &mut Findings) -> Option<Route> {
-    let fields = item.fields("a route", findings).to_vec();
-    only(&fields, &KEYS, findings);
-    let on = patterns(item, &fields, findings);
-    let operation = operation(item, &fields, findings)?;
-    let parameters = common_parameters(&on);
-    let inputs = inputs(item, &fields, operation, findings);
-    let tenant = field(&fields, "tenant").map(|tenant| tenant.node.shape(Mode::Input, findings));
-    let roots = input_roots(parameters);
+/// Whatever does not depend on the operation is checked also where there is none of that name.
+fn one(
+    item: &Node,
+    fields: &[Field],
+    on: Vec<(Method, Pattern)>,
+    replies: &[Reply],
+    findings: &mut Findings,
+) -> Option<Route> {
+    let operation = operation(item, fields, findings);
+    let with = match field(fields, "with") {
+        Some(with) => with.node.fields("`with`", findings).to_vec(),
+        None => Vec::new(),
+    };
+    let mut compile = |field| compiled(field, findings);
+    let with: Vec<(&Field, Shape)> = with.iter().map(&mut compile).collect();
+    let tenant = field(fields, "tenant").map(compile);
+    let roots = input_roots(common_parameters(fields, &on));
     let mut query_options = Vec::new();
-    for (line, shape) in shapes(&fields, &inputs, tenant.as_ref()) {
+    for (field, shape) in with.iter().chain(&tenant) {
         for code in shape.codes() {
             query_options.extend(code.query_options());
             for name in code.names() {
-                findings.keep(line, check_name(&name, &roots));
+                findings.keep(field.line, check_name(&name, &roots));
             }
         }
     }
-    let reply = reply(item, &fields, operation, replies, findings);
-    let without_tenant = without_tenant(&fields, operation, findings);
+    let reply = reply(item, fields, operation, replies, findings);
+    let without_tenant = without_tenant(fields, operation, findings);
+    let operation = operation?;
     Some(Route {
         line: item.line,
         on,
         operation,
-        inputs,
-        tenant,
+        inputs: inputs_of(item, operation, with, findings),
+        tenant: tenant.map(|(_, shape)| shape),
         without_tenant,
         reply,
         query_options,
     })
 }
 
-fn shapes<'a>(
-    fields: &[Field],
-    inputs: &'a [Input],
-    tenant: Option<&'a Shape>,
-) -> Vec<(usize, &'a Shape)> {
-    let line_of = |name: &str| {
-        let Some(Data::Table(with)) = field(fields, "with").map(|with| &with.node.value) else {
-            return 0;
-        };
-        field(with, name).map_or(0, |input| input.line)
-    };
-    let tenant_line = field(fields, "tenant").map_or(0, |tenant| tenant.line);
-    let of_inputs = inputs
-        .iter()
-        .map(|input| (line_of(input.spec.name), &input.shape));
-    of_inputs
-        .chain(tenant.map(|shape| (tenant_line, shape)))
-        .collect()
+fn compiled<'f>(field: &'f Field, findings: &mut Findings) -> (&'f Field, Shape) {
+    (field, field.node.shape(Mode::Input, findings))
 }
 
 fn patterns(item: &Node, fields: &[Field], findings: &mut Findings) -> Vec<(Method, Pattern)> {
@@ -166,19 +175,19 @@ fn pattern(text: &str) -> Result<(Method, Pattern), String> {
     Ok((method, Pattern::parse(path.trim())?))
 }
 
-fn common_parameters(on: &[(Method, Pattern)]) -> Vec<String> {
-    let Some(((_, first), rest)) = on.split_first() else {
-        return Vec::new();
+/// The parameters that every path of the route has; `None` where a path cannot be read.
+fn common_parameters(fields: &[Field], on: &[(Method, Pattern)]) -> Option<Vec<String>> {
+    let listed = match field(fields, "on").map(|on| &on.node.value) {
+        Some(Data::List(items)) => items.len(),
+        _ => 0,
     };
+    let (first, rest) = on.split_first().filter(|_| on.len() == listed)?;
     let everywhere = |name: &&str| {
         rest.iter()
             .all(|(_, pattern)| pattern.parameters().any(|other| other == *name))
     };
-    first
-        .parameters()
-        .filter(everywhere)
-        .map(str::to_owned)
-        .collect()
+    let common = first.1.parameters().filter(everywhere);
+    Some(common.map(str::to_owned).collect())
 }
 
 fn operation(item: &Node, fields: &[Field], findings: &mut Findings) -> Option<&'static Operation> {
@@ -201,20 +210,16 @@ fn operation(item: &Node, fields: &[Field], findings: &mut Findings) -> Option<&
     found
 }
 
-fn inputs(
+fn inputs_of(
     item: &Node,
-    fields: &[Field],
     operation: &'static Operation,
+    mut with: Vec<(&Field, Shape)>,
     findings: &mut Findings,
 ) -> Vec<Input> {
-    let with = match field(fields, "with") {
-        Some(with) => with.node.fields("`with`", findings).to_vec(),
-        None => Vec::new(),
-    };
     let known: Vec<&str> = operation.inputs.iter().map(|input| input.name).collect();
-    for unknown in with
+    for (unknown, _) in with
         .iter()
-        .filter(|input| !known.contains(&input.name.as_str()))
+        .filter(|(input, _)| !known.contains(&input.name.as_str()))
     {
         let name = &unknown.name;
         findings.add(
@@ -228,7 +233,7 @@ fn inputs(
     }
     let mut inputs = Vec::new();
     for spec in operation.inputs {
-        let Some(given) = field(&with, spec.name) else {
+        let Some(at) = with.iter().position(|(given, _)| given.name == spec.name) else {
             if spec.presence == Presence::Required {
                 findings.add(
                     item.line,
@@ -240,7 +245,7 @@ fn inputs(
             }
             continue;
         };
-        let shape = given.node.shape(Mode::Input, findings);
+        let (_, shape) = with.swap_remove(at);
         let label = shape
             .codes()
             .iter()
@@ -278,27 +283,27 @@ fn check_browser(item: &Node, operation: &Operation, inputs: &[Input], findings:
 fn reply(
     item: &Node,
     fields: &[Field],
-    operation: &Operation,
+    operation: Option<&Operation>,
     replies: &[Reply],
     findings: &mut Findings,
 ) -> Option<usize> {
-    match (field(fields, "reply"), operation.is_browser()) {
-        (None, true) => None,
-        (None, false) => {
+    match (field(fields, "reply"), operation.map(Operation::is_browser)) {
+        (None, Some(false)) => {
             findings.add(
                 item.line,
                 "the route lacks `reply`: the name of a `[reply.NAME]`",
             );
             None
         }
-        (Some(named), true) => {
+        (None, _) => None,
+        (Some(named), Some(true)) => {
             findings.add(
                 named.line,
                 "`open_browser` answers the browser with a redirect or a page and takes no `reply`",
             );
             None
         }
-        (Some(named), false) => {
+        (Some(named), _) => {
             let name = named.node.text("`reply`", findings)?;
             let found = replies.iter().position(|reply| reply.name == name);
             if found.is_none() {
@@ -315,24 +320,17 @@ fn reply(
 
 fn without_tenant(
     fields: &[Field],
-    operation: &Operation,
+    operation: Option<&Operation>,
     findings: &mut Findings,
 ) -> TenantSource {
     let Some(named) = field(fields, "without_tenant") else {
         return TenantSource::Refuse;
     };
-    match named.node.text("`without_tenant`", findings) {
-        Some("refuse") | None => TenantSource::Refuse,
-        Some("key") if operation.input("key").is_some() => TenantSource::Key,
-        Some("person") if operation.verb == Verb::SignInPassword => TenantSource::Person,
-        Some("token") if operation.verb == Verb::RefreshSession => TenantSource::Token,
-        Some(word @ ("key" | "person" | "token")) => {
-            findings.add(
-                named.line,
-                format!("`{}` cannot find the tenant by its {word}", operation.name),
-            );
-            TenantSource::Refuse
-        }
+    let source = match named.node.text("`without_tenant`", findings) {
+        Some("refuse") | None => return TenantSource::Refuse,
+        Some("key") => TenantSource::Key,
+        Some("person") => TenantSource::Person,
+        Some("token") => TenantSource::Token,
         Some(other) => {
             findings.add(
                 named.line,
@@ -341,26 +339,24 @@ fn without_tenant(
                     did_you_mean(other, ["refuse", "key", "person", "token"])
                 ),
             );
-            TenantSource::Refuse
+            return TenantSource::Refuse;
         }
+    };
+    if let Some(operation) = operation.filter(|operation| !source.fits(operation)) {
+        findings.add(
+            named.line,
+            format!("`{}` cannot find the tenant that way", operation.name),
+        );
     }
+    source
 }
 
-fn check_overlap(routes: &[Route], findings: &mut Findings) {
-    let all: Vec<(usize, &Method, &Pattern)> = routes
-        .iter()
-        .flat_map(|route| {
-            route
-                .on
-                .iter()
-                .map(|(method, pattern)| (route.line, method, pattern))
-        })
-        .collect();
-    for (index, (line, method, pattern)) in all.iter().enumerate() {
-        let clash = all[..index]
+fn check_overlap(claimed: &[(usize, (Method, Pattern))], findings: &mut Findings) {
+    for (index, (line, (method, pattern))) in claimed.iter().enumerate() {
+        let clash = claimed[..index]
             .iter()
-            .find(|(_, other_method, other)| other_method == method && pattern.overlaps(other));
-        if let Some((other, _, _)) = clash {
+            .find(|(_, (other_method, other))| other_method == method && pattern.overlaps(other));
+        if let Some((other, _)) = clash {
             findings.add(
                 *line,
                 format!(

@@ -1,41 +1,14 @@
 //! Broken files: each fault is told with its line, and all of them at once.
 
+mod faults;
+
+use vestibule_identity::{Error, Kind};
+
 use super::parse;
 use crate::filters::FILTERS;
 use crate::operation::OPERATIONS;
-
-const GOOD: &str = r#"name = "sample"
-title = "Sample"
-[[route]]
-on = ["POST /in/{place}", "POST /v2/in/{place}"]
-do = "sign_in_password"
-with = { email = "{{ body.email }}", password = "{{ body.password }}" }
-reply = "in"
-[[route]]
-on = ["GET /go"]
-do = "open_browser"
-with = { login_token = "{{ query.token }}" }
-[[route]]
-on = ["POST /key"]
-do = "exchange_partner_token"
-with = { key = "{{ bearer }}", email = "{{ body.email }}", uid = "{{ body.uid }}" }
-reply = "key"
-[token.pass]
-kind = "access"
-lifetime = "60m"
-[token.door]
-kind = "login"
-algorithm = "RS256"
-[reply.in]
-body = { id = "{{ user.id }}", team = "{{ team.name if team else none }}", pass = "{{ token.pass }}" }
-[reply.key]
-body = { door = "{{ token.door }}" }
-[error]
-body = { no = "{{ error.code }}", why = "{{ error.message }}" }
-default = { status = 400, code = 1 }
-[error.kinds]
-invalid_credentials = { status = 401, code = 2 }
-"#;
+use crate::status::natural_status;
+use faults::{FAULTS, GOOD, HIDES};
 
 fn problems(from: &str, to: &str) -> Vec<String> {
     assert!(from.is_empty() || GOOD.contains(from), "{from}");
@@ -56,279 +29,11 @@ fn a_good_file_loads() {
 
 #[test]
 fn each_fault_is_told_with_its_line() {
-    let cases = [
-        // The file and its keys.
-        (
-            "title =",
-            "titel =",
-            "f:2: unknown key `titel`; did you mean `title`?",
-        ),
-        (
-            "title = \"Sample\"",
-            "title = 7",
-            "f:2: `title` must be a text, not a whole number",
-        ),
-        ("title = \"Sample\"", "title = \"Sample", "f:2: "),
-        ("name = \"sample\"\n", "", "f:1: `name` is missing"),
-        (
-            "\"sample\"",
-            "\"Sample 1\"",
-            "f:1: `Sample 1` cannot name a dialect",
-        ),
-        (
-            "title = \"Sample\"",
-            "bearer_headers = [\"a b\"]",
-            "f:2: `a b` cannot be a header's name",
-        ),
-        // Routes.
-        (
-            "on = [\"POST /in",
-            "no = [\"POST /in",
-            "f:4: unknown key `no`",
-        ),
-        (
-            "\"POST /in/{place}\"",
-            "\"POST in/{place}\"",
-            "f:4: the path `in/{place}` must begin with `/`",
-        ),
-        (
-            "\"POST /in/{place}\"",
-            "\"POTS /in/{place}\"",
-            "f:4: `POTS` is not a method for a route; did you mean `POST`?",
-        ),
-        (
-            "\"POST /in/{place}\"",
-            "\"POST /in/x{place}\"",
-            "f:4: the segment `x{place}`",
-        ),
-        (
-            "\"POST /in/{place}\"",
-            "\"/in/{place}\"",
-            "f:4: `/in/{place}` must be a method and a path",
-        ),
-        (
-            "[\"POST /key\"]",
-            "[\"POST /in/key\"]",
-            "f:12: `POST /in/key` is claimed twice, first by the route in line 3",
-        ),
-        (
-            "\"sign_in_password\"",
-            "\"sign_in_pasword\"",
-            "f:5: there is no operation `sign_in_pasword`; did you mean `sign_in_password`?",
-        ),
-        (
-            "do = \"sign_in_password\"\n",
-            "",
-            "f:3: the route lacks `do`",
-        ),
-        (
-            "password = \"{{ body.password }}\" }",
-            "passwort = \"{{ body.password }}\" }",
-            "f:6: `sign_in_password` takes no `passwort`; did you mean `password`?",
-        ),
-        (
-            ", password = \"{{ body.password }}\"",
-            "",
-            "f:3: `sign_in_password` needs `password`",
-        ),
-        (
-            "reply = \"in\"",
-            "reply = \"inn\"",
-            "f:7: there is no `[reply.inn]`; did you mean `in`?",
-        ),
-        ("reply = \"in\"\n", "", "f:3: the route lacks `reply`"),
-        (
-            "reply = \"key\"",
-            "reply = \"key\"\nwithout_tenant = \"person\"",
-            "f:17: `exchange_partner_token` cannot find the tenant by its person",
-        ),
-        (
-            "reply = \"key\"",
-            "reply = \"key\"\nwithout_tenant = \"keys\"",
-            "f:17: `without_tenant` cannot be `keys`; did you mean `key`?",
-        ),
-        (
-            "with = { login_token = \"{{ query.token }}\" }",
-            "reply = \"in\"",
-            "f:8: `open_browser` needs either",
-        ),
-        (
-            "login_token = ",
-            "access_token = ",
-            "f:8: `open_browser` with an `access_token` needs `roles`",
-        ),
-        // Expressions.
-        (
-            "{{ body.email }}",
-            "{{ body. }}",
-            "f:6: `body.` is not an expression",
-        ),
-        (
-            "{{ body.email }}",
-            "{{ body.email | lowr }}",
-            "f:6: there is no filter `lowr`; did you mean `lower`?",
-        ),
-        (
-            "{{ body.email }}",
-            "{{ body.email ",
-            "opens `{{` and does not close it",
-        ),
-        (
-            "{{ body.email }}",
-            "{{ bdoy.email }}",
-            "f:6: `bdoy` names nothing here; did you mean `body`?",
-        ),
-        (
-            "{{ body.email }}",
-            "{{ path.plaice }}",
-            "f:6: `path` has no `plaice`; did you mean `place`?",
-        ),
-        (
-            "{{ body.email }}",
-            "{{ user.email }}",
-            "f:6: `user` names nothing here",
-        ),
-        (
-            "{{ body.email }}",
-            "{{ range(9) }}",
-            "f:6: `range` names nothing here",
-        ),
-        (
-            "{{ bearer }}",
-            "{{ bearer.x }}",
-            "f:15: `bearer` has no fields",
-        ),
-        (
-            "{{ user.id }}",
-            "{{ user.idd }}",
-            "f:24: `user` has no `idd`; did you mean `id`? (in a reply to `sign_in_password`)",
-        ),
-        (
-            "{{ user.id }}",
-            "{{ exists }}",
-            "f:24: `exists` names nothing here",
-        ),
-        (
-            "{{ token.pass }}",
-            "{{ token.pas }}",
-            "f:24: there is no `[token.pas]`; did you mean `pass`?",
-        ),
-        (
-            "{{ token.door }}",
-            "{{ session.id }}",
-            "f:26: `session` names nothing here",
-        ),
-        (
-            "{{ token.door }}",
-            "{{ token.door }}{{ token.pass }}",
-            "f:25: `exchange_partner_token` signs nobody in, so `token.pass` cannot be minted",
-        ),
-        // Tokens.
-        (
-            "lifetime = \"60m\"",
-            "lifetime = \"60 minutes\"",
-            "f:19: `60 minutes` is not a span of time",
-        ),
-        (
-            "lifetime = \"60m\"",
-            "lifetime = \"30d\"",
-            "f:19: `30d` is too long",
-        ),
-        (
-            "lifetime = \"60m\"",
-            "audience = \"x\"",
-            "f:19: access tokens are always for",
-        ),
-        (
-            "lifetime = \"60m\"",
-            "claims = { sub = \"x\" }",
-            "f:19: the claim `sub` is set by the core",
-        ),
-        (
-            "lifetime = \"60m\"",
-            "claims = { x = \"{{ token.pass }}\" }",
-            "f:19: `token` names nothing here",
-        ),
-        (
-            "\"RS256\"",
-            "\"HS256\"",
-            "f:22: no tokens are signed with `HS256`; did you mean `ES256`?",
-        ),
-        (
-            "kind = \"login\"",
-            "kind = \"logon\"",
-            "f:21: a token of kind `logon` is not known; did you mean `login`?",
-        ),
-        (
-            "kind = \"login\"",
-            "kind = \"refresh\"",
-            "f:22: a token of kind `refresh` is opaque and has no `algorithm`",
-        ),
-        (
-            "[token.door]",
-            "[token.spare]\nkind = \"refresh\"\n[token.door]",
-            "f:20: no reply names `token.spare`",
-        ),
-        (
-            "[reply.key]",
-            "[reply.other]\nbody = 1\n[reply.key]",
-            "f:25: no route answers with `[reply.other]`",
-        ),
-        // Errors.
-        (
-            "invalid_credentials = {",
-            "invalid_credential = {",
-            "f:31: there is no kind of error `invalid_credential`; did you mean `invalid_credentials`?",
-        ),
-        (
-            "status = 401",
-            "status = 1000",
-            "f:31: `status` must be an HTTP status",
-        ),
-        (
-            "status = 401, ",
-            "",
-            "f:31: `invalid_credentials` lacks its `status`",
-        ),
-        (
-            "default = { status = 400, code = 1 }",
-            "",
-            "f:27: `[error.kinds]` lacks `malformed_body`, which every route can raise",
-        ),
-        (
-            "default = { status = 400, code = 1 }",
-            "",
-            "f:27: `[error.kinds]` lacks `missing_email`, which `sign_in_password` (line 3) can raise",
-        ),
-        (
-            "status = 401, code = 2",
-            "status = 401, reason = 2",
-            "f:31: `error.reason` is set by the core",
-        ),
-        (
-            "status = 401, code = 2",
-            "status = 401, code = 2, shape = \"x\"",
-            "f:31: there is no `[error.shapes]` entry `x`",
-        ),
-        (
-            "{{ error.message }}",
-            "{{ error.mesage }}",
-            "f:28: `error` has no `mesage`, which the body of errors names; did you mean `message`?",
-        ),
-        (
-            "{{ error.message }}",
-            "{{ message }}",
-            "f:28: `message` names nothing here; did you mean `error.message`?",
-        ),
-        (
-            "code = 1 }",
-            "code = \"{{ error.kind }}\" }",
-            "f:29: `code` is a plain value",
-        ),
+    let whole = [
         ("", "name = \"x\"", "f:1: there is no `[[route]]`"),
         ("", "name = \"x\"", "f:1: there is no `[error]`"),
     ];
-    for (from, to, expected) in cases {
+    for (from, to, expected) in FAULTS.iter().chain(&whole) {
         let found = problems(from, to);
         assert!(
             found.iter().any(|problem| problem.contains(expected)),
@@ -337,16 +42,45 @@ fn each_fault_is_told_with_its_line() {
     }
 }
 
+/// Neither a default without a status nor one with it makes a caller's mistake of anything but a natural 400.
+#[test]
+fn statuses_are_natural_where_no_line_gives_one() {
+    for default in ["code = 1", "status = 422, code = 1"] {
+        let text = GOOD
+            .replace(
+                "default = { code = 1 }",
+                &format!("default = {{ {default} }}"),
+            )
+            .replace(
+                "[error.kinds]\n",
+                "[error.kinds]\nmissing_email = { code = 3 }\nmissing_uid = { status = 409 }\n",
+            );
+        let dialect = parse("f", &text).unwrap();
+        for kind in Kind::ALL {
+            let expected = match (kind, natural_status(*kind).as_u16()) {
+                (Kind::MissingUid, _) => 409,
+                (_, 400) if default.starts_with("status") => 422,
+                (_, natural) => natural,
+            };
+            let (status, body) = dialect.errors.render(&[Error::new(*kind)]);
+            assert_eq!(status.as_u16(), expected, "{kind:?}");
+            assert!(body.starts_with(b"{\"no\":"), "{kind:?}");
+        }
+    }
+    // With nothing but a body, every kind has its status and words.
+    let bare = GOOD
+        .replace("default = { code = 1 }\n", "")
+        .replace("no = \"{{ error.code }}\", ", "");
+    let dialect = parse("f", &bare).unwrap();
+    let (status, body) = dialect.errors.render(&[Error::new(Kind::MethodNotAllowed)]);
+    assert_eq!(status.as_u16(), 405);
+    assert_eq!(body, br#"{"why":"This method is not allowed here."}"#);
+}
+
 #[test]
 fn a_field_that_one_kind_lacks_is_told_at_that_kind() {
-    let text = GOOD.replace(
-        "default = { status = 400, code = 1 }",
-        "default = { status = 400 }",
-    );
-    let text = text.replace(
-        "[error.kinds]\n",
-        "[error.kinds]\nmissing_email = { status = 400 }\n",
-    );
+    let text = GOOD.replace("default = { code = 1 }", "default = {}");
+    let text = text.replace("[error.kinds]\n", "[error.kinds]\nmissing_email = {}\n");
     let found: Vec<String> = parse("f", &text)
         .unwrap_err()
         .iter()
@@ -361,7 +95,44 @@ fn a_field_that_one_kind_lacks_is_told_at_that_kind() {
 }
 
 #[test]
-fn all_faults_are_told_at_once_in_the_order_of_lines() {
+fn no_fault_hides_another() {
+    let without_numbers = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    let hides = |one: &str, other: &str| {
+        let hidden = |(hider, hidden): &(&str, &[&str])| {
+            one.contains(hider) && hidden.iter().any(|part| other.contains(part))
+        };
+        HIDES.iter().any(hidden)
+    };
+    // What is no TOML has no other fault.
+    let faults: Vec<_> = FAULTS.iter().filter(|fault| fault.2 != "f:2: ").collect();
+    let mut pairs = 0;
+    for (index, (from, to, first)) in faults.iter().enumerate() {
+        for (other_from, other_to, second) in &faults[..index] {
+            let once = GOOD.replacen(from, to, 1);
+            let text = once.replacen(other_from, other_to, 1);
+            if from == other_from || !once.contains(other_from) || !text.contains(to) {
+                continue;
+            }
+            pairs += 1;
+            let found = parse("f", &text).unwrap_err();
+            let found: Vec<String> = found
+                .iter()
+                .map(|problem| without_numbers(&problem.to_string()))
+                .collect();
+            for (expected, other) in [(first, second), (second, first)] {
+                let expected = without_numbers(expected);
+                assert!(
+                    hides(other, &expected) || found.iter().any(|found| found.contains(&expected)),
+                    "{from} -> {to}\n{other_from} -> {other_to}\nexpected {expected}\nfound {found:#?}"
+                );
+            }
+        }
+    }
+    assert!(pairs > 1_000, "{pairs}");
+}
+
+#[test]
+fn faults_are_told_in_the_order_of_lines() {
     let text = GOOD
         .replace("title =", "titel =")
         .replace("{{ user.id }}", "{{ user.idd }}")
@@ -374,34 +145,34 @@ fn all_faults_are_told_at_once_in_the_order_of_lines() {
     assert_eq!(lines, [2, 19, 24]);
 }
 
-/// The dialect in the manual loads, and the manual knows every operation, input and filter.
+/// The dialect in the manual loads, and the manual knows every operation, input, filter and kind of error.
 #[test]
 fn the_manual_is_right() {
-    let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src");
-    let read = |page: &&str| std::fs::read_to_string(format!("{book}/{page}")).ok();
-    let pages: Vec<String> = ["writing-a-dialect.md", "dialects/writing.md"]
+    let page = include_str!("../../../../docs/src/dialects/writing.md");
+    let block = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let found = parse("manual", block.unwrap()).err().unwrap_or_default();
+    assert!(found.is_empty(), "{found:#?}");
+    let inputs = OPERATIONS
         .iter()
-        .filter_map(read)
-        .collect();
-    assert!(!pages.is_empty());
-    for page in pages {
-        let block = page
-            .split("```toml\n")
-            .nth(1)
-            .and_then(|rest| rest.split("```").next());
-        let found = parse("manual", block.unwrap()).err().unwrap_or_default();
-        assert!(found.is_empty(), "{found:#?}");
-        let inputs = OPERATIONS
-            .iter()
-            .flat_map(|operation| operation.inputs)
-            .map(|input| input.name);
-        for name in OPERATIONS
-            .iter()
-            .map(|operation| operation.name)
-            .chain(inputs)
-            .chain(FILTERS)
-        {
-            assert!(page.contains(name), "{name}");
-        }
+        .flat_map(|operation| operation.inputs)
+        .map(|input| input.name);
+    for name in OPERATIONS
+        .iter()
+        .map(|operation| operation.name)
+        .chain(inputs)
+        .chain(FILTERS)
+    {
+        assert!(page.contains(name), "{name}");
+    }
+    for kind in Kind::ALL {
+        let code = format!("`{}`", kind.code());
+        let row = page
+            .lines()
+            .find(|line| line.starts_with('|') && line.contains(&code));
+        let status = row.and_then(|row| row.split('|').nth(2)).map(str::trim);
+        assert_eq!(status, Some(natural_status(*kind).as_str()), "{code}");
     }
 }

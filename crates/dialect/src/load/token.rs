@@ -18,7 +18,7 @@ pub(crate) struct Token {
     pub kind: TokenKind,
     /// Extra claims; a table.
     pub claims: Option<Shape>,
-    claim_lines: usize,
+    claims_line: usize,
 }
 
 #[derive(Debug)]
@@ -57,8 +57,13 @@ impl Token {
         }
     }
 
-    pub(crate) fn claims_line(&self) -> usize {
-        self.claim_lines
+    /// What the expressions of its claims read, with the claims' line.
+    pub(crate) fn names(&self) -> Vec<(usize, String)> {
+        let codes = self.claims.iter().flat_map(Shape::codes);
+        codes
+            .flat_map(|code| code.names())
+            .map(|name| (self.claims_line, name))
+            .collect()
     }
 }
 
@@ -83,14 +88,46 @@ pub(crate) fn read(root: &[Field], dialect: &str, findings: &mut Findings) -> Ve
     let listed = tokens.node.fields("`token`", findings).to_vec();
     listed
         .iter()
-        .filter_map(|token| one(token, dialect, findings))
+        .map(|token| one(token, dialect, findings))
         .collect()
 }
 
-fn one(token: &Field, dialect: &str, findings: &mut Findings) -> Option<Token> {
+fn one(token: &Field, dialect: &str, findings: &mut Findings) -> Token {
     let fields = token.node.fields("a token", findings).to_vec();
     only(&fields, &KEYS, findings);
-    let Some(kind) = field(&fields, "kind") else {
+    let kind = match kind(token, &fields, findings) {
+        Kind::Jwt(purpose) => TokenKind::Jwt {
+            spec: TokenSpec {
+                purpose,
+                algorithm: algorithm(&fields, findings),
+                lifetime: Duration::ZERO,
+                audience: audience(&fields, purpose, findings),
+                dialect: dialect.to_owned(),
+            },
+            lifetime: lifetime(&fields, purpose, findings),
+        },
+        Kind::Opaque(kind) => {
+            refuse_settings(&fields, findings);
+            kind
+        }
+    };
+    Token {
+        name: token.name.clone(),
+        line: token.line,
+        claims_line: field(&fields, "claims").map_or(token.line, |claims| claims.line),
+        claims: claims(&fields, findings),
+        kind,
+    }
+}
+
+enum Kind {
+    Jwt(Purpose),
+    Opaque(TokenKind),
+}
+
+/// A token whose kind is wrong is taken for a login token, which forbids the least, so that the rest of it is checked.
+fn kind(token: &Field, fields: &[Field], findings: &mut Findings) -> Kind {
+    let Some(kind) = field(fields, "kind") else {
         findings.add(
             token.line,
             format!(
@@ -98,14 +135,14 @@ fn one(token: &Field, dialect: &str, findings: &mut Findings) -> Option<Token> {
                 token.name
             ),
         );
-        return None;
+        return Kind::Jwt(Purpose::Login);
     };
-    let kind_text = kind.node.text("`kind`", findings)?;
-    let purpose = match kind_text {
-        "access" => Some(Purpose::Access),
-        "login" => Some(Purpose::Login),
-        "refresh" | "session" => None,
-        other => {
+    match kind.node.text("`kind`", findings) {
+        Some("access") => Kind::Jwt(Purpose::Access),
+        Some("login") | None => Kind::Jwt(Purpose::Login),
+        Some("refresh") => Kind::Opaque(TokenKind::Refresh),
+        Some("session") => Kind::Opaque(TokenKind::Session),
+        Some(other) => {
             findings.add(
                 kind.line,
                 format!(
@@ -113,54 +150,24 @@ fn one(token: &Field, dialect: &str, findings: &mut Findings) -> Option<Token> {
                     did_you_mean(other, ["access", "login", "refresh", "session"])
                 ),
             );
-            return None;
+            Kind::Jwt(Purpose::Login)
         }
-    };
-    let Some(purpose) = purpose else {
-        for extra in fields
-            .iter()
-            .filter(|field| field.name != "kind" && KEYS.contains(&field.name.as_str()))
-        {
-            findings.add(
-                extra.line,
-                format!(
-                    "a token of kind `{kind_text}` is opaque and has no `{}`",
-                    extra.name
-                ),
-            );
-        }
-        let kind = if kind_text == "refresh" {
-            TokenKind::Refresh
-        } else {
-            TokenKind::Session
-        };
-        return Some(Token {
-            name: token.name.clone(),
-            line: token.line,
-            kind,
-            claims: None,
-            claim_lines: 0,
-        });
-    };
-    let spec = TokenSpec {
-        purpose,
-        algorithm: algorithm(&fields, findings),
-        lifetime: Duration::ZERO,
-        audience: audience(&fields, purpose, findings),
-        dialect: dialect.to_owned(),
-    };
-    let kind = TokenKind::Jwt {
-        spec,
-        lifetime: lifetime(&fields, purpose, findings),
-    };
-    let claim_lines = field(&fields, "claims").map_or(token.line, |claims| claims.line);
-    Some(Token {
-        name: token.name.clone(),
-        line: token.line,
-        kind,
-        claims: claims(&fields, findings),
-        claim_lines,
-    })
+    }
+}
+
+fn refuse_settings(fields: &[Field], findings: &mut Findings) {
+    for setting in fields
+        .iter()
+        .filter(|field| field.name != "kind" && KEYS.contains(&field.name.as_str()))
+    {
+        findings.add(
+            setting.line,
+            format!(
+                "refresh and session tokens are opaque and have no `{}`",
+                setting.name
+            ),
+        );
+    }
 }
 
 const ALGORITHMS: [(&str, Algorithm); 3] = [

@@ -17,6 +17,8 @@ pub(crate) enum InputKind {
     Email,
     /// A key or token of at most 16 KiB; only blanks is missing.
     Token,
+    /// A key or token that a stranger lacks: what can be neither counts as none.
+    Proof,
     /// Kept to the letter, at most 16 KiB; only blanks is missing.
     Secret,
     /// Kept to the letter; only the empty text is missing.

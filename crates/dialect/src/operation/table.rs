@@ -2,7 +2,7 @@
 
 use vestibule_identity::Kind;
 
-use super::InputKind::{Email, Flag, Line, Object, Password, Secret, Text, Texts, Token};
+use super::InputKind::{Email, Flag, Line, Object, Password, Proof, Secret, Text, Texts, Token};
 use super::Presence::{Optional, Required, WhenNamed};
 use super::{InputKind, InputSpec, Operation, Presence, Subject, Verb};
 
@@ -179,7 +179,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             ),
             input(
                 "proof",
-                Token,
+                Proof,
                 Optional,
                 Kind::Unauthorized,
                 Kind::Unauthorized,

@@ -46,19 +46,19 @@ pub(crate) fn check_name(dotted: &str, roots: &[Root]) -> Result<(), String> {
     }
 }
 
-/// Names of a request. `path` has the parameters of the route's patterns.
-pub(crate) fn input_roots(parameters: Vec<String>) -> Vec<Root> {
+/// Names of a request. `path` has the parameters of the route's patterns, as far as they are known.
+pub(crate) fn input_roots(parameters: Option<Vec<String>>) -> Vec<Root> {
     let root = |name, fields| Root { name, fields };
     vec![
         root("body", Fields::Any),
         root("query", Fields::Any),
         root("header", Fields::Any),
-        root("path", Fields::Only(parameters)),
+        root("path", parameters.map_or(Fields::Any, Fields::Only)),
         root("bearer", Fields::None),
     ]
 }
 
-/// Names of a reply to an operation that gives `gives`; `tokens` is empty for the claims of tokens themselves.
+/// Names of a reply where `gives` is given; claims of tokens name no `tokens`.
 pub(crate) fn reply_roots(gives: &[&str], tokens: Option<Vec<String>>) -> Vec<Root> {
     let only = |names: Vec<&str>| Fields::Only(names.into_iter().map(str::to_owned).collect());
     let mut roots = vec![

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use vestibule_dialect::Dialects;
 use vestibule_dialect::examples::{Given, Received, Request, User};
+use vestibule_dialect::{Answer, Dialects};
+use vestibule_identity::Kind;
 
 use crate::server::Server;
 
@@ -244,5 +245,53 @@ async fn hostile_requests_are_refused_and_nothing_breaks() {
     ] {
         let (received, _) = server.send(request(line, "first.example", None)).await;
         assert_eq!(received.status, 400, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_strange_bearer_makes_nobody_less_than_a_stranger() {
+    let server = server("alphalearn", "").await;
+    let long = format!("Bearer {}", "x".repeat(20_000));
+    for bearer in [
+        None,
+        Some(long.as_str()),
+        Some("Bearer"),
+        Some("Bearer a b"),
+        Some("Basic eDp5"),
+        Some("Bearer vsk_101_x"),
+        Some("Bearer not-a-token"),
+    ] {
+        let body = json!({ "email": "nobody@school.example" });
+        let line = "POST /authorize/forgot-password";
+        let mut request = request(line, "first.example", Some(body));
+        if let Some(bearer) = bearer {
+            request
+                .headers
+                .insert("authorization".into(), bearer.to_owned());
+        }
+        let (received, _) = server.send(request).await;
+        let start = bearer.map(|bearer| &bearer[..bearer.len().min(20)]);
+        assert_eq!(received.status, 200, "{start:?}");
+    }
+}
+
+/// The words of the surface's own refusals are the dialect's; the statuses stay what they are.
+#[tokio::test]
+async fn refusals_of_the_surface_keep_their_status() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
+    let dialects = Dialects::load(Some(&folder)).unwrap();
+    for (path, kind, expected) in [
+        ("/parcel/door", Kind::BodyTooLarge, 413),
+        ("/parcel/door", Kind::RateLimited, 429),
+        ("/parcel/door", Kind::Unavailable, 503),
+        ("/api/login", Kind::NotFound, 404),
+        ("/v1/user/token", Kind::Overloaded, 503),
+    ] {
+        let Some(Answer::Plain { status, .. }) =
+            dialects.refuse(path, None, &vestibule_identity::Error::new(kind))
+        else {
+            panic!("{path}");
+        };
+        assert_eq!(status.as_u16(), expected, "{path} {kind:?}");
     }
 }

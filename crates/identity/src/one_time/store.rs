@@ -92,6 +92,22 @@ pub(crate) fn count_since(
     )?)
 }
 
+/// When the account was given the last `most` tokens of the kind: the time of the oldest of these, if it has so many.
+pub(crate) fn given_at(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    kind: OneTimeKind,
+    account: &str,
+    most: i64,
+) -> Result<Option<Micros>> {
+    Ok(tx.opt(
+        "SELECT created_at FROM one_time_token WHERE tenant_id = $1 AND account_id = $2 AND kind = $3
+         ORDER BY created_at DESC LIMIT 1 OFFSET $4",
+        &params![&cx.tenant.id, account, kind.name(), most - 1],
+        |row| row.get(0),
+    )?)
+}
+
 /// Kills every unused token of the account: it was suspended, or its owner changed.
 pub(crate) fn void_all(tx: &mut Tx<'_>, tenant: &str, account: &str, now: Micros) -> Result<()> {
     tx.exec(

@@ -84,6 +84,8 @@ impl Identity {
                 let account = account::store::by_id(tx, tenant, &id)?
                     .filter(Account::is_active)
                     .ok_or(Kind::InvalidToken)?;
+                // Its siblings would sign in whoever finds them, until their own end.
+                store::void(tx, &cx, OneTimeKind::VerifyEmail, &id)?;
                 account::store::set_verified(tx, tenant, &id, cx.now)?;
                 team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
                 let signed_in = session::store::start(tx, &cx, &id, &new)?;
@@ -118,12 +120,10 @@ impl Identity {
                 // One after the other, or parallel calls would each see room for one more.
                 account::store::lock(tx, &cx.tenant.id, &id)?;
                 for (span, most) in [(MINUTE, 1), (HOUR, outbox::HOURLY_BOUND)] {
-                    if store::count_since(tx, &cx, OneTimeKind::VerifyEmail, &id, cx.now - span)?
-                        >= most
-                    {
-                        return Err(Error::rate_limited(
-                            u32::try_from(span.as_secs()).unwrap_or(u32::MAX),
-                        ));
+                    let oldest = store::given_at(tx, &cx, OneTimeKind::VerifyEmail, &id, most)?;
+                    if let Some(free) = oldest.map(|at| at + span).filter(|free| *free > cx.now) {
+                        let wait = free.since(cx.now).as_micros().div_ceil(1_000_000);
+                        return Err(Error::rate_limited(u32::try_from(wait).unwrap_or(u32::MAX)));
                     }
                 }
                 verification.store(tx, &cx)?;

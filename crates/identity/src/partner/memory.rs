@@ -18,6 +18,8 @@ const MOST: usize = 100_000;
 pub(crate) struct Memory {
     key: Sealer,
     seen: Mutex<HashMap<String, ([u8; 32], Micros)>>,
+    /// Accounts share these by their names' MAC.
+    turns: [tokio::sync::Mutex<()>; 256],
 }
 
 impl Memory {
@@ -25,7 +27,15 @@ impl Memory {
         Memory {
             key: Sealer::new(secret_bytes::<32>(random)),
             seen: Mutex::default(),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
+    }
+
+    /// Waits until nobody else checks a secret of this account: guesses sent at once are counted one after the other,
+    /// and a busy partner's right ones cost one slow hash together.
+    pub(crate) async fn turn(&self, account: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        let [place, ..] = self.key.mac("partner-turn", &[account.as_bytes()]);
+        self.turns[usize::from(place)].lock().await
     }
 
     fn mac(&self, account: &str, phc: &str, uid: &SecretString) -> [u8; 32] {

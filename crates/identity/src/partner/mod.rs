@@ -84,6 +84,10 @@ impl Identity {
         if self.partner_memory().recalls(&key, &phc, uid, cx.now) {
             return Ok(Some(account));
         }
+        let _turn = self.partner_memory().turn(&key).await;
+        if self.partner_memory().recalls(&key, &phc, uid, cx.now) {
+            return Ok(Some(account));
+        }
         self.limits().check(limit::UID_MISMATCH, &key, cx.now)?;
         if !self.passwords().verify(&phc, uid.clone()).await?.matches {
             self.limits().count(limit::UID_MISMATCH, &key, cx.now);
@@ -130,10 +134,10 @@ impl Identity {
                 if !store::bind(tx, tenant, &account.id, &phc, cx.now)? {
                     return Ok(None);
                 }
-                if !account.email_verified {
-                    drop_unproven(tx, &cx, &account.id)?;
-                    account::store::set_verified(tx, tenant, &account.id, cx.now)?;
-                }
+                let account = match account.email_verified {
+                    true => account,
+                    false => take_over(tx, &cx, account, ("", ""))?,
+                };
                 crate::team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
                 audit::record(
                     tx,
@@ -142,25 +146,33 @@ impl Identity {
                         .account(&account.id)
                         .actor("back_end"),
                 )?;
-                Ok(Some(Account {
-                    email_verified: true,
-                    ..account
-                }))
+                Ok(Some(account))
             })
             .await
     }
 }
 
-/// The person proved the address another way: what whoever signed up with it unproven left behind goes.
-pub(crate) fn drop_unproven(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, account: &str) -> Result<()> {
-    let tenant = &cx.tenant.id;
-    password::store::remove(tx, tenant, account)?;
-    session::store::end_all(tx, cx, account, None, EndReason::Unproven)?;
-    crate::one_time::store::void_all(tx, tenant, account, cx.now)?;
-    crate::provider::store::unlink_all(tx, tenant, account)?;
-    audit::record(
-        tx,
-        cx,
-        audit::Entry::done("account.unproven_credentials_dropped").account(account),
-    )
+/// The person proved the address another way: what whoever signed up with it unproven left behind goes, the names too.
+pub(crate) fn take_over(
+    tx: &mut vestibule_db::Tx<'_>,
+    cx: &Cx,
+    account: Account,
+    (first_name, last_name): (&str, &str),
+) -> Result<Account> {
+    let (tenant, id) = (&cx.tenant.id, &account.id);
+    password::store::remove(tx, tenant, id)?;
+    session::store::end_all(tx, cx, id, None, EndReason::Unproven)?;
+    crate::one_time::store::void_all(tx, tenant, id, cx.now)?;
+    crate::provider::store::unlink_all(tx, tenant, id)?;
+    account::store::set_verified(tx, tenant, id, cx.now)?;
+    let dropped = audit::Entry::done("account.unproven_credentials_dropped");
+    audit::record(tx, cx, dropped.account(id))?;
+    let account = Account {
+        email_verified: true,
+        first_name: first_name.to_owned(),
+        last_name: last_name.to_owned(),
+        ..account
+    };
+    account::store::update_profile(tx, tenant, &account, cx.now)?;
+    Ok(account)
 }

@@ -89,10 +89,13 @@ impl Identity {
                         if !account.is_active() {
                             return Err(Kind::InvalidProviderData.into());
                         }
-                        if !account.email_verified {
-                            partner::drop_unproven(tx, &cx, &account.id)?;
-                            account::store::set_verified(tx, tenant, &account.id, cx.now)?;
-                        }
+                        let account = match account.email_verified {
+                            true => account,
+                            false => {
+                                let names = (&*fresh.first_name, &*fresh.last_name);
+                                partner::take_over(tx, &cx, account, names)?
+                            }
+                        };
                         // One account, one subject: a second subject with the same address is somebody else's mailbox now.
                         if !store::link(tx, tenant, name, &person.subject, &account.id, cx.now)? {
                             return Err(Kind::InvalidProviderData.into());

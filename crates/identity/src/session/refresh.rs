@@ -44,7 +44,7 @@ impl Identity {
                     return refused;
                 };
                 let session = &mut signed_in.session;
-                match turn(row, named.generation, cx.now) {
+                match turn(&row, named.generation, cx.now) {
                     Turn::Replay => {
                         let account = &session.account_id;
                         store::end_one(tx, &cx, account, &session.id, EndReason::Replay)?;
@@ -58,8 +58,8 @@ impl Identity {
                         return refused;
                     }
                     Turn::Next if rotate => {
-                        let next = advance(row, cx.now);
-                        if !store::set_generations(tx, &cx, &session.id, row, next)? {
+                        let next = advance(&row, cx.now);
+                        if !store::set_generations(tx, &cx, &session.id, &row, &next)? {
                             return refused;
                         }
                         session.generation = next.current;

@@ -59,9 +59,9 @@ pub(crate) fn start(
         user_agent,
     };
     tx.exec(
-        "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, window_generation, window_at, client_address, user_agent, created_at,
+        "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, replaced_at, client_address, user_agent, created_at,
              last_seen_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $6, $6, $9)",
+         VALUES ($1, $2, $3, $4, $5, 0, '', $7, $8, $6, $6, $9)",
         &params![
             tenant,
             &session.id,
@@ -128,10 +128,16 @@ pub(crate) fn live_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Vec<Ses
 pub(crate) fn hold(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Generations>> {
     Ok(tx.opt(
         "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
-         RETURNING generation, window_generation, window_at",
+         RETURNING generation, replaced_at",
         &params![&cx.tenant.id, id, cx.now, cx.now - cx.tenant.file.session.idle.0],
-        |row| Ok(Generations { current: row.get(0)?, window: row.get(1)?, window_at: row.get(2)? }),
+        |row| Ok(Generations { current: row.get(0)?, replaced_at: times(&row.get::<String>(1)?) }),
     )?)
+}
+
+/// Microseconds separated by commas; empty for a session that was never refreshed.
+fn times(text: &str) -> Vec<Micros> {
+    let numbers = text.split(',').filter_map(|number| number.parse().ok());
+    numbers.map(Micros).collect()
 }
 
 /// Moves to the next generation; nothing when another one was faster.
@@ -139,20 +145,13 @@ pub(crate) fn set_generations(
     tx: &mut Tx<'_>,
     cx: &Cx,
     id: &str,
-    was: Generations,
-    next: Generations,
+    was: &Generations,
+    next: &Generations,
 ) -> Result<bool> {
+    let replaced_at: Vec<String> = next.replaced_at.iter().map(|at| at.0.to_string()).collect();
     let changed = tx.exec(
-        "UPDATE session SET generation = $4, window_generation = $5, window_at = $6
-         WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND ended_at IS NULL",
-        &params![
-            &cx.tenant.id,
-            id,
-            was.current,
-            next.current,
-            next.window,
-            next.window_at
-        ],
+        "UPDATE session SET generation = $4, replaced_at = $5 WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND ended_at IS NULL",
+        &params![&cx.tenant.id, id, was.current, next.current, replaced_at.join(",")],
     )?;
     Ok(changed == 1)
 }

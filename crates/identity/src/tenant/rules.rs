@@ -2,23 +2,13 @@
 
 use url::Url;
 
-use super::{Captcha, Tenant, TenantFile};
+use super::Tenant;
 use crate::email::canonical_domain;
 use crate::error::{Error, Kind, Result};
 
-/// Something wrong in a tenant file: the setting's dotted name, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub field: String,
-    pub message: String,
-}
+mod file;
 
-fn fault(field: &str, message: impl Into<String>) -> Fault {
-    Fault {
-        field: field.to_owned(),
-        message: message.into(),
-    }
-}
+pub use file::{Fault, check_file};
 
 /// A host as the directory keys it: lower-case A-labels, `localhost`, or an IP address in its usual spelling.
 pub(crate) fn canonical_host(host: &str) -> Option<String> {
@@ -27,144 +17,6 @@ pub(crate) fn canonical_host(host: &str) -> Option<String> {
         return Some(address.to_string());
     }
     canonical_domain(host)
-}
-
-/// Everything wrong with a tenant file; empty when it can be applied.
-pub fn check_file(file: &TenantFile) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let slug_ok = (1..=63).contains(&file.slug.len())
-        && file
-            .slug
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !file.slug.starts_with('-')
-        && !file.slug.ends_with('-');
-    if !slug_ok {
-        faults.push(fault(
-            "slug",
-            "a slug has 1 to 63 characters of a-z, 0-9 and -, with no - at either end",
-        ));
-    }
-    if file.name.trim().is_empty()
-        || file.name.chars().count() > 200
-        || file.name.chars().any(char::is_control)
-    {
-        faults.push(fault(
-            "name",
-            "a name has 1 to 200 characters and no control characters",
-        ));
-    }
-    for domain in &file.domains {
-        if canonical_host(domain).is_none() {
-            faults.push(fault(
-                "domains",
-                format!("`{domain}` is not a host name; write it without scheme, port and path"),
-            ));
-        }
-    }
-    for host in &file.redirect_hosts {
-        if canonical_host(host).is_none() {
-            faults.push(fault(
-                "redirect_hosts",
-                format!("`{host}` is not a host name; write it without scheme, port and path"),
-            ));
-        }
-    }
-    if let Some(app) = &file.app_url
-        && !Url::parse(app).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.host().is_some()
-                && url.username().is_empty()
-        })
-    {
-        faults.push(fault(
-            "app_url",
-            format!("`{app}` is not a web address; it begins with https:// or http://"),
-        ));
-    }
-    for (name, path) in &file.handoff {
-        if !path.starts_with('/')
-            || path.starts_with("//")
-            || path.contains('\\')
-            || path.chars().any(char::is_control)
-        {
-            faults.push(fault(
-                &format!("handoff.{name}"),
-                "a destination is a path of the tenant's own host and begins with one /",
-            ));
-        }
-    }
-    policy_faults(file, &mut faults);
-    faults
-}
-
-fn policy_faults(file: &TenantFile, faults: &mut Vec<Fault>) {
-    if !(8..=128).contains(&file.password.min_length) {
-        faults.push(fault(
-            "password.min_length",
-            "the least length of passwords is 8 to 128",
-        ));
-    }
-    if file.login_token.lifetime.0.as_secs() > 3_600 {
-        faults.push(fault(
-            "login_token.lifetime",
-            "a login token lives one hour (`1h`) at most",
-        ));
-    }
-    if file.session.idle.0 > file.session.absolute.0 {
-        faults.push(fault(
-            "session.idle",
-            "the idle time cannot exceed the absolute time",
-        ));
-    }
-    if file.session.absolute.0.as_secs() > 90 * 86_400 {
-        faults.push(fault(
-            "session.absolute",
-            "a session lives 90 days (`90d`) at most",
-        ));
-    }
-    match file.registration.captcha {
-        Captcha::None => {}
-        Captcha::Pow => faults.push(fault(
-            "registration.captcha",
-            "`pow` is not available in this version; use none, turnstile, hcaptcha or recaptcha",
-        )),
-        _ if file.registration.captcha_secret.is_none() => {
-            faults.push(fault(
-                "registration.captcha_secret",
-                "this captcha needs its secret, as `env:NAME` or `file:PATH`",
-            ));
-        }
-        _ => {}
-    }
-    if let Some(color) = &file.branding.color
-        && !(color.len() == 7
-            && color.starts_with('#')
-            && color[1..].bytes().all(|b| b.is_ascii_hexdigit()))
-    {
-        faults.push(fault("branding.color", "a colour is written `#rrggbb`"));
-    }
-    for provider in &file.provider {
-        for (field, value) in [
-            ("provider.jwks_url", &provider.jwks_url),
-            ("provider.issuer", &provider.issuer),
-        ] {
-            if let Some(url) = value
-                && !Url::parse(url).is_ok_and(|url| {
-                    matches!(url.scheme(), "http" | "https") && url.host().is_some()
-                })
-                && field == "provider.jwks_url"
-            {
-                faults.push(fault(field, format!("`{url}` is not a web address")));
-            }
-        }
-        if provider.client_id.trim().is_empty() {
-            faults.push(fault(
-                "provider.client_id",
-                "the client id is what the provider gave you for this tenant",
-            ));
-        }
-    }
 }
 
 /// A link of a caller's own for mails: https (http on loopback only), a listed host, one `{token}` after the host.
@@ -298,48 +150,6 @@ mod tests {
                 &format!("https://www.example.com/{{token}}?{}", "a".repeat(4_096))
             )
             .is_err()
-        );
-    }
-
-    #[test]
-    fn tenant_files() {
-        let good = tenant("acme", "Acme").file;
-        assert_eq!(check_file(&good), []);
-        let faulty = |change: fn(&mut TenantFile)| {
-            let mut file = good.clone();
-            change(&mut file);
-            check_file(&file)
-                .into_iter()
-                .map(|fault| fault.field)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(faulty(|file| file.slug = "../x".into()), ["slug"]);
-        assert_eq!(faulty(|file| file.name = " ".into()), ["name"]);
-        assert_eq!(
-            faulty(|file| file.domains = vec!["https://x.test".into()]),
-            ["domains"]
-        );
-        assert_eq!(
-            faulty(|file| file.app_url = Some("javascript:alert(1)".into())),
-            ["app_url"]
-        );
-        assert_eq!(
-            faulty(|file| {
-                file.handoff.insert("x".into(), "//evil".into());
-            }),
-            ["handoff.x"]
-        );
-        assert_eq!(
-            faulty(|file| file.password.min_length = 4),
-            ["password.min_length"]
-        );
-        assert_eq!(
-            faulty(|file| file.login_token.lifetime = "2h".parse().unwrap()),
-            ["login_token.lifetime"]
-        );
-        assert_eq!(
-            faulty(|file| file.branding.color = Some("red".into())),
-            ["branding.color"]
         );
     }
 }

@@ -106,7 +106,7 @@ pub struct NewUser {
     #[arg(long)]
     pub email: String,
     /// Role, such as Trainee, Manager or Admin [default: the tenant's]
-    #[arg(long)]
+    #[arg(long, value_parser = role)]
     pub role: Option<String>,
     /// First name
     #[arg(long, value_name = "NAME")]
@@ -170,4 +170,11 @@ pub enum DbCommand {
         /// The new file; it must not exist yet
         file: PathBuf,
     },
+}
+
+fn role(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a role cannot be empty; leave the flag out for the tenant's own".to_owned()),
+        role => Ok(role.to_owned()),
+    }
 }

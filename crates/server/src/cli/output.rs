@@ -56,9 +56,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// One line on standard error, where nothing can be done about a failure to print it.
+/// One line on standard error, where nothing can be done about a failure to print it. A file's text may be in it: what
+/// would move the cursor is left out.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "vestibule: {}", text.replace('\n', " "));
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let _ = writeln!(io::stderr(), "vestibule: {line}");
 }
 
 fn columns(heading: &[&str], rows: &[Vec<String>]) -> String {

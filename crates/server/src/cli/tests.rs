@@ -65,6 +65,19 @@ fn wrong_usage_exits_with_2() {
 }
 
 #[test]
+fn a_role_cannot_be_empty() {
+    let create = |role| {
+        let line = ["vestibule", "user", "create", "--tenant", "acme"];
+        let more = ["--email", "ann@acme.test", "--role", role];
+        Cli::try_parse_from(line.into_iter().chain(more))
+    };
+    assert!(create("Admin").is_ok());
+    for role in ["", " "] {
+        assert_eq!(create(role).unwrap_err().exit_code(), 2, "{role:?}");
+    }
+}
+
+#[test]
 fn flags_become_settings() {
     let flags = parse("vestibule serve --listen 127.0.0.1:0 --database sqlite:x --data d")
         .unwrap()

@@ -16,7 +16,7 @@ pub(super) async fn run(
     settings: &Settings,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let known = || Dialects::load(settings.dialects.as_deref()).map_err(anyhow::Error::from);
+    let known = || crate::node::dialects(settings);
     match command {
         DialectCommand::List => list(&known()?, output)?,
         DialectCommand::Routes => routes(&known()?, output)?,

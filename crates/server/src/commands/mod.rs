@@ -34,7 +34,10 @@ pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode
         Command::Apply { files, dry_run } => {
             let mut settings = settings;
             settings.hash.workers = 1;
-            apply::apply(&files, dry_run, settings, output).await?;
+            match dry_run {
+                true => apply::plan(&files, settings, output).await?,
+                false => apply::apply(&files, settings, output).await?,
+            }
         }
         Command::Tenant(command) => {
             tenant::run(command, &operator(settings).await?, output).await?

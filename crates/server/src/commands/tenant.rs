@@ -3,19 +3,21 @@
 use std::io::Write;
 
 use serde_json::{Value, json};
-use vestibule_identity::Tenant;
+use vestibule_identity::{Tenant, TenantFile};
 
 use crate::cli::{Output, TenantCommand};
+use crate::mounts::{mounted, unknown};
 use crate::node::{Node, core_error};
+use crate::settings::{is_reference, mask_url};
 
 pub(super) async fn run(command: TenantCommand, node: &Node, output: Output) -> anyhow::Result<()> {
     match command {
         TenantCommand::List => list(node, output).await,
-        TenantCommand::Show { slug } => show(&*node.tenant(&slug).await?, output),
+        TenantCommand::Show { slug } => show(&*node.tenant(&slug).await?, node, output),
         TenantCommand::Export { slug } => {
-            let tenant = node.tenant(&slug).await?;
-            let text = toml::to_string_pretty(&tenant.file)?;
-            output.answer(&json!(tenant.file), || text)
+            let file = without_secrets(&*node.tenant(&slug).await?);
+            let text = toml::to_string_pretty(&file)?;
+            output.answer(&json!(file), || text)
         }
         TenantCommand::Delete { slug, yes } => {
             let tenant = node.tenant(&slug).await?;
@@ -37,7 +39,7 @@ async fn list(node: &Node, output: Output) -> anyhow::Result<()> {
     let tenants = node.identity.directory().all().await.map_err(core_error)?;
     let documents: Vec<Value> = tenants.iter().map(|tenant| document(tenant)).collect();
     let row = |tenant: &Tenant| {
-        let (file, dialects) = (&tenant.file, dialects(tenant).join(", "));
+        let (file, dialects) = (&tenant.file, mounted(tenant).join(", "));
         vec![
             file.slug.clone(),
             tenant.number.to_string(),
@@ -54,17 +56,38 @@ async fn list(node: &Node, output: Output) -> anyhow::Result<()> {
     )
 }
 
-fn show(tenant: &Tenant, output: Output) -> anyhow::Result<()> {
+fn show(tenant: &Tenant, node: &Node, output: Output) -> anyhow::Result<()> {
+    let file = without_secrets(tenant);
+    let unknown = unknown(tenant, &node.dialects);
     let mut document = document(tenant);
-    document["settings"] = json!(tenant.file);
-    let settings = toml::to_string_pretty(&tenant.file)?;
+    document["settings"] = json!(file);
+    document["unknown_dialects"] = json!(unknown);
+    let settings = toml::to_string_pretty(&file)?;
+    let warning = |name: &&str| {
+        format!("# unknown dialect {name}: its routes answer 404; name its folder by `dialects`\n")
+    };
     let head = format!(
-        "# id {}\n# number {}\n# issuer {}\n",
+        "# id {}\n# number {}\n# issuer {}\n{}",
         tenant.id,
         tenant.number,
-        tenant.issuer()
+        tenant.issuer(),
+        unknown.iter().map(warning).collect::<String>()
     );
     output.answer(&document, || head + &settings)
+}
+
+/// The stored file. `apply` takes secrets by reference only; should one be stored all the same, it is not shown.
+fn without_secrets(tenant: &Tenant) -> TenantFile {
+    let mut file = tenant.file.clone();
+    if let Some(secret) = &mut file.registration.captcha_secret
+        && !is_reference(secret)
+    {
+        "***".clone_into(secret);
+    }
+    if let Some(url) = &mut file.mail.smtp_url {
+        *url = mask_url(url);
+    }
+    file
 }
 
 fn document(tenant: &Tenant) -> Value {
@@ -75,19 +98,9 @@ fn document(tenant: &Tenant) -> Value {
         "number": tenant.number,
         "name": file.name,
         "domains": file.domains,
-        "dialects": dialects(tenant),
+        "dialects": mounted(tenant),
         "issuer": tenant.issuer(),
     })
-}
-
-/// All mounted dialects, however the file names them.
-fn dialects(tenant: &Tenant) -> Vec<String> {
-    let (listed, tables) = (&tenant.file.dialects, tenant.file.dialect.keys());
-    listed
-        .iter()
-        .chain(tables.filter(|name| !listed.contains(name)))
-        .cloned()
-        .collect()
 }
 
 fn confirmed(slug: &str) -> anyhow::Result<bool> {

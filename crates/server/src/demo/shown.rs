@@ -9,7 +9,8 @@ use crate::node::Node;
 
 const TEXT: &str = include_str!("shown.txt");
 
-/// The text, ready for a terminal. The lines for a shell work as they stand in bash, with curl, sed and head only.
+/// The text, ready for a terminal. The lines for a shell work as they stand in bash, dash and zsh, with
+/// curl and what every system has.
 pub(super) fn text(node: &Node, demo: &Demo, temporary: bool) -> anyhow::Result<String> {
     let [first, other, ..] = demo.tenants.as_slice() else {
         anyhow::bail!("the demo has two tenants")
@@ -71,4 +72,25 @@ fn base(node: &Node, tenant: &DemoTenant) -> Option<String> {
         url.set_host(Some(&host)).ok()?;
     }
     Some(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_mean_the_same_in_every_shell() {
+        let (_, lines) = TEXT.split_once("Paste into a shell").unwrap();
+        // Only some shells have these, or read them alike.
+        for word in ["$RANDOM", "echo \"", "<<<", "[[", "!"] {
+            assert!(!lines.contains(word), "{word}");
+        }
+        for line in lines.lines().filter(|line| line.starts_with('#')) {
+            // zsh takes a comment that is typed for a command: a quote in it would wait for its end.
+            assert!(
+                !line.contains(['\'', '"', '`', '*', '?', '(', '&', ';', '|']),
+                "{line}"
+            );
+        }
+    }
 }

@@ -14,6 +14,7 @@ use super::message::{self, Envelope};
 use super::smtp_url::SmtpUrl;
 use super::transport::{Delivery, Failure, Transport};
 use crate::effects::MachineReferences;
+use crate::node::cause;
 use crate::settings::{Settings, is_reference};
 
 /// Mails under way at once.
@@ -146,7 +147,7 @@ impl MailWorker {
                 }
                 Err(error) if !failing => {
                     failing = true;
-                    tracing::error!(worker = "mail", "cannot read the outbox: {error}");
+                    tracing::error!(worker = "mail", "cannot read the outbox: {}", cause(&error));
                 }
                 Err(_) => {}
             }
@@ -216,7 +217,8 @@ impl MailWorker {
                 tenant,
                 template,
                 id,
-                "the outbox did not take note: {error}"
+                "the outbox did not take note: {}",
+                cause(&error)
             );
         }
     }

@@ -106,9 +106,9 @@ pub struct Entry {
     pub origin: Origin,
 }
 
-/// All layers folded into one value for each name.
+/// What each layer says about each name, the one that counts last.
 pub(super) struct Layered {
-    values: BTreeMap<&'static str, (String, Origin)>,
+    values: BTreeMap<&'static str, Vec<(String, Origin)>>,
 }
 
 impl Layered {
@@ -149,21 +149,24 @@ impl Layered {
     }
 
     fn set(&mut self, name: &'static str, value: String, origin: Origin) {
-        self.values.insert(name, (value.trim().to_owned(), origin));
+        let layers = self.values.entry(name).or_default();
+        layers.push((value.trim().to_owned(), origin));
+    }
+
+    /// The values of all layers, the one that counts last.
+    pub(super) fn all(&self, name: &str) -> &[(String, Origin)] {
+        self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The value; an empty one counts as none.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.values
-            .get(name)
-            .map(|(value, _)| value.as_str())
-            .filter(|value| !value.is_empty())
+        let (value, _) = self.all(name).last()?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
     pub(super) fn origin(&self, name: &str) -> Origin {
-        self.values
-            .get(name)
-            .map_or(Origin::Default, |(_, origin)| origin.clone())
+        let layer = self.all(name).last();
+        layer.map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 }
 

@@ -75,6 +75,13 @@ impl Settings {
             .any(|entry| entry.name == name && entry.origin != Origin::Default)
     }
 
+    /// Where the setting was given, and its name, to begin a complaint with: ``vestibule.toml:3: `listen` ``.
+    pub(crate) fn place(&self, name: &str) -> String {
+        let entry = self.entries.iter().find(|entry| entry.name == name);
+        let origin = entry.map_or(Origin::Default, |entry| entry.origin.clone());
+        format!("{origin}: `{name}`")
+    }
+
     /// Whether a flag of this very command gave the setting.
     pub fn is_flag(&self, name: &str) -> bool {
         self.entries

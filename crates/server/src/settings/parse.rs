@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use url::Url;
 use vestibule_http::IpNet;
 use vestibule_identity::Span;
@@ -14,37 +15,21 @@ use super::{HashSettings, LogFormat, Settings, names};
 use crate::mail::SmtpUrl;
 
 pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
-    let data = PathBuf::from(required(layered, "data")?);
-    let database_url = match layered.text("database_url") {
-        Some(url) => check(layered, "database_url", url, database_url)?,
-        None => format!("sqlite:{}", data.join("vestibule.db").display()),
-    };
+    let data = required(layered, "data", |text| Ok(PathBuf::from(text)))?;
+    let database_url = optional(layered, "database_url", database_url)?
+        .unwrap_or_else(|| format!("sqlite:{}", data.join("vestibule.db").display()));
     let secret_key_file = layered
         .text("secret_key_file")
         .map_or_else(|| data.join("secret.key"), PathBuf::from);
-    let smtp_url = optional(layered, "smtp_url", |url| match is_reference(url) {
-        true => Ok(url.to_owned()),
-        false => url.parse::<SmtpUrl>().map(|_| url.to_owned()),
-    })?;
     let mut settings = Settings {
         database_connections: number(layered, "database_connections", 1)?,
-        listen: check(
-            layered,
-            "listen",
-            required(layered, "listen")?,
-            host_and_port,
-        )?,
+        listen: required(layered, "listen", host_and_port)?,
         public_url: optional(layered, "public_url", public_url)?,
-        smtp_url: smtp_url.map(Into::into),
+        smtp_url: optional(layered, "smtp_url", smtp_url)?.map(Into::into),
         mail_from: optional(layered, "mail_from", sender)?,
         trusted_proxies: optional(layered, "trusted_proxies", networks)?.unwrap_or_default(),
-        log: check(layered, "log", required(layered, "log")?, log_filter)?,
-        log_format: check(
-            layered,
-            "log_format",
-            required(layered, "log_format")?,
-            log_format,
-        )?,
+        log: required(layered, "log", log_filter)?,
+        log_format: required(layered, "log_format", log_format)?,
         dialects: layered.text("dialects").map(PathBuf::from),
         metrics_listen: optional(layered, "metrics_listen", |text| {
             text.parse().map_err(|_| {
@@ -57,16 +42,7 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
             workers: number(layered, "hash_workers", 0)?,
             queue: number(layered, "hash_queue", 0)?,
         },
-        request_timeout: check(
-            layered,
-            "request_timeout",
-            required(layered, "request_timeout")?,
-            |text| {
-                text.parse::<Span>()
-                    .map(|span| span.0)
-                    .map_err(anyhow::Error::msg)
-            },
-        )?,
+        request_timeout: required(layered, "request_timeout", span)?,
         database_url: database_url.into(),
         secret_key_file,
         data,
@@ -96,30 +72,30 @@ fn entries(layered: &Layered, settings: &Settings) -> Vec<Entry> {
         .collect()
 }
 
-fn required<'a>(layered: &'a Layered, name: &str) -> anyhow::Result<&'a str> {
-    layered
-        .text(name)
-        .with_context(|| format!("{}: `{name}` must not be empty", layered.origin(name)))
-}
-
-fn check<T>(
-    layered: &Layered,
-    name: &str,
-    text: &str,
-    parse: impl Fn(&str) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    parse(text).with_context(|| format!("{}: `{name}`", layered.origin(name)))
-}
-
+/// The value that counts; `None` where the last layer leaves it empty. What another layer overrides is checked as well:
+/// it would count as soon as that layer is taken away.
 fn optional<T>(
     layered: &Layered,
     name: &str,
     parse: impl Fn(&str) -> anyhow::Result<T>,
 ) -> anyhow::Result<Option<T>> {
-    layered
-        .text(name)
-        .map(|text| check(layered, name, text, parse))
-        .transpose()
+    let mut value = None;
+    for (text, origin) in layered.all(name) {
+        value = match text.is_empty() {
+            true => None,
+            false => Some(parse(text).with_context(|| format!("{origin}: `{name}`"))?),
+        };
+    }
+    Ok(value)
+}
+
+fn required<T>(
+    layered: &Layered,
+    name: &str,
+    parse: impl Fn(&str) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    optional(layered, name, parse)?
+        .with_context(|| format!("{}: `{name}` must not be empty", layered.origin(name)))
 }
 
 fn number<T: FromStr + TryFrom<u32> + PartialOrd>(
@@ -127,7 +103,7 @@ fn number<T: FromStr + TryFrom<u32> + PartialOrd>(
     name: &str,
     least: u32,
 ) -> anyhow::Result<T> {
-    check(layered, name, required(layered, name)?, |text| {
+    required(layered, name, |text| {
         let floor = T::try_from(least).ok();
         let number = text
             .parse::<T>()
@@ -137,14 +113,47 @@ fn number<T: FromStr + TryFrom<u32> + PartialOrd>(
     })
 }
 
+fn span(text: &str) -> anyhow::Result<Duration> {
+    let digits = text.trim_end_matches(['s', 'm', 'h', 'd']);
+    ensure!(
+        digits.is_empty() || digits.bytes().any(|b| b != b'0'),
+        "`{text}` is too short; it must be at least 1s"
+    );
+    text.parse::<Span>()
+        .map(|span| span.0)
+        .map_err(anyhow::Error::msg)
+}
+
+fn smtp_url(text: &str) -> anyhow::Result<String> {
+    match is_reference(text) {
+        true => named(text)?,
+        false => drop(text.parse::<SmtpUrl>()?),
+    }
+    Ok(text.to_owned())
+}
+
+/// Refuses a reference that names nothing.
+fn named(reference: &str) -> anyhow::Result<()> {
+    let name = reference.split_once(':').map_or("", |(_, name)| name);
+    ensure!(
+        !name.trim().is_empty(),
+        "`{reference}` names no place: write env:NAME or file:PATH"
+    );
+    Ok(())
+}
+
 /// Whether the value names where the secret is rather than being it.
 pub(crate) fn is_reference(text: &str) -> bool {
     text.starts_with("env:") || text.starts_with("file:")
 }
 
 fn database_url(text: &str) -> anyhow::Result<String> {
+    if is_reference(text) {
+        named(text)?;
+        return Ok(text.to_owned());
+    }
     let scheme = text.split(':').next().unwrap_or_default();
-    if !is_reference(text) && !["sqlite", "postgres", "postgresql"].contains(&scheme) {
+    if !["sqlite", "postgres", "postgresql"].contains(&scheme) {
         bail!("must be sqlite:PATH or postgres://user:password@host/database");
     }
     Ok(text.to_owned())
@@ -169,7 +178,7 @@ fn public_url(text: &str) -> anyhow::Result<Url> {
         && url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty();
-    anyhow::ensure!(
+    ensure!(
         bare && url.password().is_none(),
         "`{text}` must be a scheme and a host, and a port at most"
     );
@@ -199,7 +208,21 @@ fn networks(text: &str) -> anyhow::Result<Vec<IpNet>> {
         .collect()
 }
 
+/// Levels, and `target=level`. A word that is no level would be taken for a target and show everything it says.
 fn log_filter(text: &str) -> anyhow::Result<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for item in text.split(',').map(str::trim) {
+        let (target, level) = item.split_once('=').unwrap_or(("", item));
+        let is_level = LEVELS.contains(&level.to_ascii_lowercase().as_str());
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+        if !is_level || !target.chars().all(plain) || item.starts_with('=') {
+            let suggestion = match is_level {
+                true => "; a target is a module's name such as vestibule_http".to_owned(),
+                false => names::suggestion(level, LEVELS),
+            };
+            bail!("`{item}` is not a log filter{suggestion}");
+        }
+    }
     let filter = text.parse::<tracing_subscriber::filter::Targets>();
     filter.map_err(|error| anyhow::anyhow!("`{text}` is not a log filter: {error}"))?;
     Ok(text.to_owned())

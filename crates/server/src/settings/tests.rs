@@ -134,7 +134,30 @@ fn a_wrong_value_is_refused_with_its_place() {
         ),
         ("VESTIBULE_HASH_MEMORY_KIB", "-1", "not a whole number"),
         ("VESTIBULE_REQUEST_TIMEOUT", "30", "not a span of time"),
+        ("VESTIBULE_REQUEST_TIMEOUT", "0s", "must be at least 1s"),
+        ("VESTIBULE_REQUEST_TIMEOUT", "s", "not a span of time"),
         ("VESTIBULE_LOG_FORMAT", "jsn", "did you mean `json`?"),
+        (
+            "VESTIBULE_LOG",
+            "loud",
+            "`loud` is not a log filter; there are off, error",
+        ),
+        ("VESTIBULE_LOG", "inof", "did you mean `info`?"),
+        (
+            "VESTIBULE_LOG",
+            "info,vestibule_http",
+            "`vestibule_http` is not a log filter",
+        ),
+        ("VESTIBULE_LOG", "info,", "`` is not a log filter"),
+        (
+            "VESTIBULE_LOG",
+            "a b=info",
+            "`a b=info` is not a log filter",
+        ),
+        ("VESTIBULE_LOG", "=info", "`=info` is not a log filter"),
+        ("VESTIBULE_LOG", "%$!", "`%$!` is not a log filter"),
+        ("VESTIBULE_SMTP_URL", "env:", "`env:` names no place"),
+        ("VESTIBULE_DATABASE_URL", "file: ", "`file:` names no place"),
         ("VESTIBULE_SMTP_URL", "http://x", "smtp://"),
         ("VESTIBULE_MAIL_FROM", "nobody", "is not a sender"),
     ] {
@@ -153,6 +176,42 @@ fn a_wrong_value_is_refused_with_its_place() {
         "{}",
         refusal(&inputs)
     );
+}
+
+#[test]
+fn documented_log_filters_are_taken() {
+    for filter in [
+        "error",
+        "WARN",
+        "off",
+        "warn,vestibule_http=debug",
+        "info, vestibule::mail=trace",
+    ] {
+        let settings = Settings::load(&environment(&[("VESTIBULE_LOG", filter)]));
+        assert!(settings.is_ok(), "{filter}: {settings:?}");
+    }
+}
+
+#[test]
+fn a_wrong_value_that_another_layer_overrides_is_refused_too() {
+    let (_folder, mut inputs) = in_file("listen = \"nowhere\"\nlog = \"loud\"\n");
+    inputs.flags.push(("listen", "127.0.0.1:0".into()));
+    inputs.flags.push(("log", "info".into()));
+    assert!(
+        refusal(&inputs).contains("vestibule.toml:1: `listen`: `nowhere` is not an address"),
+        "{}",
+        refusal(&inputs)
+    );
+    let mut inputs = environment(&[("VESTIBULE_DATABASE_URL", "mysql://x")]);
+    inputs.flags.push(("database_url", "sqlite:x.db".into()));
+    assert!(
+        refusal(&inputs).starts_with("VESTIBULE_DATABASE_URL: `database_url`: must be"),
+        "{}",
+        refusal(&inputs)
+    );
+    let mut inputs = environment(&[("VESTIBULE_PUBLIC_URL", "")]);
+    inputs.flags.push(("public_url", "https://x.test".into()));
+    assert!(Settings::load(&inputs).unwrap().public_url.is_some());
 }
 
 #[test]

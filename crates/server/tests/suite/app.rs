@@ -83,7 +83,7 @@ impl Drop for Folder {
     }
 }
 
-fn unique(prefix: &str) -> String {
+pub fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!(
         "{prefix}_{}_{}",
@@ -95,6 +95,23 @@ fn unique(prefix: &str) -> String {
 /// The private PostgreSQL that `cargo xtask test` starts.
 pub fn postgres_url() -> String {
     std::env::var("VESTIBULE_TEST_POSTGRES").expect("VESTIBULE_TEST_POSTGRES is not set: run `cargo xtask test`, or `cargo xtask postgres` beside it")
+}
+
+/// The URL of an empty schema of its own.
+pub async fn postgres_schema() -> String {
+    let (schema, base) = (unique("suite"), postgres_url());
+    let (client, connection) = tokio_postgres::connect(&base, tokio_postgres::NoTls)
+        .await
+        .expect("PostgreSQL answers");
+    tokio::spawn(connection);
+    client
+        .batch_execute(&format!(
+            "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"
+        ))
+        .await
+        .unwrap();
+    let sign = if base.contains('?') { '&' } else { '?' };
+    format!("{base}{sign}options=-c%20search_path%3D{schema}")
 }
 
 async fn core(
@@ -137,23 +154,7 @@ impl TestApp {
     }
 
     pub async fn postgres() -> TestApp {
-        let (schema, base) = (unique("suite"), postgres_url());
-        let (client, connection) = tokio_postgres::connect(&base, tokio_postgres::NoTls)
-            .await
-            .expect("PostgreSQL answers");
-        tokio::spawn(connection);
-        client
-            .batch_execute(&format!(
-                "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"
-            ))
-            .await
-            .unwrap();
-        let sign = if base.contains('?') { '&' } else { '?' };
-        TestApp::start(
-            &format!("{base}{sign}options=-c%20search_path%3D{schema}"),
-            None,
-        )
-        .await
+        TestApp::start(&postgres_schema().await, None).await
     }
 
     async fn start(url: &str, folder: Option<Arc<Folder>>) -> TestApp {

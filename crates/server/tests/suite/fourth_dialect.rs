@@ -216,11 +216,6 @@ fn a_broken_file_is_told_by_file_line_and_what_to_do() {
             "invalid_credential = {",
             "did you mean `invalid_credentials`",
         ),
-        (
-            "{ status = 410, sort = \"renewal\" }",
-            "{ sort = \"renewal\" }",
-            "status",
-        ),
         ("kind = \"refresh\"", "kind = \"forever\"", "forever"),
         ("title = ", "titel = ", "did you mean `title`"),
         ("[reply.renewed]", "[reply.renewed", ""),

@@ -11,6 +11,7 @@
 
 mod app;
 mod browser;
+mod commands;
 mod forge;
 
 mod alphalearn;

@@ -125,6 +125,19 @@ on_both! {
         assert_eq!(replays(&app).await, 1);
     }
 
+    async fn every_replaced_one_has_thirty_seconds_of_its_own(app: TestApp) {
+        ada(&app).await;
+        let first = signed_in(&app, ADA).await;
+        let second = next(&app, &first).await;
+        app.pass(Duration::from_secs(25));
+        let third = next(&app, &second).await;
+        app.pass(Duration::from_secs(7));
+        let fourth = next(&app, &third).await;
+        let again = next(&app, &second).await;
+        assert_eq!((again.session(), again.generation()), (fourth.session(), 3), "replaced seven seconds ago");
+        assert_eq!(replays(&app).await, 0);
+    }
+
     async fn a_replay_ends_this_session_and_no_other(app: TestApp) {
         let (cx, account) = ada(&app).await;
         let (stolen, other) = (signed_in(&app, ADA).await, signed_in(&app, ADA).await);

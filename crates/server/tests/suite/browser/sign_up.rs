@@ -4,8 +4,8 @@ use serde_json::json;
 use vestibule_identity::MailKind;
 
 use super::{
-    EMAIL, HOST, PASSWORD, acme_with_ada, is_live, leads_to, page, password_works, refused, sign_in,
-    submit,
+    EMAIL, HOST, PASSWORD, acme_with_ada, is_live, leads_to, page, password_works, refused,
+    sign_in, submit,
 };
 use crate::app::{at_once, on_both};
 

@@ -1,7 +1,7 @@
 //! What a mail looks like when it arrives.
 
 use serde_json::json;
-use vestibule_identity::CreateUser;
+use vestibule_identity::{CreateUser, TenantFile};
 
 use super::sink::Sink;
 use super::{link, post, secret, worker};
@@ -148,7 +148,11 @@ on_both! {
         }
         assert_eq!(worker.run_once().await.unwrap(), 0);
         // What a tenant's own file says is shown to strangers too.
-        app.acme_with("[branding]\nproduct = \"Acme\\r\\nBcc: eve@evil.test\\r\\n\\r\\n.\\r\\nMAIL FROM:<eve@evil.test>\\r\\n\"\nsupport = \"a\\r\\n.\\r\\nRCPT TO:<eve@evil.test>\\r\\n\"\n").await;
+        for setting in ["product", "support"] {
+            let file = format!("{ACME}\n[branding]\n{setting} = \"Acme\\r\\nBcc: eve@evil.test\\r\\n\"\n");
+            let file: TenantFile = toml::from_str(&file).unwrap();
+            assert!(app.identity.apply(&file, false).await.is_err(), "{setting}");
+        }
         registered(&app, "ada@team.example").await;
         assert_eq!(worker.run_once().await.unwrap(), 1);
         let mails = sink.take();

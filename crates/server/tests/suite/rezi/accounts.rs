@@ -107,6 +107,44 @@ on_both! {
         assert_eq!(exchange(&app, &key, EMAIL, UID).await.status, 200);
     }
 
+    async fn mismatches_at_once_are_counted_one_after_the_other(app: TestApp) {
+        let cx = app.acme().await;
+        let key = app.api_key(&cx).await;
+        exchange(&app, &key, EMAIL, UID).await.status(200);
+        // What this node remembers of the right one is not what keeps the wrong ones out.
+        app.pass(Duration::from_secs(700));
+        let replies = at_once(32, |index| {
+            let (app, key) = (app.clone(), key.clone());
+            async move { exchange(&app, &key, EMAIL, &format!("guess {index}")).await.status.as_u16() }
+        })
+        .await;
+        assert_eq!(replies.iter().filter(|status| **status == 401).count(), 10, "{replies:?}");
+        assert_eq!(replies.iter().filter(|status| **status == 429).count(), 22, "{replies:?}");
+    }
+
+    async fn right_calls_at_once_all_succeed(app: TestApp) {
+        let cx = app.acme().await;
+        let key = app.api_key(&cx).await;
+        exchange(&app, &key, EMAIL, UID).await.status(200);
+        app.pass(Duration::from_secs(700));
+        let replies = at_once(32, |_| {
+            let (app, key) = (app.clone(), key.clone());
+            async move { exchange(&app, &key, EMAIL, UID).await.status.as_u16() }
+        })
+        .await;
+        assert_eq!(replies, [200; 32]);
+    }
+
+    async fn a_squatters_name_does_not_stay(app: TestApp) {
+        let cx = app.acme().await;
+        register(&app, EMAIL).await;
+        exchange(&app, &app.api_key(&cx).await, EMAIL, UID).await.status(200);
+        let account = app.identity.user(&cx, EMAIL).await.unwrap();
+        assert_eq!((account.first_name.as_str(), account.last_name.as_str()), ("", ""));
+        let teams = app.identity.teams(&cx, &account.id).await.unwrap();
+        assert_eq!(teams[0].name, format!("{EMAIL}'s team"));
+    }
+
     async fn a_squatter_loses_password_sessions_and_links(app: TestApp) {
         let cx = app.acme().await;
         let key = app.api_key(&cx).await;

@@ -1,0 +1,425 @@
+//! The built program as an operator runs it: exit status, what it prints, and what it leaves alone.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::app::{postgres_schema, unique};
+
+const ACME: &str = "slug = 'acme'\nname = 'Acme'\ndomains = ['lms.acme.test']\n";
+const NOBODY: u32 = 65_534;
+
+/// A working directory of its own, gone with the value.
+struct Place(PathBuf);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a command said.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn done(self) -> String {
+        assert_eq!(self.code, 0, "{}", self.err);
+        self.out
+    }
+
+    /// The one line of a refusal, without the program's name.
+    #[track_caller]
+    fn refused(self) -> String {
+        assert_eq!((self.code, &*self.out), (1, ""), "{}", self.err);
+        let line = self.err.strip_prefix("vestibule: ").unwrap();
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = std::env::temp_dir().join(unique("vestibule-commands"));
+        fs::create_dir_all(&folder).unwrap();
+        Place(folder)
+    }
+
+    fn with(files: &[(&str, &str)]) -> Place {
+        let place = Place::new();
+        for (name, text) in files {
+            place.write(name, text);
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command.env_clear().current_dir(&self.0);
+        command.args(line.split_whitespace()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, line: &str) -> Said {
+        said(&mut self.command(line))
+    }
+
+    /// A server, once it listens; its log goes to the file `log`.
+    fn serve(&self, more: &str) -> Serving {
+        let log = fs::File::create(self.path("log")).unwrap();
+        let line = format!("serve --listen 127.0.0.1:0 --data data {more}");
+        let child = self.command(&line).stderr(log).spawn().unwrap();
+        let serving = Serving(child, self.path("log"));
+        serving.wait_for("listening on http://");
+        serving
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+struct Serving(Child, PathBuf);
+
+impl Serving {
+    fn log(&self) -> String {
+        fs::read_to_string(&self.1).unwrap()
+    }
+
+    /// Polls the log.
+    #[track_caller]
+    fn wait_for(&self, text: &str) {
+        for _ in 0..300 {
+            if self.log().contains(text) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("no `{text}` in {}", self.log());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_dry_run_leaves_an_empty_folder_empty() {
+    let place = Place::with(&[("acme.toml", ACME)]);
+    let told = place.run("apply acme.toml --dry-run --data data").done();
+    assert!(told.contains("nothing is stored yet"), "{told}");
+    assert!(told.ends_with("acme: would be created\n"), "{told}");
+    assert_eq!(place.names(), ["acme.toml"]);
+    let told = place.run("apply acme.toml --dry-run --data data --json");
+    let told: Value = serde_json::from_str(&told.done()).unwrap();
+    assert_eq!(told["tenants"][0]["changes"][0], "created");
+    assert_eq!(place.names(), ["acme.toml"]);
+}
+
+#[test]
+fn a_dry_run_makes_no_key_and_asks_for_the_one_there_was() {
+    let place = Place::with(&[("acme.toml", ACME)]);
+    let dry = "apply acme.toml --dry-run --data data";
+    place.run("db migrate --data data").done();
+    let told = place.run(dry).done();
+    assert!(told.contains("acme: would be created"), "{told}");
+    assert!(!place.path("data/secret.key").exists());
+    let apply = "apply acme.toml --data data";
+    assert_eq!(place.run(apply).done(), "acme: created\n");
+    assert_eq!(place.run(apply).done(), "acme: no change\n");
+    assert_eq!(place.run(dry).done(), "acme: no change\n");
+    place.write("acme.toml", &ACME.replace("'Acme'", "'Acme 2'"));
+    let told = place.run(dry).done();
+    assert_eq!(told, "acme: would change\n  name: \"Acme\" -> \"Acme 2\"\n");
+    let listed = place.run("tenant list --data data").done();
+    assert!(listed.contains("Acme") && !listed.contains("Acme 2"));
+    fs::remove_file(place.path("data/secret.key")).unwrap();
+    for line in [dry, apply, "tenant list --data data"] {
+        let refused = place.run(line).refused();
+        assert!(refused.contains("secret.key is missing"), "{refused}");
+    }
+    assert!(!place.path("data/secret.key").exists());
+}
+
+#[tokio::test]
+async fn a_dry_run_leaves_an_empty_schema_empty() {
+    let place = Place::with(&[("acme.toml", ACME)]);
+    let url = postgres_schema().await;
+    let dry = format!("apply acme.toml --dry-run --data data --database {url}");
+    let told = place.run(&dry).done();
+    assert!(told.ends_with("acme: would be created\n"), "{told}");
+    assert_eq!(place.names(), ["acme.toml"]);
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let count = "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace";
+    let tables: i64 = client.query_one(count, &[]).await.unwrap().get(0);
+    assert_eq!(tables, 0);
+    let apply = dry.replace("--dry-run", "");
+    assert_eq!(place.run(&apply).done(), "acme: created\n");
+    assert_eq!(place.run(&dry).done(), "acme: no change\n");
+}
+
+#[test]
+fn a_domain_of_another_tenant_is_refused_with_its_line() {
+    let other = "slug = 'other'\nname = 'Other'\ndomains = [\n'x.test',\n'LMS.acme.test',\n]\n";
+    let place = Place::with(&[("acme.toml", ACME), ("other.toml", other)]);
+    for more in ["--dry-run", ""] {
+        let line = format!("apply acme.toml other.toml --data data {more}");
+        let refused = place.run(&line).refused();
+        let expected =
+            "other.toml:5: `domains`: `lms.acme.test` belongs to `acme`, as acme.toml says";
+        assert_eq!(refused, expected);
+    }
+    let twice = place.run("apply acme.toml acme.toml --data data").refused();
+    assert!(twice.starts_with("acme.toml:1: `slug`: "), "{twice}");
+    assert!(!place.path("data").exists());
+    place.run("apply acme.toml --data data").done();
+    for more in ["--dry-run", ""] {
+        let line = format!("apply other.toml --data data {more}");
+        let refused = place.run(&line).refused();
+        assert!(
+            refused.starts_with("other.toml:5: `domains`: `lms.acme.test` belongs to"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_is_never_taken_and_never_repeated() {
+    for (table, value) in [
+        (
+            "registration]\ncaptcha = 'turnstile'\ncaptcha_secret",
+            "hunter2",
+        ),
+        (
+            "registration]\ncaptcha = 'turnstile'\ncaptcha_secret",
+            "env:",
+        ),
+        ("mail]\nsmtp_url", "smtp://u:hunter2@mail.test"),
+        ("mail]\nsmtp_url", "file:"),
+    ] {
+        let place = Place::with(&[("acme.toml", &format!("{ACME}[{table} = '{value}'\n"))]);
+        let refused = place.run("apply acme.toml --data data").refused();
+        assert!(refused.contains("file:PATH"), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+        assert!(!place.path("data").exists());
+    }
+}
+
+#[test]
+fn a_dialect_that_the_server_does_not_know_is_told() {
+    let mounts = "dialects = ['rezi', 'harbour']\n";
+    let place = Place::with(&[
+        ("acme.toml", &format!("{ACME}{mounts}")),
+        (
+            "other.toml",
+            &format!("slug = 'other'\nname = 'Other'\n{mounts}"),
+        ),
+    ]);
+    let dialects = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
+    let known = format!("--data data --dialects {}", dialects.display());
+    place.run(&format!("apply acme.toml {known}")).done();
+    let warned = "the tenant mounts a dialect that this program does not know";
+    let quiet = place.serve(&format!("--dialects {}", dialects.display()));
+    assert!(!quiet.log().contains(warned), "{}", quiet.log());
+    drop(quiet);
+    let serving = place.serve("");
+    serving.wait_for(warned);
+    place.run(&format!("apply other.toml {known}")).done();
+    serving.wait_for("\"tenant\":\"other\"");
+    let log = serving.log();
+    assert_eq!(log.matches(warned).count(), 2, "{log}");
+    assert_eq!(log.matches("\"dialect\":\"harbour\"").count(), 2, "{log}");
+    assert!(!log.contains("\"dialect\":\"rezi\""), "{log}");
+    let show = place.run("tenant show acme --data data").done();
+    assert!(show.contains("# unknown dialect harbour: "), "{show}");
+    let show = place.run("tenant show acme --data data --json").done();
+    let show: Value = serde_json::from_str(&show).unwrap();
+    assert_eq!(show["unknown_dialects"], serde_json::json!(["harbour"]));
+    let show = place.run(&format!("tenant show acme {known}")).done();
+    assert!(!show.contains("unknown"), "{show}");
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_refused_at_start() {
+    let place = Place::with(&[("acme.toml", ACME)]);
+    place.run("apply acme.toml --data data").done();
+    let file = place.path("data/vestibule.db");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+    let mut command = place.command("serve --listen 127.0.0.1:0 --data data");
+    // Nothing is forbidden to root.
+    if fs::metadata(&place.0).unwrap().uid() == 0 {
+        for name in ["data", "data/vestibule.db", "data/secret.key"] {
+            chown(place.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let refused = said(&mut command).refused();
+    assert_eq!(
+        refused,
+        "cannot open the database: data/vestibule.db cannot be written by this user; make the file and its folder \
+         writable, or run as their owner"
+    );
+}
+
+#[test]
+fn what_is_no_database_of_ours_is_refused_and_left_alone() {
+    for (content, said) in [
+        (
+            "",
+            "is empty (0 bytes); restore a backup, or delete the file",
+        ),
+        ("garbage", "file is not a database; restore a backup"),
+    ] {
+        let place = Place::with(&[("acme.toml", ACME)]);
+        place.run("apply acme.toml --data data").done();
+        for companion in ["data/vestibule.db-wal", "data/vestibule.db-shm"] {
+            let _ = fs::remove_file(place.path(companion));
+        }
+        let content = content.repeat(200);
+        place.write("data/vestibule.db", &content);
+        for line in ["serve --listen 127.0.0.1:0", "tenant list", "db migrate"] {
+            let refused = place.run(&format!("{line} --data data")).refused();
+            assert!(
+                refused.starts_with("cannot open the database: data/vestibule.db")
+                    && refused.contains(said)
+                    && !refused.contains("make a new one"),
+                "{refused}"
+            );
+        }
+        let left = fs::read_to_string(place.path("data/vestibule.db")).unwrap();
+        assert_eq!(left, content);
+    }
+}
+
+#[test]
+fn a_missing_database_is_told_with_what_makes_one() {
+    let place = Place::new();
+    assert_eq!(
+        place.run("tenant list --data data").refused(),
+        "there is no database at data/vestibule.db; `vestibule serve` and `vestibule db migrate` make a new one"
+    );
+    assert_eq!(place.names(), Vec::<String>::new());
+}
+
+#[test]
+fn another_secret_key_is_told_by_its_cause_alone() {
+    let place = Place::with(&[("acme.toml", ACME)]);
+    place.run("apply acme.toml --data data").done();
+    let key = "A".repeat(43) + "=\n";
+    fs::write(place.path("data/secret.key"), key).unwrap();
+    for line in ["tenant list", "serve --listen 127.0.0.1:0"] {
+        let refused = place.run(&format!("{line} --data data")).refused();
+        assert!(refused.starts_with("the secret key is not"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_migration_is_told_without_its_statements() {
+    let place = Place::new();
+    let url = postgres_schema().await;
+    let (base, _) = url.rsplit_once("%3D").unwrap();
+    let line = format!("db migrate --data data --database {base}%3Dno_such_schema");
+    let refused = place.run(&line).refused();
+    assert!(
+        refused.contains("migration 1 (foundation) failed: no schema has been selected"),
+        "{refused}"
+    );
+    assert!(!refused.contains("CREATE"), "{refused}");
+}
+
+#[test]
+fn settings_that_lead_nowhere_are_told_with_their_line() {
+    for (text, line, said) in [
+        (
+            "\ndatabase_url = 'env:NOPE'\n",
+            "tenant list",
+            "vestibule.toml:2: `database_url`: the environment variable `NOPE` is not set",
+        ),
+        (
+            "database_url = 'file:url'\n",
+            "tenant list",
+            "vestibule.toml:1: `database_url`: the database URL must start with",
+        ),
+        (
+            "dialects = '/nope'\n",
+            "dialect list",
+            "vestibule.toml:1: `dialects`: `/nope` is not a folder",
+        ),
+        (
+            "dialects = '/nope'\n",
+            "apply acme.toml",
+            "vestibule.toml:1: `dialects`: `/nope` is not a folder",
+        ),
+        (
+            "log = 'loud'\n",
+            "config --log info",
+            "vestibule.toml:1: `log`: `loud` is not a log filter",
+        ),
+        (
+            "smtp_url = 'env:NOPE'\n",
+            "serve --listen 127.0.0.1:0",
+            "vestibule.toml:1: `smtp_url`: the environment variable `NOPE` is not set",
+        ),
+        (
+            "smtp_url = 'file:url'\n",
+            "serve --listen 127.0.0.1:0",
+            "vestibule.toml:1: `smtp_url`: must be smtp://",
+        ),
+    ] {
+        let place = Place::with(&[
+            ("vestibule.toml", text),
+            ("acme.toml", ACME),
+            ("url", "mysql://u:hunter2@x\n"),
+        ]);
+        let refused = place.run(line).refused();
+        assert!(refused.starts_with(said), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+        assert_eq!(place.names(), ["acme.toml", "url", "vestibule.toml"]);
+    }
+    let place = Place::new();
+    let mut command = place.command("serve --listen 127.0.0.1:0");
+    command.env("VESTIBULE_SMTP_URL", "env:NOPE");
+    let refused = said(&mut command).refused();
+    assert!(
+        refused.starts_with("VESTIBULE_SMTP_URL: `smtp_url`: "),
+        "{refused}"
+    );
+}
