@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use minijinja::context;
 use serde_json::json;
+use vestibule_dialect::natural_status;
 use vestibule_identity::{Error, Kind};
 
 use crate::layers::Reception;
@@ -45,7 +46,7 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
-        Fault::new(status(error.kind), error)
+        Fault::new(natural_status(error.kind), error)
     }
 }
 
@@ -135,53 +136,5 @@ pub(crate) fn log(error: &Error, request_id: &str) {
             tracing::warn!(request_id, %error, file = at.file(), line = at.line(), "request failed")
         }
         _ => {}
-    }
-}
-
-/// The HTTP status of a kind, on pages and at the native API. Dialects have tables of their own.
-pub(crate) fn status(kind: Kind) -> StatusCode {
-    match kind {
-        Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Kind::EmailTaken => StatusCode::CONFLICT,
-        Kind::UnknownTenant => StatusCode::MISDIRECTED_REQUEST,
-        Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Kind::Overloaded | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Kind::BrowserOrigin
-        | Kind::RegistrationClosed
-        | Kind::Forbidden
-        | Kind::NotANavigation
-        | Kind::WrongRole => StatusCode::FORBIDDEN,
-        Kind::UidMismatch
-        | Kind::UnauthorizedKey
-        | Kind::ExpiredKey
-        | Kind::InvalidCredentials
-        | Kind::Unauthorized
-        | Kind::InvalidRefreshToken
-        | Kind::InvalidProviderData
-        | Kind::InvalidLoginToken
-        | Kind::ExpiredLoginToken => StatusCode::UNAUTHORIZED,
-        Kind::MalformedBody
-        | Kind::MalformedInput
-        | Kind::MissingEmail
-        | Kind::InvalidEmail
-        | Kind::MissingPassword
-        | Kind::WeakPassword
-        | Kind::MissingName
-        | Kind::InvalidName
-        | Kind::MissingUid
-        | Kind::AmbiguousTenant
-        | Kind::MissingToken
-        | Kind::InvalidToken
-        | Kind::MissingRefreshToken
-        | Kind::MissingProvider
-        | Kind::InvalidProvider
-        | Kind::MissingProviderData
-        | Kind::MissingCaptcha
-        | Kind::InvalidCaptcha
-        | Kind::InvalidDestination
-        | Kind::LinkNotAllowed => StatusCode::BAD_REQUEST,
     }
 }

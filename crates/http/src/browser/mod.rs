@@ -96,12 +96,19 @@ async fn signed_in(
 }
 
 fn ask(shared: &Everything, site: &Site, waiting: &Waiting) -> Answer {
-    let sealed = waiting.seal(&shared.identity, site)?;
-    // A credential too long for a cookie is none of ours.
-    let Some(cookie) = Cookie::Choice.set(site.tenant(), &sealed, waiting::SECONDS) else {
-        return refused(shared, site, Kind::InvalidLoginToken.into());
+    // What a link's further options make too long for a cookie leads home without them.
+    let short = Waiting {
+        leads_to: site.tenant().home().to_owned(),
+        ..waiting.clone()
     };
-    Ok(with_cookies(see_other(CHOICE_PAGE), vec![cookie]))
+    for waiting in [waiting, &short] {
+        let sealed = waiting.seal(&shared.identity, site)?;
+        if let Some(cookie) = Cookie::Choice.set(site.tenant(), &sealed, waiting::SECONDS) {
+            return Ok(with_cookies(see_other(CHOICE_PAGE), vec![cookie]));
+        }
+    }
+    // A credential too long for a cookie is none of ours.
+    refused(shared, site, Kind::InvalidLoginToken.into())
 }
 
 /// The sign-in page with a plain explanation; no cookie, and nothing of the credential.
@@ -120,10 +127,20 @@ fn refused(shared: &Everything, site: &Site, error: Error) -> Answer {
 /// Only a person going to a page: no image, frame, script or prefetch. Browsers that do not tell are believed.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let told = |name: &str, wanted: &str| headers.get_all(name).iter().all(|value| value == wanted);
-    let prefetch = headers
-        .get("sec-purpose")
-        .is_some_and(|value| value.as_bytes().starts_with(b"prefetch"));
-    told("sec-fetch-dest", "document") && told("sec-fetch-mode", "navigate") && !prefetch
+    let prefetches = |name: &str| {
+        let mut lines = headers.get_all(name).iter();
+        lines.any(|value| {
+            value
+                .as_bytes()
+                .to_ascii_lowercase()
+                .starts_with(b"prefetch")
+        })
+    };
+    // The last two are what older browsers and mail programs send.
+    let ahead = ["sec-purpose", "purpose", "x-moz"]
+        .into_iter()
+        .any(prefetches);
+    told("sec-fetch-dest", "document") && told("sec-fetch-mode", "navigate") && !ahead
 }
 
 /// The page of ours that comes first after signing in: onboarding where it was asked for, which leads on to where its
@@ -262,6 +279,8 @@ mod tests {
             ("sec-fetch-mode", "cors"),
             ("sec-purpose", "prefetch"),
             ("sec-purpose", "prefetch;prerender"),
+            ("purpose", "prefetch"),
+            ("x-moz", "Prefetch"),
         ] {
             assert!(!of(&[(name, value)]), "{name}: {value}");
         }

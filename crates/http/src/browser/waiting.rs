@@ -16,6 +16,7 @@ use crate::site::Site;
 pub(super) const SECONDS: i64 = 600;
 
 /// A credential on its way, and where it leads.
+#[derive(Clone)]
 pub(super) struct Waiting {
     pub(super) credential: BrowserCredential,
     pub(super) leads_to: String,

@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode, header};
 use minijinja::Value;
 use vestibule_identity::{Authenticated, Error, Identity, Kind, SignedIn};
 
-use crate::fault::{self, Fault};
+use crate::fault::Fault;
 use crate::site::Site;
 use crate::{cookie, redirect, templates};
 
@@ -86,7 +86,7 @@ impl Alert {
             return Err(error.into());
         }
         Ok(Alert {
-            status: fault::status(error.kind),
+            status: vestibule_dialect::natural_status(error.kind),
             text: templates::error_text(site.language(), &error),
             retry_after: error.retry_after,
         })

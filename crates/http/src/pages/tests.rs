@@ -247,7 +247,11 @@ fn every_kind_of_error_has_words_and_a_status() {
         .map(|kind| {
             let words = templates::error_text("en", &Error::new(*kind));
             assert!(words.len() > 10, "{kind:?}");
-            format!("{} {}\n", kind.code(), fault::status(*kind).as_u16())
+            format!(
+                "{} {}\n",
+                kind.code(),
+                vestibule_dialect::natural_status(*kind).as_u16()
+            )
         })
         .collect();
     for line in [

@@ -96,7 +96,7 @@ on_both! {
             (json!({"login": EMAIL}), 400, fault("input", "missing_password", "secret is missing")),
             (json!({"login": EMAIL, "secret": "wrong"}), 403, fault("secret", "invalid_credentials", "No such pair")),
             (json!({"login": "bob@example.com", "secret": PASSWORD}), 403, fault("secret", "invalid_credentials", "No such pair")),
-            (json!({"login": EMAIL, "secret": PASSWORD, "workspace": "nowhere.test"}), 400, fault("input", "unknown_tenant", "The domain is not known.")),
+            (json!({"login": EMAIL, "secret": PASSWORD, "workspace": "nowhere.test"}), 421, fault("input", "unknown_tenant", "The domain is not known.")),
             (json!({"login": EMAIL, "secret": PASSWORD, "x": "y".repeat(70_000)}), 413, fault("size", "body_too_large", "The request body is too large.")),
         ] {
             let shown: String = body.to_string().chars().take(80).collect();

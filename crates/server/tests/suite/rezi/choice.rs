@@ -84,6 +84,23 @@ impl Scene {
 }
 
 on_both! {
+    /// The question waits in a cookie, and a cookie has room for so much.
+    async fn options_too_long_to_wait_are_let_go_and_the_person_is_still_asked(app: TestApp) {
+        let scene = Scene::set(&app).await;
+        for (length, kept) in [(1_000, true), (2_500, false), (6_000, false)] {
+            let path = format!("/login/?token={}&utm={}", scene.token, "a".repeat(length));
+            let asked = app.get(HOST, &path, &[("cookie", &scene.ada)]).await;
+            assert_eq!((asked.status.as_u16(), asked.header("location")), (303, "/sign-in/choose"), "{length}");
+            let scene = Scene { app: app.clone(), cx: scene.cx.clone(), ada: scene.ada.clone(), token: scene.token.clone(), asked };
+            scene.is_ada().await;
+            if length == 6_000 {
+                let answered = scene.answer("new", &scene.cookies()).await;
+                assert_eq!(answered.header("location").contains("utm="), kept);
+                assert!(answered.session_cookie().is_some());
+            }
+        }
+    }
+
     async fn the_question_names_both_and_changes_nothing(app: TestApp) {
         let scene = Scene::set(&app).await;
         assert_eq!((scene.asked.status.as_u16(), scene.asked.header("location")), (303, "/sign-in/choose"));
