@@ -145,10 +145,8 @@ impl Input {
             InputKind::Text => self
                 .bounded(value, 2_048)
                 .map(|text| Given::Text(text.to_owned())),
-            InputKind::Token | InputKind::Proof => self
-                .bounded(value, 16_384)
-                .map(|text| Given::Secret(SecretString::from(text.trim()))),
-            InputKind::Secret => self
+            // Exactly as given: a credential with something around it is another one.
+            InputKind::Token | InputKind::Proof | InputKind::Secret => self
                 .bounded(value, 16_384)
                 .map(|text| Given::Secret(SecretString::from(text))),
             InputKind::Password => match value.as_str() {

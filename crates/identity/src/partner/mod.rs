@@ -89,7 +89,8 @@ impl Identity {
             return Ok(Some(account));
         }
         self.limits().check(limit::UID_MISMATCH, &key, cx.now)?;
-        if !self.passwords().verify(&phc, uid.clone()).await?.matches {
+        let verdict = self.passwords().verify(&phc, uid.clone()).await?;
+        if !verdict.matches {
             self.limits().count(limit::UID_MISMATCH, &key, cx.now);
             let (cx, entry) = (
                 cx.clone(),
@@ -102,8 +103,28 @@ impl Identity {
                 .await?;
             return Err(Kind::UidMismatch.into());
         }
+        let phc = match verdict.rehash {
+            true => self.rehash_uid(cx, &account.id, phc, uid).await?,
+            false => phc,
+        };
         self.partner_memory().remember(&key, &phc, uid, cx.now);
         Ok(Some(account))
+    }
+
+    /// The same uid under today's parameters, which it answers.
+    async fn rehash_uid(
+        &self,
+        cx: &Cx,
+        account: &str,
+        old: String,
+        uid: &SecretString,
+    ) -> Result<String> {
+        let new = self.passwords().hash(uid.clone()).await?;
+        let (tenant, account, phc) = (cx.tenant.id.clone(), account.to_owned(), new.clone());
+        self.db()
+            .write(move |tx| store::replace(tx, &tenant, &account, &old, &phc))
+            .await?;
+        Ok(new)
     }
 
     /// Makes the account or binds the uid to the one there is. `None` when a uid is bound already.

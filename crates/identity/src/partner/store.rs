@@ -27,3 +27,18 @@ pub(crate) fn bind(
     )?;
     Ok(added == 1)
 }
+
+/// Another hash of the same uid, where the old one is still there.
+pub(crate) fn replace(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    account: &str,
+    old: &str,
+    new: &str,
+) -> Result<()> {
+    tx.exec(
+        "UPDATE partner_secret SET phc = $4 WHERE tenant_id = $1 AND account_id = $2 AND phc = $3",
+        &params![tenant, account, old, new],
+    )?;
+    Ok(())
+}

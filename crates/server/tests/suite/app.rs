@@ -114,18 +114,21 @@ pub async fn postgres_schema() -> String {
     format!("{base}{sign}options=-c%20search_path%3D{schema}")
 }
 
+const CHEAP: PasswordPolicyParams = PasswordPolicyParams {
+    m_kib: 64,
+    t: 1,
+    p: 1,
+};
+
 async fn core(
     db: Db,
     clock: Arc<TestClock>,
     seed: u64,
     secret_key: [u8; 32],
+    params: PasswordPolicyParams,
 ) -> vestibule_identity::Result<Identity> {
     let cheap = HashOptions {
-        params: PasswordPolicyParams {
-            m_kib: 64,
-            t: 1,
-            p: 1,
-        },
+        params,
         queue: 10_000,
         max_wait: Duration::from_secs(60),
         ..HashOptions::default()
@@ -188,7 +191,18 @@ impl TestApp {
     /// A node whose secret key is not the one that first opened this database.
     pub async fn under_another_secret_key(&self) -> vestibule_identity::Result<()> {
         let db = self.identity.db().clone();
-        core(db, self.clock.clone(), 3, [8; 32]).await.map(drop)
+        core(db, self.clock.clone(), 3, [8; 32], CHEAP)
+            .await
+            .map(drop)
+    }
+
+    /// The core of a node that hashes at twice the cost.
+    pub async fn dearer_core(&self) -> Identity {
+        let db = self.identity.db().clone();
+        let params = PasswordPolicyParams { t: 2, ..CHEAP };
+        core(db, self.clock.clone(), 4, [7; 32], params)
+            .await
+            .unwrap()
     }
 
     async fn node(
@@ -197,7 +211,7 @@ impl TestApp {
         folder: Option<Arc<Folder>>,
         seed: u64,
     ) -> TestApp {
-        let identity = core(db, clock.clone(), seed, [7; 32]).await.unwrap();
+        let identity = core(db, clock.clone(), seed, [7; 32], CHEAP).await.unwrap();
         let dialects = Dialects::builtin().unwrap();
         let router = vestibule_http::router(App {
             identity: identity.clone(),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
 use vestibule_db::{Error, params};
+use vestibule_identity::{ExchangePartnerToken, SessionKind, SignInPassword};
 
 use crate::app::TestApp;
 
@@ -150,5 +152,71 @@ async fn another_secret_key_is_refused_even_before_anything_was_sealed() {
             "{refused}"
         );
         app.second_node().await;
+    }
+}
+
+/// The stored hashes, passwords first.
+async fn hashes(app: &TestApp) -> Vec<String> {
+    let found = app
+        .identity
+        .db()
+        .read(|tx| {
+            let mut all = tx.all("SELECT phc FROM password", &params![], |row| row.get(0))?;
+            all.extend(tx.all("SELECT phc FROM partner_secret", &params![], |row| {
+                row.get::<String>(0)
+            })?);
+            Ok::<_, Error>(all)
+        })
+        .await;
+    found.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hashes_move_to_the_parameters_of_the_day_when_they_are_used() {
+    for app in [TestApp::sqlite().await, TestApp::postgres().await] {
+        let cx = app.acme().await;
+        app.person(&cx, "ada@example.com", "violet-harbour-42", "Trainee")
+            .await;
+        let uid = || SecretString::from("uid of bob");
+        let key = SecretString::from(app.api_key(&cx).await);
+        let exchange = || ExchangePartnerToken {
+            key: key.clone(),
+            email: "bob@example.com".into(),
+            uid: uid(),
+        };
+        app.identity
+            .exchange_partner_token(&cx, exchange())
+            .await
+            .unwrap();
+        let of = |cost: &'static str| move |phc: &String| phc.contains(cost);
+        assert_eq!(
+            hashes(&app)
+                .await
+                .iter()
+                .filter(|phc| of(",t=1,")(phc))
+                .count(),
+            2
+        );
+        let dearer = app.dearer_core().await;
+        for _ in 0..2 {
+            let command = SignInPassword {
+                email: "ada@example.com".into(),
+                password: SecretString::from("violet-harbour-42"),
+                kind: SessionKind::Api,
+            };
+            dearer.sign_in_password(&cx, command).await.unwrap();
+            dearer
+                .exchange_partner_token(&cx, exchange())
+                .await
+                .unwrap();
+            assert_eq!(
+                hashes(&app)
+                    .await
+                    .iter()
+                    .filter(|phc| of(",t=2,")(phc))
+                    .count(),
+                2
+            );
+        }
     }
 }

@@ -105,7 +105,7 @@ on_both! {
         let swapped: String = token.chars().map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }).collect();
         for wrong in [
             "x", "null", "undefined", &foreign, &reset, &tokens.user, &tokens.vault, &token[1..], &token[..token.len() - 1], &format!("{token}A"), &format!("{token}="),
-            &format!("{token}%3D"), &format!("{token}%2F"), &format!("A{token}"), &swapped, "%27%20OR%201%3D1--", "..%2f..%2fetc", &"a".repeat(8_000),
+            &format!("{token}%20"), &format!("%20{token}"), &format!("{token}%0A"), &format!("{token}%C2%A0"), &format!("{token}%3D"), &format!("{token}%2F"), &format!("A{token}"), &swapped, "%27%20OR%201%3D1--", "..%2f..%2fetc", &"a".repeat(8_000),
         ] {
             let reply = verify(&app, wrong).await;
             reply.status(400);
