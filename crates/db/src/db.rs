@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::postgres::{Access, Postgres};
 use crate::sqlite::Sqlite;
+use crate::work::{Slot, Work};
 use crate::{Error, MigrateError, Migration, Tx, migrate};
 
 /// Where the database is and how many connections to hold.
@@ -125,10 +126,8 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.read(f).await,
-            Backend::Postgres(postgres) => postgres.run(Access::Read, f).await,
-        }
+        let (work, slot) = Slot::fill(f);
+        slot.answer(self.run(Access::Read, work).await)
     }
 
     /// Runs a closure as one transaction, committed and on disk when this answers `Ok`.
@@ -138,9 +137,15 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(f).await,
-            Backend::Postgres(postgres) => postgres.run(Access::Write, f).await,
+        let (work, slot) = Slot::fill(f);
+        slot.answer(self.run(Access::Write, work).await)
+    }
+
+    async fn run(&self, access: Access, work: Work) -> Result<(), Error> {
+        match (&*self.backend, access) {
+            (Backend::Sqlite(sqlite), Access::Read) => sqlite.read(work).await,
+            (Backend::Sqlite(sqlite), Access::Write) => sqlite.write(work).await,
+            (Backend::Postgres(postgres), access) => postgres.run(access, work).await,
         }
     }
 

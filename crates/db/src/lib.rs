@@ -25,6 +25,7 @@ mod postgres;
 mod sqlite;
 mod tx;
 mod value;
+mod work;
 
 pub use db::{Db, Engine, Options};
 pub use error::{ConstraintKind, Error};

@@ -8,13 +8,13 @@ mod session;
 mod tls;
 mod value;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Handle;
 
 use crate::gate::Gate;
+use crate::work::{Slot, Work, run};
 use crate::{Error, Options, Tx};
 use lease::{Connections, Lease};
 pub(crate) use session::Session;
@@ -54,12 +54,7 @@ impl Postgres {
         })
     }
 
-    pub(crate) async fn run<T, E, F>(&self, access: Access, mut f: F) -> Result<T, E>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
+    pub(crate) async fn run(&self, access: Access, mut work: Work) -> Result<(), Error> {
         let place = self.gate.enter().await?;
         let runner = Runner {
             access,
@@ -69,21 +64,21 @@ impl Postgres {
         };
         tokio::task::spawn_blocking(move || {
             let _place = place;
-            runner.run(&mut f)
+            runner.run(&mut work)
         })
         .await
-        .unwrap_or_else(|_| Err(Error::OutcomeUnknown.into()))
+        .unwrap_or(Err(Error::OutcomeUnknown))
     }
 
     pub(crate) async fn check(&self) -> Result<Vec<String>, Error> {
-        self.run(Access::Read, |tx| {
+        let (work, slot) = Slot::fill(|tx| {
             tx.all(
                 "SELECT CAST(CAST(indexrelid AS regclass) AS text) FROM pg_index WHERE NOT indisvalid ORDER BY 1",
                 &[],
                 |row| Ok(format!("index {} is not valid; REINDEX it", row.get::<String>(0)?)),
             )
-        })
-        .await
+        });
+        slot.answer(self.run(Access::Read, work).await)
     }
 
     pub(crate) async fn close(&self) {
@@ -104,53 +99,40 @@ struct Runner {
     commits: Arc<AtomicU64>,
 }
 
-enum Attempt<T, E> {
-    Done(Result<T, E>),
+enum Attempt {
+    Done,
     Again,
 }
 
 impl Runner {
-    fn run<T, E: From<Error>>(
-        &self,
-        f: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+    fn run(&self, work: &mut Work) -> Result<(), Error> {
         for attempt in 0..retry::ATTEMPTS {
-            if let Attempt::Done(result) = self.attempt(f)? {
-                return result;
+            if let Attempt::Done = self.attempt(work)? {
+                return Ok(());
             }
             tracing::debug!(attempt, "PostgreSQL asked to run the transaction again");
             let delay = retry::delay(attempt);
             self.runtime
                 .block_on(async { tokio::time::sleep(delay).await });
         }
-        Err(Error::Busy.into())
+        Err(Error::Busy)
     }
 
-    fn attempt<T, E: From<Error>>(
-        &self,
-        f: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-    ) -> Result<Attempt<T, E>, Error> {
+    fn attempt(&self, work: &mut Work) -> Result<Attempt, Error> {
         let lease = self.begin()?;
         let session = Session::new(&lease, &self.runtime);
-        let mut tx = Tx::postgres(&session);
-        let result = catch_unwind(AssertUnwindSafe(|| f(&mut tx)));
-        let failure = tx.into_failure();
+        let ran = run(work, Tx::postgres(&session));
         let (retry, broken) = (session.wants_retry(), session.is_broken());
-        let result = match (result, failure) {
-            (Err(_), _) => Err(Error::Panicked.into()),
-            (Ok(Ok(_)), Some(failure)) => Err(failure.into()),
-            (Ok(result), _) => result,
-        };
-        if result.is_ok() && !retry {
-            return Ok(self.commit(lease, result));
+        if matches!(ran.keep, Ok(true)) && !retry {
+            return self.commit(lease);
         }
         if !broken && self.control(&lease, "ROLLBACK").is_ok() {
             lease.keep();
         }
-        Ok(match retry {
-            true => Attempt::Again,
-            false => Attempt::Done(result),
-        })
+        match retry {
+            true => Ok(Attempt::Again),
+            false => ran.keep.map(|_| Attempt::Done),
+        }
     }
 
     /// An open transaction. A pooled connection that died while idle shows here, before anything has been done.
@@ -168,19 +150,19 @@ impl Runner {
         }
     }
 
-    fn commit<T, E: From<Error>>(&self, lease: Lease, result: Result<T, E>) -> Attempt<T, E> {
+    fn commit(&self, lease: Lease) -> Result<Attempt, Error> {
         match self.control(&lease, "COMMIT") {
             Ok(()) => {
                 lease.keep();
                 if self.access == Access::Write {
                     self.commits.fetch_add(1, Ordering::Relaxed);
                 }
-                Attempt::Done(result)
+                Ok(Attempt::Done)
             }
             // What was read is complete and consistent without it.
-            Err(_) if self.access == Access::Read => Attempt::Done(result),
-            Err(error) if error::wants_retry(&error) => Attempt::Again,
-            Err(error) => Attempt::Done(Err(error::convert(&error, "COMMIT").at_commit().into())),
+            Err(_) if self.access == Access::Read => Ok(Attempt::Done),
+            Err(error) if error::wants_retry(&error) => Ok(Attempt::Again),
+            Err(error) => Err(error::convert(&error, "COMMIT").at_commit()),
         }
     }
 

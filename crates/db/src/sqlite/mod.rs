@@ -9,7 +9,8 @@ mod writer;
 
 use std::path::PathBuf;
 
-use crate::{Error, Options, Tx};
+use crate::work::Work;
+use crate::{Error, Options};
 use open::Purpose;
 use reader::Readers;
 use writer::Writer;
@@ -37,22 +38,12 @@ impl Sqlite {
         })
     }
 
-    pub(crate) async fn read<T, E, F>(&self, f: F) -> Result<T, E>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        self.readers.read(f).await
+    pub(crate) async fn read(&self, work: Work) -> Result<(), Error> {
+        self.readers.read(work).await
     }
 
-    pub(crate) async fn write<T, E, F>(&self, f: F) -> Result<T, E>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        self.writer.write(f).await
+    pub(crate) async fn write(&self, work: Work) -> Result<(), Error> {
+        self.writer.write(work).await
     }
 
     pub(crate) async fn check(&self) -> Result<Vec<String>, Error> {

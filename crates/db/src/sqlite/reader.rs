@@ -1,6 +1,5 @@
 //! Read-only connections; each closure sees one snapshot.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use rusqlite::Connection;
 use super::open::{self, Purpose};
 use super::statement::control;
 use crate::gate::Gate;
+use crate::work::{Work, run};
 use crate::{Error, Options, Tx};
 
 pub(super) struct Readers {
@@ -37,25 +37,19 @@ impl Readers {
         &self.gate
     }
 
-    pub(super) async fn read<T, E, F>(&self, mut f: F) -> Result<T, E>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
+    pub(super) async fn read(&self, mut work: Work) -> Result<(), Error> {
         let place = self.gate.enter().await?;
         let idle = self.idle.clone();
-        tokio::task::spawn_blocking(move || {
+        super::blocking(move || {
             let _place = place;
             let connection = idle.take()?;
-            let result = snapshot(&connection, &mut f);
+            let result = snapshot(&connection, &mut work);
             if connection.is_autocommit() {
                 idle.connections.lock().push(connection);
             }
             result
         })
         .await
-        .unwrap_or_else(|_| Err(Error::Panicked.into()))
     }
 
     pub(super) async fn close(&self) {
@@ -71,19 +65,10 @@ impl Idle {
     }
 }
 
-fn snapshot<T, E: From<Error>>(
-    connection: &Connection,
-    f: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-) -> Result<T, E> {
+fn snapshot(connection: &Connection, work: &mut Work) -> Result<(), Error> {
     control(connection, "BEGIN")?;
-    let mut tx = Tx::sqlite(connection);
-    let result = catch_unwind(AssertUnwindSafe(|| f(&mut tx)));
-    let failure = tx.into_failure();
+    let ran = run(work, Tx::sqlite(connection));
     // Nothing was written, so whether this succeeds only decides if the connection is used again.
     let _ = control(connection, "COMMIT");
-    match (result, failure) {
-        (Err(_), _) => Err(Error::Panicked.into()),
-        (Ok(Ok(_)), Some(failure)) => Err(failure.into()),
-        (Ok(result), _) => result,
-    }
+    ran.keep.map(drop)
 }

@@ -1,6 +1,5 @@
 //! One thread owns the writing connection. It runs whole closures and commits all that have queued up with one fsync.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::statement::control;
+use crate::work::{Work, run};
 use crate::{Error, Tx};
 
 /// Closures that may wait; one more answers [`Error::Busy`].
@@ -18,7 +18,7 @@ const QUEUE: usize = 1024;
 /// Closures that share one COMMIT at most, so that the first does not wait for ever.
 const GROUP: usize = 128;
 
-type Queue = SyncSender<Box<dyn Job>>;
+type Queue = SyncSender<Job>;
 
 pub(super) struct Writer {
     queue: Mutex<Option<Queue>>,
@@ -42,24 +42,17 @@ impl Writer {
         })
     }
 
-    pub(super) async fn write<T, E, F>(&self, f: F) -> Result<T, E>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
+    pub(super) async fn write(&self, work: Work) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Box::new(Closure {
-            f,
-            result: None,
+        self.enqueue(Job {
+            work,
+            end: Ok(()),
             reply,
-        }))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Error::OutcomeUnknown.into()))
+        })?;
+        answer.await.unwrap_or(Err(Error::OutcomeUnknown))
     }
 
-    fn enqueue(&self, job: Box<dyn Job>) -> Result<(), Error> {
+    fn enqueue(&self, job: Job) -> Result<(), Error> {
         match self.queue.lock().as_ref().map(|queue| queue.try_send(job)) {
             Some(Ok(())) => Ok(()),
             Some(Err(TrySendError::Full(_))) => Err(Error::Busy),
@@ -86,58 +79,21 @@ impl Writer {
     }
 }
 
-/// A queued closure with its types erased.
-trait Job: Send {
-    /// Runs it and keeps its result for [`Job::answer`].
-    fn run(&mut self, connection: &Connection) -> Outcome;
-    /// Hands its result to the caller, if he still waits. A failed group turns success into that failure.
-    fn answer(self: Box<Self>, group: Option<Error>);
+/// A queued closure.
+struct Job {
+    work: Work,
+    end: Result<(), Error>,
+    reply: oneshot::Sender<Result<(), Error>>,
 }
 
-struct Outcome {
-    keep: bool,
-    failure: Option<Error>,
-}
-
-struct Closure<T, E, F> {
-    f: F,
-    result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
-}
-
-impl<T, E, F> Job for Closure<T, E, F>
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: From<Error> + Send,
-{
-    fn run(&mut self, connection: &Connection) -> Outcome {
-        let mut tx = Tx::sqlite(connection);
-        let result = catch_unwind(AssertUnwindSafe(|| (self.f)(&mut tx)));
-        let failure = tx.into_failure();
-        let result = match (result, &failure) {
-            (Err(_), _) => Err(Error::Panicked.into()),
-            (Ok(Ok(_)), Some(failure)) => Err(failure.clone().into()),
-            (Ok(result), _) => result,
-        };
-        let keep = result.is_ok();
-        self.result = Some(result);
-        Outcome { keep, failure }
-    }
-
-    fn answer(self: Box<Self>, group: Option<Error>) {
-        let result = match (self.result, group) {
-            (Some(Err(error)), _) => Err(error),
-            (_, Some(error)) => Err(error.into()),
-            (Some(Ok(value)), None) => Ok(value),
-            (None, None) => Err(Error::OutcomeUnknown.into()),
-        };
-        // The caller may have gone away.
-        let _ = self.reply.send(result);
+impl Job {
+    /// Tells the caller, if he still waits. The group's failure is everybody's.
+    fn answer(self, group: Option<Error>) {
+        let _ = self.reply.send(group.map_or(self.end, Err));
     }
 }
 
-fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>, commits: &AtomicU64) {
+fn serve(connection: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP - 1));
@@ -161,11 +117,11 @@ fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>, commits: &Atomi
 }
 
 /// Runs a group as one transaction; answers whether anything was committed.
-fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<bool, Error> {
+fn run_group(connection: &Connection, group: &mut [Job]) -> Result<bool, Error> {
     control(connection, "BEGIN IMMEDIATE")?;
     let mut any = false;
     for job in group {
-        any |= run_job(connection, job.as_mut())?;
+        any |= run_job(connection, job)?;
     }
     if any {
         control(connection, "COMMIT").map_err(Error::at_commit)?;
@@ -175,20 +131,22 @@ fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<bool
     Ok(any)
 }
 
-fn run_job(connection: &Connection, job: &mut dyn Job) -> Result<bool, Error> {
+fn run_job(connection: &Connection, job: &mut Job) -> Result<bool, Error> {
     control(connection, "SAVEPOINT closure")?;
-    let outcome = job.run(connection);
+    let ran = run(&mut job.work, Tx::sqlite(connection));
     if connection.is_autocommit() {
         // SQLite rolls everything back by itself after some errors, such as a full disk.
-        return Err(outcome.failure.unwrap_or_else(|| {
+        return Err(ran.failure.unwrap_or_else(|| {
             Error::Unavailable("a closure ended the transaction it shares".to_owned())
         }));
     }
-    if !outcome.keep {
+    let keep = matches!(ran.keep, Ok(true));
+    job.end = ran.keep.map(drop);
+    if !keep {
         control(connection, "ROLLBACK TO closure")?;
     }
     control(connection, "RELEASE closure")?;
-    Ok(outcome.keep)
+    Ok(keep)
 }
 
 fn roll_back(connection: &Connection) {
