@@ -13,11 +13,14 @@ mod api_key;
 mod jwk;
 mod phc;
 mod strict_json;
+mod turns;
 
 pub use api_key::ApiKey;
 pub use jws::{Jws, JwsError, TimeClaims, check_times};
 pub use keys::{Algorithm, KeyError, SigningKey, VerifyingKey};
-pub use password::{HashError, HashOptions, HashPool, PasswordPolicyParams, PoolError, Verdict};
+pub use password::{
+    HashError, HashLane, HashOptions, HashPool, PasswordPolicyParams, PoolError, Verdict,
+};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use sealing::{SealError, Sealer};
 pub use token::{Opaque, alphanumeric, digest, equal, secret_bytes};

@@ -1,7 +1,6 @@
 //! Password hashing with Argon2id (RFC 9106) on threads of its own, so that hashing can neither
 //! starve the rest of the server nor take more memory than planned.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::phc::Phc;
 use crate::random::SystemRandom;
 use crate::token::{equal, secret_bytes};
+use crate::turns::Turns;
 
 /// The cost of one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,10 +101,18 @@ pub struct Verdict {
     pub rehash: bool,
 }
 
-/// Threads that hash passwords from a bounded queue, first come, first served. Dropping the pool
-/// ends it; who still waits gets [`HashError::Closed`].
+/// Threads that hash passwords from a bounded queue. Dropping the pool ends it; who still waits
+/// gets [`HashError::Closed`].
 pub struct HashPool {
     shared: Arc<Shared>,
+}
+
+/// One tenant's way into a [`HashPool`]: first come, first served; tenants take turns, so that a
+/// storm at one does not starve the others.
+#[derive(Debug, Clone, Copy)]
+pub struct HashLane<'a> {
+    pool: &'a HashPool,
+    lane: i64,
 }
 
 impl HashPool {
@@ -129,40 +137,48 @@ impl HashPool {
         Ok(pool)
     }
 
-    /// Hashes a password under a fresh salt, into a PHC string.
-    pub async fn hash(&self, password: SecretString) -> Result<String, HashError> {
-        let mut phc = Phc::blank(self.shared.options.params, secret_bytes(&SystemRandom));
-        phc.hash = self.compute(&phc, password).await?;
-        Ok(phc.to_text())
-    }
-
-    /// Checks a password against a PHC string.
-    pub async fn verify(&self, phc: &str, password: SecretString) -> Result<Verdict, HashError> {
-        let phc = Phc::parse(phc).ok_or(HashError::BadHash)?;
-        let hash = self.compute(&phc, password).await?;
-        Ok(Verdict {
-            matches: equal(&hash, &phc.hash),
-            rehash: !phc.is_current(self.shared.options.params),
-        })
-    }
-
-    /// Does the work of a verification that fails, for accounts that do not exist or have no
-    /// password, so that the time of an answer does not tell.
-    pub async fn verify_absent(&self, password: SecretString) -> Result<(), HashError> {
-        let phc = Phc::blank(self.shared.options.params, [0; 16]);
-        let hash = self.compute(&phc, password).await?;
-        std::hint::black_box(equal(&hash, &phc.hash));
-        Ok(())
+    /// The lane of a tenant, by its number.
+    pub fn lane(&self, lane: i64) -> HashLane<'_> {
+        HashLane { pool: self, lane }
     }
 
     /// How many jobs wait for a thread.
     pub fn waiting(&self) -> usize {
         self.shared.state.lock().queue.len()
     }
+}
 
-    async fn compute(&self, phc: &Phc, password: SecretString) -> Result<Vec<u8>, HashError> {
+impl HashLane<'_> {
+    /// Hashes a password under a fresh salt, into a PHC string.
+    pub async fn hash(self, password: SecretString) -> Result<String, HashError> {
+        let mut phc = Phc::blank(self.pool.shared.options.params, secret_bytes(&SystemRandom));
+        phc.hash = self.compute(&phc, password).await?;
+        Ok(phc.to_text())
+    }
+
+    /// Checks a password against a PHC string.
+    pub async fn verify(self, phc: &str, password: SecretString) -> Result<Verdict, HashError> {
+        let phc = Phc::parse(phc).ok_or(HashError::BadHash)?;
+        let hash = self.compute(&phc, password).await?;
+        Ok(Verdict {
+            matches: equal(&hash, &phc.hash),
+            rehash: !phc.is_current(self.pool.shared.options.params),
+        })
+    }
+
+    /// Does the work of a verification that fails, for accounts that do not exist or have no
+    /// password, so that the time of an answer does not tell.
+    pub async fn verify_absent(self, password: SecretString) -> Result<(), HashError> {
+        let phc = Phc::blank(self.pool.shared.options.params, [0; 16]);
+        let hash = self.compute(&phc, password).await?;
+        std::hint::black_box(equal(&hash, &phc.hash));
+        Ok(())
+    }
+
+    async fn compute(self, phc: &Phc, password: SecretString) -> Result<Vec<u8>, HashError> {
         let (answer, wait) = oneshot::channel();
-        self.shared.push(Job {
+        self.pool.shared.push(Job {
+            lane: self.lane,
             params: phc.params,
             salt: phc.salt.clone(),
             hash_len: phc.hash.len(),
@@ -192,6 +208,7 @@ impl fmt::Debug for HashPool {
 }
 
 struct Job {
+    lane: i64,
     params: PasswordPolicyParams,
     salt: Vec<u8>,
     hash_len: usize,
@@ -202,7 +219,7 @@ struct Job {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Job>,
+    queue: Turns<Job>,
     closed: bool,
     /// How long a hash takes, smoothed.
     cost: Duration,
@@ -216,15 +233,24 @@ struct Shared {
 
 impl Shared {
     fn push(&self, job: Job) -> Result<(), HashError> {
+        let lane = job.lane;
         let mut state = self.state.lock();
         if state.queue.len() >= self.options.queue {
             // Callers that hung up must not keep others out.
             state.queue.retain(|job| !job.answer.is_closed());
         }
-        if state.queue.len() >= self.options.queue {
-            return Err(self.overloaded(&state));
+        // Waiting for what will come too late helps nobody.
+        if self.wait(&state, lane) >= self.options.max_wait {
+            return Err(self.overloaded(&state, lane));
         }
-        state.queue.push_back(job);
+        if state.queue.len() >= self.options.queue {
+            let refused = self.overloaded(&state, lane);
+            match state.queue.yield_to(lane) {
+                None => return Err(refused),
+                Some(job) => drop(job.answer.send(Err(refused))),
+            }
+        }
+        state.queue.push(lane, job);
         self.wake.notify_one();
         Ok(())
     }
@@ -233,12 +259,12 @@ impl Shared {
     fn next(&self) -> Option<Job> {
         let mut state = self.state.lock();
         while !state.closed {
-            match state.queue.pop_front() {
+            match state.queue.pop() {
                 None => self.wake.wait(&mut state),
                 Some(job) if job.answer.is_closed() => {}
                 Some(job) if job.since.elapsed() >= self.options.max_wait => {
                     // An error means that the caller has just left, which is as good.
-                    let _ = job.answer.send(Err(self.overloaded(&state)));
+                    let _ = job.answer.send(Err(self.overloaded(&state, job.lane)));
                 }
                 Some(job) => return Some(job),
             }
@@ -246,14 +272,16 @@ impl Shared {
         None
     }
 
-    fn overloaded(&self, state: &State) -> HashError {
-        let waiting = u32::try_from(state.queue.len()).unwrap_or(u32::MAX);
-        let workers = u32::try_from(self.options.workers)
-            .unwrap_or(u32::MAX)
-            .max(1);
-        let drained = state.cost.saturating_mul(waiting) / workers;
+    /// How long a new job of this lane would wait.
+    fn wait(&self, state: &State, lane: i64) -> Duration {
+        let ahead = u32::try_from(state.queue.ahead(lane)).unwrap_or(u32::MAX);
+        let workers = u32::try_from(self.options.workers).unwrap_or(u32::MAX);
+        state.cost.saturating_mul(ahead) / workers.max(1)
+    }
+
+    fn overloaded(&self, state: &State, lane: i64) -> HashError {
         HashError::Overloaded {
-            retry_after_secs: drained.as_secs() + 1,
+            retry_after_secs: self.wait(state, lane).as_secs() + 1,
         }
     }
 

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
-use vestibule_crypto::{HashPool, Random, Sealer};
+use vestibule_crypto::{HashLane, HashPool, Random, Sealer};
 use vestibule_db::Db;
 
 pub use account::{Account, AccountState, CreateUser, ProfileChange, Register};
@@ -198,8 +198,19 @@ impl Identity {
         self.0.parts.references.as_ref()
     }
 
-    pub fn passwords(&self) -> &HashPool {
-        &self.0.parts.passwords
+    /// Hashing for one tenant; no tenant may take the turns of the others.
+    pub(crate) fn passwords(&self, tenant: &Tenant) -> HashLane<'_> {
+        self.0.parts.passwords.lane(tenant.number)
+    }
+
+    /// Hashing where no tenant is known, for the work's sake only.
+    pub(crate) fn passwords_of_nobody(&self) -> HashLane<'_> {
+        self.0.parts.passwords.lane(0)
+    }
+
+    /// How many passwords wait to be hashed.
+    pub fn hashes_waiting(&self) -> usize {
+        self.0.parts.passwords.waiting()
     }
 
     pub fn random(&self) -> &dyn Random {

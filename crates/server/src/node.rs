@@ -91,7 +91,7 @@ impl Node {
     pub fn app(&self, demo: Option<Demo>) -> App {
         let metrics = Metrics::default();
         let identity = self.identity.clone();
-        metrics.watch_hashing(move || identity.passwords().waiting() as u64);
+        metrics.watch_hashing(move || identity.hashes_waiting() as u64);
         App {
             identity: self.identity.clone(),
             dialects: self.dialects.clone(),

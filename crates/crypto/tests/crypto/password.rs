@@ -58,24 +58,26 @@ async fn a_hash_verifies_its_password_only() {
         "pässwörd\0 with zero",
         &"long".repeat(10_000),
     ] {
-        let phc = pool.hash(secret(password)).await.unwrap();
+        let phc = pool.lane(1).hash(secret(password)).await.unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{phc}");
         assert_eq!(phc.len(), 28 + 22 + 1 + 43);
-        assert_eq!(pool.verify(&phc, secret(password)).await, Ok(YES));
+        assert_eq!(pool.lane(1).verify(&phc, secret(password)).await, Ok(YES));
         assert_eq!(
-            pool.verify(&phc, secret(&format!("{password} "))).await,
+            pool.lane(1)
+                .verify(&phc, secret(&format!("{password} ")))
+                .await,
             Ok(NO)
         );
-        assert_ne!(pool.hash(secret(password)).await.unwrap(), phc);
+        assert_ne!(pool.lane(1).hash(secret(password)).await.unwrap(), phc);
     }
 }
 
 #[tokio::test]
 async fn the_default_is_nineteen_mebibytes_and_two_passes() {
     let pool = HashPool::new(HashOptions::default()).unwrap();
-    let phc = pool.hash(secret("x")).await.unwrap();
+    let phc = pool.lane(1).hash(secret("x")).await.unwrap();
     assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
-    assert_eq!(pool.verify(&phc, secret("x")).await, Ok(YES));
+    assert_eq!(pool.lane(1).verify(&phc, secret("x")).await, Ok(YES));
 }
 
 /// From the test suite of the reference implementation (phc-winner-argon2): "password", "somesalt".
@@ -87,7 +89,7 @@ async fn reference_hashes_verify_and_ask_for_a_new_one() {
         "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
         "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
     ] {
-        let verdict = pool.verify(phc, secret("password")).await;
+        let verdict = pool.lane(1).verify(phc, secret("password")).await;
         assert_eq!(
             verdict,
             Ok(Verdict {
@@ -96,7 +98,7 @@ async fn reference_hashes_verify_and_ask_for_a_new_one() {
             }),
             "{phc}"
         );
-        let verdict = pool.verify(phc, secret("Password")).await;
+        let verdict = pool.lane(1).verify(phc, secret("Password")).await;
         assert_eq!(
             verdict,
             Ok(Verdict {
@@ -110,14 +112,14 @@ async fn reference_hashes_verify_and_ask_for_a_new_one() {
 
 #[tokio::test]
 async fn any_changed_parameter_asks_for_a_new_hash() {
-    let phc = pool(CHEAP).hash(secret("x")).await.unwrap();
+    let phc = pool(CHEAP).lane(1).hash(secret("x")).await.unwrap();
     for params in [
         PasswordPolicyParams { m_kib: 72, ..CHEAP },
         PasswordPolicyParams { m_kib: 32, ..CHEAP },
         PasswordPolicyParams { t: 2, ..CHEAP },
         PasswordPolicyParams { p: 2, ..CHEAP },
     ] {
-        let verdict = pool(params).verify(&phc, secret("x")).await;
+        let verdict = pool(params).lane(1).verify(&phc, secret("x")).await;
         assert_eq!(
             verdict,
             Ok(Verdict {
@@ -131,13 +133,14 @@ async fn any_changed_parameter_asks_for_a_new_hash() {
 
 #[tokio::test]
 async fn absent_accounts_get_no_answer_but_the_work() {
-    assert_eq!(pool(CHEAP).verify_absent(secret("x")).await, Ok(()));
+    assert_eq!(pool(CHEAP).lane(1).verify_absent(secret("x")).await, Ok(()));
     let busy = HashOptions {
         max_wait: Duration::ZERO,
         ..options(CHEAP)
     };
     let refused = HashPool::new(busy)
         .unwrap()
+        .lane(1)
         .verify_absent(secret("x"))
         .await;
     assert!(matches!(refused, Err(HashError::Overloaded { .. })));
@@ -206,14 +209,15 @@ async fn hostile_hashes_are_refused_before_any_work() {
     for phc in hostile {
         let shown: String = phc.chars().take(80).collect();
         assert_eq!(
-            pool.verify(&phc, secret("x")).await,
+            pool.lane(1).verify(&phc, secret("x")).await,
             Err(HashError::BadHash),
             "{shown}"
         );
     }
     let sound = with("$argon2id$v=19$m=256,t=2,p=1");
     assert!(
-        pool.verify(&sound, secret("password"))
+        pool.lane(1)
+            .verify(&sound, secret("password"))
             .await
             .unwrap()
             .matches
@@ -228,13 +232,16 @@ async fn many_at_once_all_get_their_own_answer() {
             let pool = Arc::clone(&pool);
             tokio::spawn(async move {
                 let phc = pool
+                    .lane(1)
                     .hash(secret(&format!("password {index}")))
                     .await
                     .unwrap();
                 let own = pool
+                    .lane(1)
                     .verify(&phc, secret(&format!("password {index}")))
                     .await;
                 let other = pool
+                    .lane(1)
                     .verify(&phc, secret(&format!("password {}", index + 1)))
                     .await;
                 assert_eq!((own, other), (Ok(YES), Ok(NO)));
@@ -260,7 +267,7 @@ async fn a_full_queue_refuses_at_once_and_serves_the_rest() {
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let pool = Arc::clone(&pool);
-            tokio::spawn(async move { pool.hash(secret("x")).await })
+            tokio::spawn(async move { pool.lane(1).hash(secret("x")).await })
         })
         .collect();
     let mut served = Vec::new();
@@ -273,7 +280,7 @@ async fn a_full_queue_refuses_at_once_and_serves_the_rest() {
     }
     assert!((2..20).contains(&served.len()), "{}", served.len());
     for phc in served {
-        assert_eq!(pool.verify(&phc, secret("x")).await, Ok(YES));
+        assert_eq!(pool.lane(1).verify(&phc, secret("x")).await, Ok(YES));
     }
 }
 
@@ -286,11 +293,43 @@ async fn callers_that_hang_up_keep_nobody_out() {
     };
     let pool = HashPool::new(options).unwrap();
     for _ in 0..50 {
-        let mut call = pin!(pool.hash(secret("x")));
+        let mut call = pin!(pool.lane(1).hash(secret("x")));
         let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert_eq!(polled, Poll::Pending);
     }
-    assert!(pool.hash(secret("x")).await.is_ok());
+    assert!(pool.lane(1).hash(secret("x")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_storm_at_one_tenant_keeps_no_other_out() {
+    let options = HashOptions {
+        workers: 1,
+        queue: 16,
+        ..options(SLOW)
+    };
+    let pool = Arc::new(HashPool::new(options).unwrap());
+    let storm: Vec<_> = (0..16)
+        .map(|_| {
+            let pool = Arc::clone(&pool);
+            tokio::spawn(async move { pool.lane(1).hash(secret("x")).await })
+        })
+        .collect();
+    while pool.waiting() < 15 {
+        tokio::task::yield_now().await;
+    }
+    let mut single = pin!(pool.lane(2).hash(secret("x")));
+    assert!(
+        single
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
+    assert!(single.await.is_ok());
+    // At most the one in work and one turn of the storm's lane came first.
+    assert!(pool.waiting() >= 10, "{}", pool.waiting());
+    for task in storm {
+        task.abort();
+    }
 }
 
 #[tokio::test]
@@ -300,7 +339,7 @@ async fn a_job_that_waited_too_long_is_not_hashed() {
         ..options(CHEAP)
     };
     let pool = HashPool::new(options).unwrap();
-    let refused = pool.hash(secret("x")).await;
+    let refused = pool.lane(1).hash(secret("x")).await;
     assert_eq!(
         refused,
         Err(HashError::Overloaded {

@@ -44,7 +44,7 @@ impl Identity {
         if let Some(account) = self.known_person(cx, &email, &command.uid).await? {
             return Ok(account);
         }
-        let phc = self.passwords().hash(command.uid.clone()).await?;
+        let phc = self.passwords(&cx.tenant).hash(command.uid.clone()).await?;
         match self.connect(cx, &email, &phc).await? {
             Some(account) => Ok(account),
             // Another call connected this person in the meantime; now there is a uid to compare with.
@@ -89,7 +89,7 @@ impl Identity {
             return Ok(Some(account));
         }
         self.limits().check(limit::UID_MISMATCH, &key, cx.now)?;
-        let verdict = self.passwords().verify(&phc, uid.clone()).await?;
+        let verdict = self.passwords(&cx.tenant).verify(&phc, uid.clone()).await?;
         if !verdict.matches {
             self.limits().count(limit::UID_MISMATCH, &key, cx.now);
             let (cx, entry) = (
@@ -119,7 +119,7 @@ impl Identity {
         old: String,
         uid: &SecretString,
     ) -> Result<String> {
-        let new = self.passwords().hash(uid.clone()).await?;
+        let new = self.passwords(&cx.tenant).hash(uid.clone()).await?;
         let (tenant, account, phc) = (cx.tenant.id.clone(), account.to_owned(), new.clone());
         self.db()
             .write(move |tx| store::replace(tx, &tenant, &account, &old, &phc))

@@ -39,7 +39,7 @@ impl Identity {
             .await?;
         if contexts.is_empty() {
             let password = rules::normalize(&command.password);
-            self.passwords().verify_absent(password).await?;
+            self.passwords_of_nobody().verify_absent(password).await?;
         }
         let Some((cx, checked)) = fitting.pop() else {
             self.refused_later(contexts, email);
@@ -67,7 +67,10 @@ impl Identity {
                 let checked = match identity.guess(&cx, &email, &password).await {
                     Err(error) if error.kind == Kind::RateLimited => {
                         let password = rules::normalize(&password);
-                        identity.passwords().verify_absent(password).await?;
+                        identity
+                            .passwords(&cx.tenant)
+                            .verify_absent(password)
+                            .await?;
                         None
                     }
                     checked => checked?,

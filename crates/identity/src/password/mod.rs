@@ -96,15 +96,18 @@ impl Identity {
             })
             .await?;
         let Some((account, phc)) = found else {
-            self.passwords().verify_absent(password).await?;
+            self.passwords(&cx.tenant).verify_absent(password).await?;
             return Ok(None);
         };
-        let verdict = self.passwords().verify(&phc, password.clone()).await?;
+        let verdict = self
+            .passwords(&cx.tenant)
+            .verify(&phc, password.clone())
+            .await?;
         if !verdict.matches || !account.is_active() {
             return Ok(None);
         }
         let rehashed = if verdict.rehash {
-            Some(self.passwords().hash(password).await?)
+            Some(self.passwords(&cx.tenant).hash(password).await?)
         } else {
             None
         };
@@ -167,7 +170,10 @@ impl Identity {
         password: SecretString,
     ) -> Result<String> {
         rules::check(tenant, email, password.expose_secret())?;
-        Ok(self.passwords().hash(rules::normalize(&password)).await?)
+        Ok(self
+            .passwords(tenant)
+            .hash(rules::normalize(&password))
+            .await?)
     }
 
     /// Changes the password of the signed-in person, who must know the present one.
@@ -196,7 +202,7 @@ impl Identity {
         let verdict = match rules::too_long(&command.current) {
             true => Ok(false),
             false => self
-                .passwords()
+                .passwords(&cx.tenant)
                 .verify(&phc, rules::normalize(&command.current))
                 .await
                 .map(|verdict| verdict.matches),
