@@ -44,7 +44,8 @@ impl std::fmt::Debug for Node {
 impl Node {
     /// Opens everything that the settings name, on the machine's clock, randomness and network.
     pub async fn open(settings: Settings, schema: Schema) -> anyhow::Result<Node> {
-        Node::with_ports(settings, schema, effects::ports()).await
+        let ports = effects::ports(&settings.outbound_allow);
+        Node::with_ports(settings, schema, ports).await
     }
 
     /// The same on other ports.
@@ -82,9 +83,8 @@ impl Node {
         }
         let sealer = secret_key::load(&settings.secret_key_file)?
             .with_context(|| missing_key(settings, db.engine()))?;
-        start(settings, db, sealer, effects::ports())
-            .await
-            .map(Some)
+        let ports = effects::ports(&settings.outbound_allow);
+        start(settings, db, sealer, ports).await.map(Some)
     }
 
     /// What the HTTP surface needs.

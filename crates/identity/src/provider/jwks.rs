@@ -16,9 +16,8 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
 use crate::tenant::Provider;
 
-/// An unknown `kid` has the keys fetched again at most so often; one that does not answer is asked again after so long.
+/// A provider is asked for its keys at most so often, whatever `kid`s arrive and however it answers.
 const PAUSE: Duration = Duration::from_secs(30);
-const RETRY: Duration = Duration::from_secs(5);
 /// Keys are asked for anew after so long, and believed for a day when the upstream does not answer.
 const FRESH: Duration = Duration::from_secs(3_600);
 const STALE: Duration = Duration::from_secs(86_400);
@@ -27,20 +26,55 @@ const STALE: Duration = Duration::from_secs(86_400);
 struct Set {
     keys: Arc<HashMap<String, Arc<VerifyingKey>>>,
     fetched_at: Option<Micros>,
-    /// No fetch before this.
-    not_before: Option<Micros>,
+    asked_at: Option<Micros>,
 }
 
-/// Key sets by address; one fetch at a time for each.
+impl Set {
+    fn is_younger(&self, than: Duration, now: Micros) -> bool {
+        self.fetched_at.is_some_and(|at| now.since(at) < than)
+    }
+
+    fn key(&self, kid: &str, within: Duration, now: Micros) -> Option<Arc<VerifyingKey>> {
+        self.keys
+            .get(kid)
+            .filter(|_| self.is_younger(within, now))
+            .cloned()
+    }
+
+    /// A key we hold, an honest "unknown" when the set is current, or "cannot tell" when the upstream is down.
+    fn settle(&self, kid: &str, now: Micros) -> Result<Option<Arc<VerifyingKey>>> {
+        match self.key(kid, STALE, now) {
+            Some(key) => Ok(Some(key)),
+            None if self.is_younger(FRESH, now) => Ok(None),
+            None => {
+                let asked = self.asked_at.map_or(PAUSE, |at| now.since(at));
+                let wait = PAUSE.saturating_sub(asked).as_secs().max(1);
+                let mut error = Error::unavailable("the upstream's keys are not known");
+                error.retry_after = u32::try_from(wait).ok();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// One provider's keys; one fetch at a time.
 #[derive(Default)]
-pub(crate) struct JwksCache {
-    sets: Mutex<HashMap<String, Set>>,
+struct Keys {
+    set: Mutex<Set>,
     fetching: tokio::sync::Mutex<()>,
 }
 
+/// Key sets by address. They are apart: one provider that hangs holds up nobody else's.
+#[derive(Default)]
+pub(crate) struct JwksCache(Mutex<HashMap<String, Arc<Keys>>>);
+
 impl JwksCache {
-    fn set(&self, url: &str) -> Set {
-        self.sets.lock().get(url).cloned().unwrap_or_default()
+    fn of(&self, url: &str) -> Arc<Keys> {
+        let mut all = self.0.lock();
+        match all.get(url) {
+            Some(keys) => Arc::clone(keys),
+            None => Arc::clone(all.entry(url.to_owned()).or_default()),
+        }
     }
 }
 
@@ -76,59 +110,33 @@ impl Identity {
         kid: &str,
         now: Micros,
     ) -> Result<Option<Arc<VerifyingKey>>> {
-        let known = |set: &Set, within: Duration| {
-            set.fetched_at
-                .filter(|at| now.since(*at) < within)
-                .and_then(|_| set.keys.get(kid).cloned())
+        let keys = self.jwks_cache().of(url);
+        let held = keys.set.lock().clone();
+        if let Some(key) = held.key(kid, FRESH, now) {
+            return Ok(Some(key));
+        }
+        let _one_at_a_time = match (keys.fetching.try_lock(), held.key(kid, STALE, now)) {
+            (Ok(guard), _) => guard,
+            // Somebody is asking already; a key that was good an hour ago need not wait for the answer.
+            (Err(_), Some(key)) => return Ok(Some(key)),
+            (Err(_), None) => keys.fetching.lock().await,
         };
-        if let Some(key) = known(&self.jwks_cache().set(url), FRESH) {
-            return Ok(Some(key));
+        let mut set = keys.set.lock().clone();
+        let asked_lately = set.asked_at.is_some_and(|at| now.since(at) < PAUSE);
+        if asked_lately || set.key(kid, FRESH, now).is_some() {
+            return set.settle(kid, now);
         }
-        let _one_at_a_time = self.jwks_cache().fetching.lock().await;
-        let mut set = self.jwks_cache().set(url);
-        if let Some(key) = known(&set, FRESH) {
-            return Ok(Some(key));
-        }
-        if set.not_before.is_some_and(|at| now < at) {
-            return settle(&set, known(&set, STALE), now);
-        }
-        let held_current = set.fetched_at.is_some_and(|at| now.since(at) < FRESH);
-        match self
-            .ports()
-            .upstream
-            .get(url)
-            .await
-            .and_then(|body| parse(&body))
-        {
-            Ok(keys) => {
-                set.keys = Arc::new(keys);
+        let answer = self.ports().upstream.get(url).await;
+        set.asked_at = Some(now);
+        match answer.and_then(|body| parse(&body)) {
+            Ok(found) => {
+                set.keys = Arc::new(found);
                 set.fetched_at = Some(now);
-                set.not_before = held_current.then(|| now + PAUSE);
             }
-            Err(error) => {
-                tracing::warn!(url, error, "an upstream's keys cannot be fetched");
-                set.not_before = Some(now + RETRY);
-            }
+            Err(error) => tracing::warn!(url, error, "an upstream's keys cannot be fetched"),
         }
-        self.jwks_cache()
-            .sets
-            .lock()
-            .insert(url.to_owned(), set.clone());
-        settle(&set, known(&set, STALE), now)
-    }
-}
-
-/// A key we hold, an honest "unknown" when the set is current, or "cannot tell" when the upstream is down.
-fn settle(
-    set: &Set,
-    known: Option<Arc<VerifyingKey>>,
-    now: Micros,
-) -> Result<Option<Arc<VerifyingKey>>> {
-    let current = set.fetched_at.is_some_and(|at| now.since(at) < FRESH);
-    match known {
-        Some(key) => Ok(Some(key)),
-        None if current => Ok(None),
-        None => Err(Error::unavailable("the upstream's keys are not known")),
+        *keys.set.lock() = set.clone();
+        set.settle(kid, now)
     }
 }
 

@@ -32,6 +32,7 @@ pub struct Settings {
     pub smtp_url: Option<SecretString>,
     pub mail_from: Option<String>,
     pub trusted_proxies: Vec<IpNet>,
+    pub outbound_allow: Vec<IpNet>,
     pub secret_key_file: PathBuf,
     pub log: String,
     pub log_format: LogFormat,

@@ -13,6 +13,7 @@ pub(super) const NAMES: &[&str] = &[
     "smtp_url",
     "mail_from",
     "trusted_proxies",
+    "outbound_allow",
     "secret_key_file",
     "log",
     "log_format",

@@ -28,6 +28,7 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
         smtp_url: optional(layered, "smtp_url", smtp_url)?.map(Into::into),
         mail_from: optional(layered, "mail_from", sender)?,
         trusted_proxies: optional(layered, "trusted_proxies", networks)?.unwrap_or_default(),
+        outbound_allow: optional(layered, "outbound_allow", networks)?.unwrap_or_default(),
         log: required(layered, "log", log_filter)?,
         log_format: required(layered, "log_format", log_format)?,
         dialects: layered.text("dialects").map(PathBuf::from),

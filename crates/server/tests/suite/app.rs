@@ -140,7 +140,9 @@ async fn core(
         ports: Ports {
             clock,
             random: Arc::new(SeededRandom::new(seed)),
-            upstream: Arc::new(vestibule::effects::HttpUpstream::default()),
+            upstream: Arc::new(vestibule::effects::HttpUpstream::new(&["127.0.0.0/8"
+                .parse()
+                .unwrap()])),
         },
         public_url: None,
         references: Arc::new(Env),
