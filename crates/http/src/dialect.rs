@@ -28,12 +28,12 @@ pub(crate) async fn answer(
     if matches!(reception.lookup, Lookup::Failed) {
         return Err(Kind::Unavailable.into());
     }
-    let body = read_body(&parts.headers, body)
-        .await
-        .map_err(|fault| match fault {
-            BodyFault::TooLarge => BodyError::TooLarge,
-            BodyFault::Broken => BodyError::Broken,
-        });
+    let body = match read_body(&parts.headers, body).await {
+        Ok(bytes) => Ok(bytes),
+        Err(BodyFault::TooLarge) => Err(BodyError::TooLarge),
+        Err(BodyFault::Broken) => Err(BodyError::Broken),
+        Err(BodyFault::TooSlow) => return Err(Fault::body_too_slow()),
+    };
     let call = Call {
         method: parts.method.clone(),
         uri: parts.uri.clone(),

@@ -1,5 +1,7 @@
 //! Accepting connections: HTTP/1.1 with limits against slow and greedy clients, and a stop that lets requests finish.
 
+mod framing;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
+
+use framing::Strict;
 
 /// A head not complete by then, or a connection idle for so long, is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -132,7 +136,7 @@ async fn next(
     }
 }
 
-type Connection<S> = http1::Connection<TokioIo<TcpStream>, S>;
+type Connection<S> = http1::Connection<TokioIo<Strict<TcpStream>>, S>;
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 fn serve(
@@ -159,8 +163,9 @@ fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD_BYTES)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Strict::new(stream)), service)
 }
 
 /// Ends when no request has been in flight for a while.

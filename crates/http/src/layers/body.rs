@@ -1,4 +1,6 @@
-//! Reading bodies, never beyond the limit.
+//! Reading bodies, never beyond the limits of size and time.
+
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -6,11 +8,14 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 const LIMIT: usize = 64 * 1024;
+/// From the head to the last byte: over 6 KiB a second for the longest.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFault {
     TooLarge,
+    TooSlow,
     Broken,
 }
 
@@ -22,18 +27,32 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyF
     if announced.is_some_and(|length| length > LIMIT as u64) {
         return Err(BodyFault::TooLarge);
     }
-    match Limited::new(body, LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
-        Err(_) => Err(BodyFault::Broken),
+    whole(body, TIMEOUT).await
+}
+
+async fn whole(body: Body, timeout: Duration) -> Result<Bytes, BodyFault> {
+    match tokio::time::timeout(timeout, Limited::new(body, LIMIT).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
+        Ok(Err(_)) => Err(BodyFault::Broken),
+        Err(_) => Err(BodyFault::TooSlow),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use http::HeaderValue;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let stalled = futures_util::stream::pending::<Result<Bytes, Infallible>>();
+        let read = whole(Body::from_stream(stalled), Duration::from_millis(5)).await;
+        assert_eq!(read, Err(BodyFault::TooSlow));
+    }
 
     #[tokio::test]
     async fn the_limit_is_exact_and_announcements_count() {

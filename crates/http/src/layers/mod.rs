@@ -16,7 +16,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use vestibule_identity::{Client, Error, Kind, Micros, Tenant};
 
 pub(crate) use body::{BodyFault, read as read_body};
@@ -98,6 +98,7 @@ pub(crate) async fn around(
     );
     // Whatever fails around a dialect's route is told in the dialect's own words, unless a person reads it.
     let in_dialect = (route.surface == "dialect" && !html).then(|| request.uri().clone());
+    let no_host = host.is_none();
     let answer = match host {
         None => Fault::from(Error::with_detail(
             Kind::MalformedInput,
@@ -119,6 +120,11 @@ pub(crate) async fn around(
         None => answer,
     };
     let mut answer = fault::render(answer, &reception, html);
+    // What still comes of such a request must not be taken for the next one.
+    if no_host || answer.status() == StatusCode::REQUEST_TIMEOUT {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
     security::add_headers(&mut answer, reception.tenant().map(AsRef::as_ref));
     if let Ok(id) = HeaderValue::from_str(&reception.client.request_id) {
         answer.headers_mut().insert("x-request-id", id);
@@ -236,7 +242,6 @@ mod tests {
     use axum::body::Body;
     use axum::middleware::from_fn;
     use axum::routing::get;
-    use http::StatusCode;
     use tokio::sync::oneshot;
     use tower::ServiceExt;
 

@@ -95,3 +95,113 @@ async fn a_stop_lets_requests_finish_and_waits_for_no_idle_connection() {
         .unwrap()
         .unwrap();
 }
+
+/// How often a path was served, and the statuses of all that came back before the server closed.
+async fn sent_raw(request: &[u8]) -> (usize, Vec<String>) {
+    let served = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&served);
+    let router = Router::new().fallback(
+        move |body: Result<String, axum::extract::rejection::StringRejection>| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            // As every handler does with a body that breaks off.
+            std::future::ready(match body {
+                Ok(_) => axum::http::StatusCode::OK,
+                Err(_) => axum::http::StatusCode::BAD_REQUEST,
+            })
+        },
+    );
+    let listener = start(router).await;
+    let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+    // The server may hang up before it has read everything.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let statuses = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("HTTP/1.1 "));
+    let statuses = statuses.map(|rest| rest[..3].to_owned()).collect();
+    (served.load(Ordering::SeqCst), statuses)
+}
+
+const LAST: &str = "GET /last HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn a_request_whose_end_is_in_doubt_is_refused_and_nothing_behind_it_is_served() {
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    let mut refused = Vec::new();
+    for headers in [
+        "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: 5,5\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length : 5\r\n",
+        "X: y\r\n Content-Length: 5\r\n",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "X: y\nTransfer-Encoding: chunked\r\n",
+        "X: a\0b\r\n",
+        "X: a\rb\r\n",
+        "nonsense\r\n",
+        "\n",
+    ] {
+        refused.push((
+            format!("POST / HTTP/1.1\r\nhost: x\r\n{headers}\r\n0\r\n\r\n"),
+            0,
+        ));
+    }
+    refused.push((
+        format!("POST / HTTP/1.0\r\nhost: x\r\n{chunked}\r\n0\r\n\r\n"),
+        0,
+    ));
+    for chunks in [
+        "5\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\n0\r\n\r\n",
+        "5\r\nhello!\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+        "5;a\nb\r\nhello\r\n0\r\n\r\n",
+    ] {
+        refused.push((
+            format!("POST / HTTP/1.1\r\nhost: x\r\n{chunked}\r\n{chunks}"),
+            1,
+        ));
+    }
+    for (request, most_served) in refused {
+        let (served, statuses) = sent_raw(format!("{request}{LAST}").as_bytes()).await;
+        assert_eq!(statuses, ["400"], "{request:?}");
+        assert!(served <= most_served, "{request:?}: served {served} times");
+    }
+}
+
+#[tokio::test]
+async fn sound_requests_in_a_row_are_all_served() {
+    let (served, statuses) = sent_raw(
+        format!(
+            "\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n\
+             POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 14\r\n\r\nGET / HTTP/1.1\
+             POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nx: y\r\n\r\n{LAST}"
+        )
+        .as_bytes(),
+    )
+    .await;
+    assert_eq!((served, statuses), (4, vec!["200".to_owned(); 4]));
+}
+
+#[tokio::test]
+async fn a_head_may_have_32_kib_and_no_more() {
+    let request = |length: usize| {
+        let start = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: ";
+        let filler = "y".repeat(length - start.len() - 4);
+        format!("{start}{filler}\r\n\r\n")
+    };
+    for (length, status) in [(MAX_HEAD_BYTES, "200"), (MAX_HEAD_BYTES + 1, "431")] {
+        let (_, statuses) = sent_raw(request(length).as_bytes()).await;
+        assert_eq!(statuses, [status], "{length}");
+    }
+}
