@@ -184,3 +184,6 @@ fn bytes(jwk: &Value, name: &str) -> Result<Vec<u8>, KeyError> {
     let text = member(jwk, name)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::Invalid)
 }
+
+#[cfg(test)]
+mod tests;
