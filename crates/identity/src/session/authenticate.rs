@@ -86,7 +86,8 @@ impl Identity {
             .db()
             .read(move |tx| store::resume(tx, &reading, &id))
             .await?;
-        let who = found.ok_or(Kind::Unauthorized)?;
+        let who = found.filter(|who| named.is_of(&who.account.id));
+        let who = who.ok_or(Kind::Unauthorized)?;
         if cx.now.since(who.session.last_seen_at) > TOUCH_EVERY {
             let (cx, id) = (cx.clone(), who.session.id.clone());
             self.db()
@@ -141,6 +142,7 @@ impl Identity {
             named: NamedSession {
                 session_id: text("sid")?.to_owned(),
                 generation,
+                account_id: Some(text("sub")?.to_owned()),
             },
             expired,
         })

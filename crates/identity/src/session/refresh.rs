@@ -38,9 +38,9 @@ impl Identity {
                     return refused;
                 };
                 let resumed = store::resume(tx, &cx, &named.session_id)?;
-                let Some(mut signed_in) =
-                    resumed.filter(|found| found.session.dialect == cx.surface())
-                else {
+                let Some(mut signed_in) = resumed.filter(|found| {
+                    found.session.dialect == cx.surface() && named.is_of(&found.account.id)
+                }) else {
                     return refused;
                 };
                 let session = &mut signed_in.session;

@@ -40,6 +40,15 @@ pub enum TokenSubject<'a> {
 pub(crate) struct NamedSession {
     pub(crate) session_id: String,
     pub(crate) generation: i64,
+    /// The account, where the token says it.
+    pub(crate) account_id: Option<String>,
+}
+
+impl NamedSession {
+    /// Whether the token speaks of this account, as far as it says.
+    pub(super) fn is_of(&self, account_id: &str) -> bool {
+        self.account_id.as_deref().is_none_or(|id| id == account_id)
+    }
 }
 
 /// The opaque kinds; each is refused where another is wanted.
@@ -196,6 +205,7 @@ impl Identity {
             NamedSession {
                 session_id: session.to_owned(),
                 generation,
+                account_id: None,
             }
         })
     }

@@ -2,13 +2,15 @@
 
 use std::sync::LazyLock;
 
+use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, signature};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use vestibule_crypto::{Algorithm, SigningKey};
 use vestibule_db::{Error, params};
@@ -111,6 +113,45 @@ impl Key {
         json!({"alg": self.algorithm.as_str(), "typ": typ, "kid": self.kid})
     }
 
+    /// The public half as SubjectPublicKeyInfo.
+    fn spki(&self) -> Vec<u8> {
+        match self.algorithm {
+            Algorithm::RS256 => {
+                let pair = RsaKeyPair::from_pkcs8(&self.pkcs8).unwrap();
+                pair.public_key().as_der().unwrap().as_ref().to_vec()
+            }
+            Algorithm::ES256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.pkcs8);
+                let der = pair.unwrap().public_key().as_der();
+                der.unwrap().as_ref().to_vec()
+            }
+            Algorithm::EdDSA => {
+                let pair = signature::Ed25519KeyPair::from_pkcs8(&self.pkcs8).unwrap();
+                pair.public_key().as_der().unwrap().as_ref().to_vec()
+            }
+        }
+    }
+
+    /// Signatures by this very key that are not in the form of its algorithm: RSA-PSS, and ECDSA in DER.
+    fn other_forms(&self, signed: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        let random = SystemRandom::new();
+        match self.algorithm {
+            Algorithm::RS256 => {
+                let pair = RsaKeyPair::from_pkcs8(&self.pkcs8).unwrap();
+                let mut pss = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PSS_SHA256, &random, signed, &mut pss)
+                    .unwrap();
+                vec![("PSS", pss)]
+            }
+            Algorithm::ES256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.pkcs8);
+                let der = pair.unwrap().sign(&random, signed);
+                vec![("DER", der.unwrap().as_ref().to_vec())]
+            }
+            Algorithm::EdDSA => Vec::new(),
+        }
+    }
+
     /// What an attacker might take for this key's shared secret.
     fn as_secrets(&self) -> Vec<Vec<u8>> {
         let member = |name: &str| self.jwk[name].as_str().map(str::to_owned);
@@ -122,6 +163,18 @@ impl Key {
         if let [x, y] = &secrets[..] {
             secrets.push([&[4], &x[..], &y[..]].concat());
         }
+        let text = STANDARD.encode(self.spki());
+        let lines: Vec<&str> = (0..text.len().div_ceil(64))
+            .map(|at| &text[at * 64..text.len().min(at * 64 + 64)])
+            .collect();
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+            lines.join("\n")
+        );
+        secrets.push(format!("{pem}\n").replace('\n', "\r\n").into_bytes());
+        secrets.push(format!("{pem}\n").into_bytes());
+        secrets.extend([pem.into_bytes(), text.into_bytes(), self.spki()]);
+        secrets.push(json!({"keys": [self.jwk]}).to_string().into_bytes());
         secrets.push(self.jwk.to_string().into_bytes());
         secrets.push(self.kid.clone().into_bytes());
         secrets.push(b"secret".to_vec());
@@ -293,8 +346,39 @@ pub fn lies(good: &str, key: &Key, trap: &str) -> Vec<(String, String)> {
         key.sign(&text, &format!("{{\"exp\":1,{}", &payload[1..])),
     );
     add("a token in a token".into(), key.sign(&text, good));
+    for (form, other) in key.other_forms(signed.as_bytes()) {
+        add(
+            format!("the signature as {form}"),
+            format!("{signed}.{}", b64(other)),
+        );
+    }
+    for (form, alg) in [("PSS", "PS256"), ("DER", "ES256")] {
+        let input = format!(
+            "{}.{}",
+            b64(with("alg", json!(alg)).to_string()),
+            b64(&payload)
+        );
+        for (_, other) in key
+            .other_forms(input.as_bytes())
+            .iter()
+            .filter(|other| other.0 == form)
+        {
+            add(
+                format!("{alg} as {form}"),
+                format!("{input}.{}", b64(other)),
+            );
+        }
+    }
     shapes(good, signed, signature, &mut add);
     lies
+}
+
+/// The same bytes in another spelling: the last character's bits that mean nothing are set.
+fn respelt(token: &str) -> String {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let last = token.chars().last().and_then(|last| ALPHABET.find(last));
+    let other = &ALPHABET[last.unwrap() + 1..][..1];
+    format!("{}{other}", &token[..token.len() - 1])
 }
 
 /// Damage to the compact form itself.
@@ -322,6 +406,10 @@ fn shapes(good: &str, signed: &str, signature: &str, add: &mut impl FnMut(String
         ("many dots", ".".repeat(10_000)),
         ("JSON serialisation", json!({"protected": header, "payload": payload, "signature": signature}).to_string()),
         ("general JSON serialisation", json!({"payload": payload, "signatures": [{"protected": header, "signature": signature}]}).to_string()),
+        ("spare bits of the last character set", respelt(good)),
+        ("a blank within", format!("{header}. {payload}.{signature}")),
+        ("a zero-width space behind", format!("{good}\u{200b}")),
+        ("in another alphabet", good.replace('-', "+").replace('_', "/") + "+"),
         ("twice", format!("{good}{good}")),
         ("upper case", good.to_ascii_uppercase()),
         ("percent", good.replace('.', "%2e")),
@@ -339,7 +427,7 @@ pub fn odd_times(claims: &Value, now: i64, required: &[&str]) -> Vec<(String, St
         let rest = rest.to_string();
         let good = if claim == "exp" { now + 600 } else { now };
         let text = format!("\"{good}\"");
-        let list = format!("[{good}]");
+        let (list, float) = (format!("[{good}]"), format!("{good}.0"));
         for literal in [
             text.as_str(),
             "null",
@@ -349,6 +437,9 @@ pub fn odd_times(claims: &Value, now: i64, required: &[&str]) -> Vec<(String, St
             "1e400",
             "-1",
             "1.5",
+            &float,
+            "1e10",
+            "0x7fffffff",
             "\"\"",
             "99999999999999999999",
             "\"9999999999\"",

@@ -111,6 +111,8 @@ on_both! {
         let login = Key::stolen(&app, &acme, "login", Algorithm::RS256).await;
         let now = app.identity.now().secs();
         let issuer = "https://lms.acme.test";
+        let other = app.person(&acme, "other@example.com", PASSWORD, "Admin").await;
+        let stranger = app.person(&zeta, "stranger@example.com", PASSWORD, "Admin").await;
         let audience = |dialect: &str| json!(format!("{issuer}/{dialect}"));
         for (kind, doors, others) in [
             (UserToken, &[EnclaiveResend, EnclaiveRefresh, NativeBearer, ForwardAuth][..], vec![audience("alphalearn"), audience("rezi")]),
@@ -125,6 +127,7 @@ on_both! {
             let names = [
                 ("iss", vec![json!("https://lms.zeta.test"), json!(format!("{issuer}/")), json!("http://lms.acme.test"), json!("https://LMS.acme.test"), json!([issuer]), json!(null), json!(7), json!("")]),
                 ("aud", vec![audience("unknown"), audience(""), json!(issuer), json!("https://lms.zeta.test/enclaive"), json!("https://lms.zeta.test/alphalearn"), json!([claims(good)["aud"]]), json!(null), json!(7), json!("")]),
+                ("sub", vec![json!("aaaaaaaaaaaaaaaaaaaa"), json!(other.id), json!(stranger.id), json!(""), json!(null), json!(7), json!([claims(good)["sub"]])]),
                 ("sid", vec![json!("aaaaaaaaaaaaaaaaaaaa"), json!("' OR 1=1--"), json!(""), json!(null), json!(7), json!([claims(good)["sid"]])]),
                 ("gen", vec![json!("0"), json!(null), json!(0.5), json!([0]), json!(true)]),
             ];
