@@ -12,6 +12,7 @@ mod house;
 mod licences;
 mod literals;
 mod machine;
+mod passwords;
 mod postgres;
 mod runner;
 mod steps;
@@ -45,6 +46,12 @@ enum Command {
     },
     /// Check Cargo.lock against deny.toml and xtask/advisories.toml
     CheckDeps,
+    /// Write the list of common passwords anew; crates/identity/data/README.md tells from what
+    PasswordList {
+        /// Files with one password a line, or JSON lists of them
+        #[arg(required = true)]
+        sources: Vec<std::path::PathBuf>,
+    },
     /// Check the repository against xtask/house.toml
     CheckHouse,
 }
@@ -71,6 +78,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             postgres::stay(&runner, durable)?;
         }
         Command::CheckDeps => deps::check(&runner)?,
+        Command::PasswordList { sources } => passwords::write_list(runner.root(), &sources)?,
         Command::CheckHouse => house::check(runner.root())?,
     }
     Ok(ExitCode::SUCCESS)

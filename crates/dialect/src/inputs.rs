@@ -19,7 +19,7 @@ pub(crate) struct Input {
     pub label: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Given {
     Text(String),
     Secret(SecretString),
@@ -29,26 +29,22 @@ enum Given {
 }
 
 /// The inputs that a request brought.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs(Vec<(&'static str, Given)>);
 
 impl Inputs {
-    /// Evaluates and checks every input in the operation's order; otherwise every failure, in that order too.
-    pub(crate) fn take(inputs: &[Input], scope: &Value) -> Result<Inputs, Vec<Error>> {
+    /// Evaluates and checks every input in the operation's order: those that are well, and every failure with its input.
+    pub(crate) fn take(inputs: &[Input], scope: &Value) -> (Inputs, Vec<(&'static str, Error)>) {
         let mut taken = Inputs(Vec::with_capacity(inputs.len()));
         let mut failures = Vec::new();
         for input in inputs {
             match input.check(input.shape.value(scope)) {
                 Ok(Some(given)) => taken.0.push((input.spec.name, given)),
                 Ok(None) => {}
-                Err(error) => failures.push(error),
+                Err(error) => failures.push((input.spec.name, error)),
             }
         }
-        if failures.is_empty() {
-            Ok(taken)
-        } else {
-            Err(failures)
-        }
+        (taken, failures)
     }
 
     fn remove(&mut self, name: &str) -> Option<Given> {

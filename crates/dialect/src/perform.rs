@@ -26,25 +26,7 @@ pub(crate) async fn perform(
                 .sign_in_password(cx, sign_in_password(&mut inputs))
                 .await?
         }
-        Verb::Register => {
-            let (email, password) = (inputs.text("email"), inputs.secret("password"));
-            let (name, captcha) = (
-                inputs.text("name"),
-                plain(inputs.optional_secret("captcha")),
-            );
-            identity
-                .register(
-                    cx,
-                    Register {
-                        email,
-                        password,
-                        name,
-                        captcha,
-                        kind: KIND,
-                    },
-                )
-                .await?
-        }
+        Verb::Register => identity.register(cx, register(&mut inputs)).await?,
         Verb::VerifyEmail => {
             identity
                 .verify_email(
@@ -154,6 +136,16 @@ pub(crate) fn sign_in_password(inputs: &mut Inputs) -> SignInPassword {
     SignInPassword {
         email: inputs.text("email"),
         password: inputs.secret("password"),
+        kind: KIND,
+    }
+}
+
+pub(crate) fn register(inputs: &mut Inputs) -> Register {
+    Register {
+        email: inputs.text("email"),
+        password: inputs.secret("password"),
+        name: inputs.text("name"),
+        captcha: plain(inputs.optional_secret("captcha")),
         kind: KIND,
     }
 }

@@ -11,8 +11,9 @@ use super::{Refusal, always_200, error_headers};
 use crate::call::{Answer, BrowserOpen, BrowserRequest, Call};
 use crate::inputs::Inputs;
 use crate::load::{Dialect, Route, TenantSource};
+use crate::operation::Verb;
 use crate::path::{Decoded, Segment};
-use crate::perform::{perform, sign_in_password};
+use crate::perform::{perform, register, sign_in_password};
 use crate::registry::Place;
 use crate::scope::{Outcome, RequestScope};
 use crate::{bearer, body};
@@ -97,9 +98,32 @@ impl Visit<'_> {
         });
         // A tenant that the request names wrongly is told only after what the request lacks.
         let named = self.named_tenant(&scope).await;
-        let inputs = Inputs::take(&self.route.inputs, &scope).map_err(Refusal::Failed)?;
+        let (inputs, mut failures) = Inputs::take(&self.route.inputs, &scope);
+        failures.extend(self.faults_beyond(&inputs));
+        if !failures.is_empty() {
+            let order = |field: &str| {
+                self.route
+                    .inputs
+                    .iter()
+                    .position(|it| it.spec.name == field)
+            };
+            failures.sort_by_key(|(field, _)| order(field));
+            return Err(Refusal::Failed(
+                failures.into_iter().map(|(_, error)| error).collect(),
+            ));
+        }
         named?;
         Ok((inputs, options))
+    }
+
+    /// What the tenant's own rules say against inputs of the right shape, so that all is told at once.
+    fn faults_beyond(&self, inputs: &Inputs) -> Vec<(&'static str, Error)> {
+        match (self.route.operation.verb, self.tenant.clone()) {
+            (Verb::Register, Some(tenant)) => self
+                .identity
+                .registration_faults(&self.cx(tenant), &register(&mut inputs.clone())),
+            _ => Vec::new(),
+        }
     }
 
     fn parameters(&self, segments: &[Decoded<'_>]) -> Result<Value> {

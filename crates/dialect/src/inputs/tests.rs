@@ -16,12 +16,12 @@ fn input(operation: &str, name: &str) -> Input {
 fn take(operation: &str, names: &[&str], body: &str) -> Result<Inputs, Vec<String>> {
     let inputs: Vec<Input> = names.iter().map(|name| input(operation, name)).collect();
     let scope = Value::from_pairs([("body", crate::json::parse(body.as_bytes()).unwrap())]);
-    Inputs::take(&inputs, &scope).map_err(|errors| {
-        errors
-            .iter()
-            .map(|e| format!("{}: {}", e.kind.code(), e.message()))
-            .collect()
-    })
+    let (taken, failures) = Inputs::take(&inputs, &scope);
+    let told = |(_, error): &(_, Error)| format!("{}: {}", error.kind.code(), error.message());
+    match failures.is_empty() {
+        true => Ok(taken),
+        false => Err(failures.iter().map(told).collect()),
+    }
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_cannot_be_a_proof_is_none() {
         ..input("forgot_password", "proof")
     };
     let scope = Value::from_pairs([("body", Value::from_pairs([("proof", "k")]))]);
-    let mut inputs = Inputs::take(&[unusable], &scope).unwrap();
+    let mut inputs = Inputs::take(&[unusable], &scope).0;
     assert!(inputs.optional_secret("proof").is_none());
 }
 

@@ -32,7 +32,10 @@ impl Identity {
             account.role = check_line(&role)?;
         }
         let phc = match new.password {
-            Some(password) => Some(self.hash_new_password(&cx.tenant, &email, password).await?),
+            Some(password) => Some(
+                self.hash_new_password(&cx.tenant, &account, password)
+                    .await?,
+            ),
             None => None,
         };
         let cx = cx.clone();

@@ -94,13 +94,16 @@ impl Account {
         }
     }
 
-    /// Splits "Ada King Lovelace" into "Ada" and "King Lovelace".
     pub(crate) fn set_name(&mut self, name: &str) {
-        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
-        let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
-        self.first_name = first.to_owned();
-        self.last_name = last.to_owned();
+        (self.first_name, self.last_name) = split_name(name);
     }
+}
+
+/// "Ada King Lovelace" is "Ada" and "King Lovelace".
+fn split_name(name: &str) -> (String, String) {
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
+    (first.to_owned(), last.to_owned())
 }
 
 /// What a person may change about themselves; `None` leaves a field as it is.

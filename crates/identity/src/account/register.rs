@@ -1,14 +1,15 @@
 //! Sign-up with address and password.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::{Account, check_line, store};
+use super::{Account, check_line, split_name, store};
 use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::one_time::Verification;
+use crate::password::rules::{self, Person};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
-use crate::{Identity, audit, password};
+use crate::{Identity, audit, captcha, password};
 
 /// A person signs up.
 #[derive(Debug)]
@@ -22,19 +23,44 @@ pub struct Register {
 }
 
 impl Identity {
+    /// What is wrong with the password and the captcha of a sign-up whose other fields may be empty or wrong, by field: to be
+    /// told together with those.
+    pub fn registration_faults(&self, cx: &Cx, command: &Register) -> Vec<(&'static str, Error)> {
+        if !cx.tenant.file.registration.open {
+            return Vec::new();
+        }
+        let (first, last) = split_name(&command.name);
+        let person = Person {
+            email: &command.email,
+            first: &first,
+            last: &last,
+        };
+        let password = match command.password.expose_secret().is_empty() {
+            true => Ok(()),
+            false => rules::check(&cx.tenant, &person, &command.password),
+        };
+        let captcha = captcha::wanted(cx, command.captcha.as_deref());
+        let faults = [("password", password.err()), ("captcha", captcha.err())];
+        faults
+            .into_iter()
+            .filter_map(|(field, error)| Some((field, error?)))
+            .collect()
+    }
+
     /// Creates the unverified account, its session, and the mail that asks for proof, together or not at all.
     pub async fn register(&self, cx: &Cx, command: Register) -> Result<SignedIn> {
         let email = Email::parse(&command.email)?;
         if !cx.tenant.file.registration.open {
             return Err(Kind::RegistrationClosed.into());
         }
-        let name = check_line(&command.name)?;
+        let mut account = Account::new(self, &cx.tenant, &email, cx.now);
+        account.set_name(&check_line(&command.name)?);
+        // Before the captcha: an answer good for one time is not spent on a password that is not taken.
+        rules::check(&cx.tenant, &(&account).into(), &command.password)?;
         self.check_captcha(cx, command.captcha.as_deref()).await?;
         let phc = self
-            .hash_new_password(&cx.tenant, &email, command.password)
+            .hash_new_password(&cx.tenant, &account, command.password)
             .await?;
-        let mut account = Account::new(self, &cx.tenant, &email, cx.now);
-        account.set_name(&name);
         let verification = Verification::draw(self, cx, &account)?;
         let new = NewSession::draw(self, cx, command.kind);
         let cx = cx.clone();

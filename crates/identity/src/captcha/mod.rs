@@ -17,17 +17,22 @@ fn verdict_url(captcha: Captcha) -> Option<&'static str> {
     }
 }
 
+/// The answer that the tenant wants with this request; none where it wants none.
+pub(crate) fn wanted<'a>(cx: &Cx, answer: Option<&'a str>) -> Result<Option<&'a str>> {
+    if cx.tenant.file.registration.captcha == Captcha::None {
+        return Ok(None);
+    }
+    let given = answer.map(str::trim).filter(|answer| !answer.is_empty());
+    Ok(Some(given.ok_or(Kind::MissingCaptcha)?))
+}
+
 impl Identity {
     /// Nothing configured: nothing asked. Otherwise the answer must be there and the provider must confirm it.
     pub(crate) async fn check_captcha(&self, cx: &Cx, answer: Option<&str>) -> Result<()> {
         let registration = &cx.tenant.file.registration;
-        if registration.captcha == Captcha::None {
+        let Some(answer) = wanted(cx, answer)? else {
             return Ok(());
-        }
-        let answer = answer
-            .map(str::trim)
-            .filter(|answer| !answer.is_empty())
-            .ok_or(Kind::MissingCaptcha)?;
+        };
         let url = registration
             .captcha_url
             .as_deref()

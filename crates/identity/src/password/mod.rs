@@ -1,13 +1,15 @@
 //! Passwords: policy, sign-in with them, changing and resetting them.
 
 mod anywhere;
+mod fingerprint;
+mod guess;
 mod reset;
 pub(crate) mod rules;
 pub(crate) mod store;
 
 pub use reset::{ForgotPassword, ResetPassword};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::account::{self, Account};
 use crate::context::Cx;
@@ -166,14 +168,11 @@ impl Identity {
     pub(crate) async fn hash_new_password(
         &self,
         tenant: &Tenant,
-        email: &Email,
+        person: &Account,
         password: SecretString,
     ) -> Result<String> {
-        rules::check(tenant, email, password.expose_secret())?;
-        Ok(self
-            .passwords(tenant)
-            .hash(rules::normalize(&password))
-            .await?)
+        rules::check(tenant, &person.into(), &password)?;
+        Ok(self.passwords(tenant).hash(rules::normalize(&password)).await?)
     }
 
     /// Changes the password of the signed-in person, who must know the present one.
@@ -219,7 +218,7 @@ impl Identity {
             ));
         }
         let new = self
-            .hash_new_password(&cx.tenant, &email, command.new)
+            .hash_new_password(&cx.tenant, &account, command.new)
             .await?;
         let mail = outbox::NewMail::draw(
             self,

@@ -182,9 +182,8 @@ impl Identity {
         let account = self
             .peek_one_time(cx, OneTimeKind::ResetPassword, &command.token)
             .await?;
-        let email = Email::parse(&account.email)?;
         let phc = self
-            .hash_new_password(&cx.tenant, &email, command.password)
+            .hash_new_password(&cx.tenant, &account, command.password)
             .await?;
         let digest = one_time::digest_of(&command.token)?;
         let mail =

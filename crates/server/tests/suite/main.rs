@@ -20,6 +20,7 @@ mod fourth_dialect;
 mod google;
 mod house;
 mod mail;
+mod password_policy;
 mod refresh;
 mod rezi;
 mod suspension;

@@ -94,6 +94,7 @@ on_both! {
             (json!({ "email": "ada", "password": PASSWORD }), json!(["email is not a valid e-mail address", missing_name])),
             (json!({ "email": 7, "password": [], "name": {} }), json!(["email must be a text", "password must be a text", "name must be a text"])),
             (json!({ "email": "ada@team.example", "password": true, "name": "Ada" }), json!(["password must be a text"])),
+            (json!({ "email": "ada", "password": "short", "name": "" }), json!(["email is not a valid e-mail address", "The password must have at least 8 characters.", missing_name])),
             (json!({ "email": "ada@team.example", "password": PASSWORD, "name": "x".repeat(201) }), json!(["name is too long"])),
         ] {
             app.post(HOST, "/api/register", &[], body).await.is(400, failure(400, messages));
