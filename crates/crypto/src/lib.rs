@@ -7,6 +7,7 @@ pub mod keys;
 pub mod password;
 pub mod random;
 pub mod sealing;
+pub mod stretch;
 pub mod token;
 
 mod api_key;
@@ -23,4 +24,5 @@ pub use password::{
 };
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use sealing::{SealError, Sealer};
+pub use stretch::pbkdf2_sha256;
 pub use token::{Opaque, alphanumeric, digest, equal, secret_bytes};

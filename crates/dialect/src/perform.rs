@@ -99,6 +99,7 @@ async fn perform_unsigned(
                 inputs.optional_text("link"),
                 inputs.optional_secret("proof"),
             );
+            let captcha = plain(inputs.optional_secret("captcha"));
             let token = identity
                 .forgot_password(
                     cx,
@@ -107,6 +108,7 @@ async fn perform_unsigned(
                         notify,
                         link,
                         proof,
+                        captcha,
                     },
                 )
                 .await?;
@@ -136,6 +138,7 @@ pub(crate) fn sign_in_password(inputs: &mut Inputs) -> SignInPassword {
     SignInPassword {
         email: inputs.text("email"),
         password: inputs.secret("password"),
+        captcha: plain(inputs.optional_secret("captcha")),
         kind: KIND,
     }
 }

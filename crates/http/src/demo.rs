@@ -13,7 +13,7 @@ use vestibule_identity::{Error, Kind};
 
 use crate::extract::{self, Form, Visitor};
 use crate::fault::Fault;
-use crate::layers::page_policy;
+use crate::layers::{Beyond, page_policy};
 use crate::pages::{Answer, see_other};
 use crate::settings::{Demo, DemoTenant};
 use crate::shared::{Everything, Shared};
@@ -34,7 +34,7 @@ pub(crate) async fn root(State(shared): State<Shared>, Visitor { site, who }: Vi
         )?;
         response.headers_mut().insert(
             header::CONTENT_SECURITY_POLICY,
-            page_policy(Some(site.tenant()), true),
+            page_policy(Some(site.tenant()), &Beyond::OWN_FETCHES),
         );
         return Ok(response);
     }

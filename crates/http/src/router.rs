@@ -10,7 +10,7 @@ use vestibule_identity::Kind;
 
 use crate::fault::Fault;
 use crate::metrics::Metrics;
-use crate::pages::{account, forgot, onboarding, sign_in, sign_out, sign_up, verify};
+use crate::pages::{account, captcha, forgot, onboarding, sign_in, sign_out, sign_up, verify};
 use crate::settings::App;
 use crate::shared::{Shared, share};
 use crate::{browser, demo, dialect, inbox, layers, native, well_known};
@@ -99,6 +99,7 @@ fn documents() -> Router<Shared> {
         .route("/robots.txt", get(well_known::robots))
         .route("/favicon.ico", get(well_known::favicon))
         .route("/assets/{hash}/{name}", get(well_known::asset))
+        .route("/captcha/challenge", get(captcha::challenge))
 }
 
 fn demo_pages() -> Router<Shared> {

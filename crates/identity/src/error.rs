@@ -163,6 +163,14 @@ impl Error {
         self.detail.as_deref()
     }
 
+    /// The same error with words for people beyond the kind's own. They reach the client: no secrets.
+    pub(crate) fn saying(self, detail: &'static str) -> Error {
+        Error {
+            detail: Some(detail.into()),
+            ..self
+        }
+    }
+
     /// Where in our code it arose, for the log.
     pub fn location(&self) -> &'static Location<'static> {
         self.location

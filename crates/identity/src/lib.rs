@@ -37,6 +37,7 @@ use vestibule_db::Db;
 pub use account::{Account, AccountState, CreateUser, ProfileChange, Register};
 pub use api_key::{ApiKeyView, CreateApiKey, CreatedKey};
 pub use audit::AuditEntry;
+pub use captcha::PowChallenge;
 pub use context::{Client, Cx};
 pub use duration::Span;
 pub use email::Email;
@@ -165,7 +166,8 @@ impl Identity {
                 let sessions = session::store::purge(tx, now - KEEP)?;
                 let tokens = one_time::store::purge(tx, now - KEEP)?;
                 let logins = handoff::store::purge(tx, now - KEEP)?;
-                Ok(sessions + tokens + logins + outbox::store::purge(tx, now - KEEP)?)
+                let captchas = captcha::store::purge(tx, now)?;
+                Ok(sessions + tokens + logins + captchas + outbox::store::purge(tx, now - KEEP)?)
             })
             .await
     }

@@ -3,8 +3,15 @@
 use vestibule_db::Migration;
 
 /// In order; one text for both engines.
-pub static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "foundation",
-    sql: include_str!("../migrations/0001_foundation.sql"),
-}];
+pub static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "foundation",
+        sql: include_str!("../migrations/0001_foundation.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "captcha",
+        sql: include_str!("../migrations/0002_captcha.sql"),
+    },
+];

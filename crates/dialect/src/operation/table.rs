@@ -87,10 +87,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "sign_in_password",
         verb: Verb::SignInPassword,
-        inputs: &[EMAIL, PASSWORD],
+        inputs: &[EMAIL, PASSWORD, CAPTCHA],
         gives: SIGNED_IN,
         subject: Subject::Session,
-        raises: &[Kind::InvalidCredentials],
+        raises: &[Kind::InvalidCredentials, Kind::MissingCaptcha],
     },
     Operation {
         name: "register",
@@ -184,10 +184,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
                 Kind::Unauthorized,
                 Kind::Unauthorized,
             ),
+            CAPTCHA,
         ],
         gives: &["reset_token"],
         subject: Subject::Nobody,
-        raises: &[],
+        raises: &[Kind::MissingCaptcha],
     },
     Operation {
         name: "reset_password",

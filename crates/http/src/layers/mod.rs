@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::shared::{Everything, Shared};
 pub(crate) use route::DialectPatterns;
 use route::Route;
-pub(crate) use security::page_policy;
+pub(crate) use security::{Beyond, page_policy};
 
 /// Who came, and to which tenant: known for every request, also for refused ones.
 #[derive(Debug)]

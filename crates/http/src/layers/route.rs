@@ -106,6 +106,7 @@ fn surface(pattern: &str) -> &'static str {
         .unwrap_or_default();
     match first {
         "account" if pattern.starts_with("/account/v1/") => "account",
+        "captcha" => "captcha",
         "assets" | "favicon.ico" | "robots.txt" => "assets",
         "forward-auth" => "forward-auth",
         "health" => "health",

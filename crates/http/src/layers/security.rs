@@ -35,7 +35,7 @@ pub(crate) fn add_headers(response: &mut Response, tenant: Option<&Tenant>) {
     }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         let policy = if is_page(headers) {
-            page_policy(tenant, false)
+            page_policy(tenant, &Beyond::NOTHING)
         } else {
             DATA_POLICY
         };
@@ -56,20 +56,48 @@ fn is_page(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.starts_with("text/html"))
 }
 
+/// What a page may load beyond our own files: sources in the words of Content-Security-Policy, separated by blanks.
+pub(crate) struct Beyond {
+    pub(crate) script: &'static str,
+    pub(crate) style: &'static str,
+    pub(crate) connect: &'static str,
+    pub(crate) frame: &'static str,
+}
+
+impl Beyond {
+    pub(crate) const NOTHING: Beyond = Beyond {
+        script: "",
+        style: "",
+        connect: "",
+        frame: "",
+    };
+    /// Scripts of ours may ask our own addresses.
+    pub(crate) const OWN_FETCHES: Beyond = Beyond {
+        connect: "'self'",
+        ..Beyond::NOTHING
+    };
+}
+
 /// Pages load our own files only and submit to us; the tenant's app is named because Chromium counts a form's redirects.
-pub(crate) fn page_policy(tenant: Option<&Tenant>, may_fetch: bool) -> HeaderValue {
+pub(crate) fn page_policy(tenant: Option<&Tenant>, beyond: &Beyond) -> HeaderValue {
     let app = tenant
         .and_then(redirect::app_origin)
         .map(|origin| format!(" {origin}"))
         .unwrap_or_default();
-    let connect = if may_fetch {
-        " connect-src 'self';"
-    } else {
-        ""
+    let own = |directive, more| match more {
+        "" => format!(" {directive} 'self';"),
+        more => format!(" {directive} 'self' {more};"),
+    };
+    let only = |directive, sources| match sources {
+        "" => String::new(),
+        sources => format!(" {directive} {sources};"),
     };
     let policy = format!(
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:;{connect} form-action 'self'{app}; \
-         base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none';{}{} img-src 'self' data:;{}{} form-action 'self'{app}; base-uri 'none'; frame-ancestors 'none'",
+        own("style-src", beyond.style),
+        own("script-src", beyond.script),
+        only("connect-src", beyond.connect),
+        only("frame-src", beyond.frame),
     );
     HeaderValue::from_str(&policy).unwrap_or(DATA_POLICY)
 }

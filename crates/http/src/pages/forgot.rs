@@ -3,8 +3,9 @@
 use axum::extract::State;
 use minijinja::context;
 use secrecy::SecretString;
-use vestibule_identity::{ForgotPassword, Kind, OneTimeKind, ResetPassword};
+use vestibule_identity::{CaptchaAt, ForgotPassword, Kind, OneTimeKind, ResetPassword};
 
+use super::captcha::{self, with_captcha};
 use super::{Alert, Answer, see_other, with_alert};
 use crate::cookie;
 use crate::extract::{Form, PathToken, Query};
@@ -12,13 +13,14 @@ use crate::pages::with_cookies;
 use crate::shared::Shared;
 use crate::site::Site;
 
+const AT: CaptchaAt = CaptchaAt::ForgotPassword;
+
 fn ask_page(site: &Site, email: &str, sent: bool, alert: Option<Alert>) -> Answer {
-    with_alert(
-        site,
-        alert,
-        "forgot-password.html",
-        context! { email, sent },
-    )
+    let (name, values) = ("forgot-password.html", context! { email, sent });
+    match sent {
+        true => with_alert(site, alert, name, values),
+        false => with_captcha(site, AT, alert, name, values),
+    }
 }
 
 /// GET `/forgot-password`.
@@ -37,6 +39,7 @@ pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields):
             notify: true,
             link: None,
             proof: None,
+            captcha: captcha::answer(&site, AT, &fields),
         };
         shared.identity.forgot_password(&site.cx, command).await
     };

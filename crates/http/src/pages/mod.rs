@@ -1,6 +1,7 @@
 //! The hosted pages. Each file is one page or one step: what it shows, what its form does, where that leads.
 
 pub(crate) mod account;
+pub(crate) mod captcha;
 pub(crate) mod forgot;
 pub(crate) mod onboarding;
 pub(crate) mod sign_in;
@@ -80,9 +81,10 @@ pub(crate) struct Alert {
 }
 
 impl Alert {
-    /// Faults of ours get the error page instead.
+    /// Faults of ours get the error page instead, but for what is told to the person in words of its own.
     pub(crate) fn of(site: &Site, error: Error) -> Result<Alert, Fault> {
-        if matches!(error.kind, Kind::Internal | Kind::Unavailable) {
+        let told = error.detail().is_some() && error.kind == Kind::Unavailable;
+        if matches!(error.kind, Kind::Internal | Kind::Unavailable) && !told {
             return Err(error.into());
         }
         Ok(Alert {

@@ -2,13 +2,16 @@
 
 use axum::extract::State;
 use minijinja::{Value, context};
-use vestibule_identity::{Kind, SessionKind, SignInPassword};
+use vestibule_identity::{CaptchaAt, Kind, SessionKind, SignInPassword};
 
-use super::{Alert, Answer, onward, see_other, signed_in, with_alert};
+use super::captcha::{self, with_captcha};
+use super::{Alert, Answer, onward, see_other, signed_in};
 use crate::extract::{Fields, Form, Query, Visitor};
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::templates;
+
+const AT: CaptchaAt = CaptchaAt::SignIn;
 
 /// What the form shows.
 #[derive(Default)]
@@ -25,8 +28,9 @@ pub(crate) fn page(site: &Site, form: SignInForm<'_>) -> Answer {
     let notice = form
         .notice
         .and_then(|key| templates::text(site.language(), key));
-    with_alert(
+    with_captcha(
         site,
+        AT,
         form.alert,
         "sign-in.html",
         values(site, form.email, form.next, notice),
@@ -70,6 +74,7 @@ pub(crate) async fn submit(
             let command = SignInPassword {
                 email,
                 password: fields.secret("password"),
+                captcha: captcha::answer(&site, AT, &fields),
                 kind: SessionKind::Browser,
             };
             shared.identity.sign_in_password(&site.cx, command).await

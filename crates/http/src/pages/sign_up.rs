@@ -2,12 +2,15 @@
 
 use axum::extract::State;
 use minijinja::context;
-use vestibule_identity::{Captcha, Kind, Register, SessionKind};
+use vestibule_identity::{CaptchaAt, Kind, Register, SessionKind};
 
+use super::captcha::{self, with_captcha};
 use super::{Alert, Answer, onward, see_other, sign_in, signed_in, with_alert};
 use crate::extract::{Fields, Form, Query, Visitor};
 use crate::shared::Shared;
 use crate::site::Site;
+
+const AT: CaptchaAt = CaptchaAt::SignUp;
 
 fn page(site: &Site, fields: &Fields, alert: Option<Alert>) -> Answer {
     let file = &site.tenant().file;
@@ -16,12 +19,14 @@ fn page(site: &Site, fields: &Fields, alert: Option<Alert>) -> Answer {
         name => fields.get("name"),
         next => fields.get("next"),
         open => file.registration.open,
-        // The page has no place for the provider's widget.
-        elsewhere => file.registration.captcha != Captcha::None,
+        elsewhere => captcha::is_elsewhere(site, AT),
         app => file.app_url.as_deref(),
         min_length => file.password.min_length,
     };
-    with_alert(site, alert, "sign-up.html", values)
+    match file.registration.open {
+        true => with_captcha(site, AT, alert, "sign-up.html", values),
+        false => with_alert(site, alert, "sign-up.html", values),
+    }
 }
 
 /// GET. Whoever is signed in already is sent on.
@@ -52,7 +57,7 @@ pub(crate) async fn submit(
                 email: fields.get("email").to_owned(),
                 password: fields.secret("password"),
                 name: fields.get("name").to_owned(),
-                captcha: None,
+                captcha: captcha::answer(&site, AT, &fields),
                 kind: SessionKind::Browser,
             };
             shared.identity.register(&site.cx, command).await

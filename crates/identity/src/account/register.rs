@@ -9,6 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::one_time::Verification;
 use crate::password::rules::{self, Person};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
+use crate::tenant::CaptchaAt;
 use crate::{Identity, audit, captcha, password};
 
 /// A person signs up.
@@ -39,7 +40,7 @@ impl Identity {
             true => Ok(()),
             false => rules::check(&cx.tenant, &person, &command.password),
         };
-        let captcha = captcha::wanted(cx, command.captcha.as_deref());
+        let captcha = captcha::wanted(cx, CaptchaAt::SignUp, command.captcha.as_deref());
         let faults = [("password", password.err()), ("captcha", captcha.err())];
         faults
             .into_iter()
@@ -57,7 +58,8 @@ impl Identity {
         account.set_name(&check_line(&command.name)?);
         // Before the captcha: an answer good for one time is not spent on a password that is not taken.
         rules::check(&cx.tenant, &(&account).into(), &command.password)?;
-        self.check_captcha(cx, command.captcha.as_deref()).await?;
+        self.check_captcha(cx, CaptchaAt::SignUp, command.captcha.as_deref())
+            .await?;
         let phc = self
             .hash_new_password(&cx.tenant, &account, command.password)
             .await?;

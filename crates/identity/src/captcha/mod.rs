@@ -1,4 +1,10 @@
-//! Proofs of being human, checked with the provider that the tenant configured. A provider that does not answer lets nobody in.
+//! Proofs of being human: work that the client does, or the word of the provider that the tenant configured. A provider
+//! that does not answer lets nobody in.
+
+mod pow;
+pub(crate) mod store;
+
+pub use pow::PowChallenge;
 
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -6,7 +12,7 @@ use serde_json::Value;
 use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
-use crate::tenant::Captcha;
+use crate::tenant::{Captcha, CaptchaAt};
 
 fn verdict_url(captcha: Captcha) -> Option<&'static str> {
     match captcha {
@@ -17,9 +23,13 @@ fn verdict_url(captcha: Captcha) -> Option<&'static str> {
     }
 }
 
-/// The answer that the tenant wants with this request; none where it wants none.
-pub(crate) fn wanted<'a>(cx: &Cx, answer: Option<&'a str>) -> Result<Option<&'a str>> {
-    if cx.tenant.file.registration.captcha == Captcha::None {
+/// The answer that the tenant wants with such a request; none where it wants none.
+pub(crate) fn wanted<'a>(
+    cx: &Cx,
+    at: CaptchaAt,
+    answer: Option<&'a str>,
+) -> Result<Option<&'a str>> {
+    if !cx.tenant.file.registration.wants_captcha(at) {
         return Ok(None);
     }
     let given = answer.map(str::trim).filter(|answer| !answer.is_empty());
@@ -27,12 +37,24 @@ pub(crate) fn wanted<'a>(cx: &Cx, answer: Option<&'a str>) -> Result<Option<&'a 
 }
 
 impl Identity {
-    /// Nothing configured: nothing asked. Otherwise the answer must be there and the provider must confirm it.
-    pub(crate) async fn check_captcha(&self, cx: &Cx, answer: Option<&str>) -> Result<()> {
-        let registration = &cx.tenant.file.registration;
-        let Some(answer) = wanted(cx, answer)? else {
+    /// Not wanted here: nothing asked. Otherwise the answer must be there and hold.
+    pub(crate) async fn check_captcha(
+        &self,
+        cx: &Cx,
+        at: CaptchaAt,
+        answer: Option<&str>,
+    ) -> Result<()> {
+        let Some(answer) = wanted(cx, at, answer)? else {
             return Ok(());
         };
+        match cx.tenant.file.registration.captcha {
+            Captcha::Pow => self.take_work(cx, answer).await,
+            _ => self.ask_provider(cx, answer).await,
+        }
+    }
+
+    async fn ask_provider(&self, cx: &Cx, answer: &str) -> Result<()> {
+        let registration = &cx.tenant.file.registration;
         let url = registration
             .captcha_url
             .as_deref()
@@ -47,13 +69,15 @@ impl Identity {
             .resolve(reference)
             .map_err(Error::internal)?;
         let form = [("secret", secret.expose_secret()), ("response", answer)];
-        let body = self
-            .ports()
-            .upstream
-            .post_form(url, &form)
-            .await
-            .map_err(Error::unavailable)?;
-        let verdict: Value = serde_json::from_slice(&body).map_err(Error::unavailable)?;
+        let silent = |why: String| {
+            tracing::warn!(tenant = cx.tenant.slug(), %why, "the captcha's provider gave no verdict");
+            Error::unavailable(why)
+                .saying("The captcha could not be checked just now. Try again in a moment.")
+        };
+        let body = self.ports().upstream.post_form(url, &form).await;
+        let verdict: Value = body
+            .and_then(|body| serde_json::from_slice(&body).map_err(|error| error.to_string()))
+            .map_err(silent)?;
         match verdict.get("success") {
             Some(Value::Bool(true)) => Ok(()),
             _ => Err(Kind::InvalidCaptcha.into()),

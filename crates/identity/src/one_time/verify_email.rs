@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
 use crate::team::{self, TeamIds};
+use crate::tenant::CaptchaAt;
 use crate::{Identity, audit};
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
@@ -103,7 +104,8 @@ impl Identity {
         command: ResendVerification,
     ) -> Result<SignedIn> {
         let who = self.authenticate_dialect(cx, &command.token).await?;
-        self.check_captcha(cx, command.captcha.as_deref()).await?;
+        self.check_captcha(cx, CaptchaAt::SignUp, command.captcha.as_deref())
+            .await?;
         self.send_verification(cx, &who.account).await?;
         Ok(who)
     }

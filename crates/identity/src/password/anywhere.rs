@@ -12,11 +12,12 @@ use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::limit;
 use crate::session::SignedIn;
-use crate::tenant::Tenant;
+use crate::tenant::{CaptchaAt, Tenant};
 
 impl Identity {
     /// Nobody known, nobody's password, no password: one answer. The tenants' hashes are worked on side by side and
-    /// their audit entries written after the answer, so that its time does not count the tenants.
+    /// their audit entries written after the answer, so that its time does not count the tenants. One that wants a captcha
+    /// for signing in must be named: which one's it would be is not known before the password fits.
     pub async fn sign_in_password_anywhere(
         &self,
         client: &Client,
@@ -33,7 +34,11 @@ impl Identity {
             now,
             client: client.clone(),
         };
-        let contexts: Vec<Cx> = tenants.into_iter().map(cx).collect();
+        let open = |tenant: &Arc<Tenant>| {
+            let registration = &tenant.file.registration;
+            !registration.wants_captcha(CaptchaAt::SignIn)
+        };
+        let contexts: Vec<Cx> = tenants.into_iter().filter(open).map(cx).collect();
         let mut fitting = self
             .guess_side_by_side(&contexts, &email, &command.password)
             .await?;

@@ -17,7 +17,7 @@ use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::one_time::{self, OneTimeKind};
 use crate::session::{self, EndReason, SessionKind, SignedIn};
-use crate::tenant::Tenant;
+use crate::tenant::{CaptchaAt, Tenant};
 use crate::{Identity, audit, limit, outbox};
 
 /// Sign-in with address and password.
@@ -25,6 +25,7 @@ use crate::{Identity, audit, limit, outbox};
 pub struct SignInPassword {
     pub email: String,
     pub password: SecretString,
+    pub captcha: Option<String>,
     pub kind: SessionKind,
 }
 
@@ -49,6 +50,8 @@ impl Identity {
     /// Unknown account, wrong password, no password and suspended account are one answer after the same work.
     pub async fn sign_in_password(&self, cx: &Cx, command: SignInPassword) -> Result<SignedIn> {
         let email = Email::parse(&command.email)?;
+        self.check_captcha(cx, CaptchaAt::SignIn, command.captcha.as_deref())
+            .await?;
         match self.guess(cx, &email, &command.password).await? {
             Some(checked) => self.sign_in_checked(cx, checked, command.kind).await,
             None => {
@@ -172,7 +175,10 @@ impl Identity {
         password: SecretString,
     ) -> Result<String> {
         rules::check(tenant, &person.into(), &password)?;
-        Ok(self.passwords(tenant).hash(rules::normalize(&password)).await?)
+        Ok(self
+            .passwords(tenant)
+            .hash(rules::normalize(&password))
+            .await?)
     }
 
     /// Changes the password of the signed-in person, who must know the present one.

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::one_time::{self, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, EndReason};
-use crate::tenant::link_is_allowed;
+use crate::tenant::{CaptchaAt, link_is_allowed};
 use crate::{Identity, audit, limit};
 
 const LIFETIME: Duration = Duration::from_secs(3_600);
@@ -54,6 +54,8 @@ pub struct ForgotPassword {
     pub link: Option<String>,
     /// A tenant's private key, or an access token of an Admin or Manager.
     pub proof: Option<SecretString>,
+    /// Not asked of proven callers.
+    pub captcha: Option<String>,
 }
 
 /// A new password by a reset token.
@@ -74,6 +76,10 @@ impl Identity {
             Some(proof) => self.proof_of(cx, proof).await?,
             None => Proof::None,
         };
+        if proof.is_none() {
+            self.check_captcha(cx, CaptchaAt::ForgotPassword, command.captcha.as_deref())
+                .await?;
+        }
         // A stranger's tries must not keep the tenant's own back end out.
         let who = if proof.is_none() { "" } else { "proven/" };
         let key = format!("{who}{}", limit::email_key(cx, &email));

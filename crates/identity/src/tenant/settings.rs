@@ -102,6 +102,13 @@ impl Default for Defaults {
 pub struct Registration {
     pub open: bool,
     pub captcha: Captcha,
+    /// What asks for it.
+    pub captcha_on: Vec<CaptchaAt>,
+    /// The provider's public key, with which pages show its widget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captcha_site_key: Option<String>,
+    /// Iterations of PBKDF2 in each of the 256 tries that proof of work takes on average.
+    pub captcha_cost: u32,
     /// The captcha provider's secret, by reference: `env:NAME` or `file:PATH`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captcha_secret: Option<String>,
@@ -115,10 +122,30 @@ impl Default for Registration {
         Registration {
             open: true,
             captcha: Captcha::None,
+            captcha_on: vec![CaptchaAt::SignUp],
+            captcha_site_key: None,
+            captcha_cost: 5_000,
             captcha_secret: None,
             captcha_url: None,
         }
     }
+}
+
+impl Registration {
+    /// Whether such a request must bring a captcha's answer.
+    pub fn wants_captcha(&self, at: CaptchaAt) -> bool {
+        self.captcha != Captcha::None && self.captcha_on.contains(&at)
+    }
+}
+
+/// What may ask for a captcha.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptchaAt {
+    /// Signing up, and asking for the mail that confirms the address again.
+    SignUp,
+    SignIn,
+    ForgotPassword,
 }
 
 /// Whose proof of being human is asked for.

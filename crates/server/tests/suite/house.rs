@@ -202,6 +202,7 @@ async fn hashes_move_to_the_parameters_of_the_day_when_they_are_used() {
             let command = SignInPassword {
                 email: "ada@example.com".into(),
                 password: SecretString::from("violet-harbour-42"),
+                captcha: None,
                 kind: SessionKind::Api,
             };
             dearer.sign_in_password(&cx, command).await.unwrap();

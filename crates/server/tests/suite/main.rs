@@ -11,6 +11,7 @@
 
 mod app;
 mod browser;
+mod captcha;
 mod commands;
 mod forge;
 

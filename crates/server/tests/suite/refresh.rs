@@ -51,6 +51,7 @@ async fn session_of(app: &TestApp, cx: &Cx) -> SignedIn {
     let command = SignInPassword {
         email: ADA.into(),
         password: PASSWORD.into(),
+        captcha: None,
         kind: SessionKind::Api,
     };
     app.identity.sign_in_password(cx, command).await.unwrap()

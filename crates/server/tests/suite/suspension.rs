@@ -22,7 +22,7 @@ on_both! {
                         return app.identity.suspend_user(cx, id).await.map(drop);
                     }
                     let password = SecretString::from("violet-harbour-42");
-                    let command = SignInPassword { email: "ada@example.com".into(), password, kind: SessionKind::Api };
+                    let command = SignInPassword { email: "ada@example.com".into(), password, captcha: None, kind: SessionKind::Api };
                     app.identity.sign_in_password(cx, command).await.map(drop)
                 }
             })

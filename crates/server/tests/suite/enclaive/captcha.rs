@@ -16,12 +16,12 @@ const RESEND: &str = "/api/resend-email-verification";
 
 /// A captcha provider on a port of its own. It confirms the answer `right` of the right secret.
 #[derive(Clone, Default)]
-struct Provider {
+pub struct Provider {
     seen: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Provider {
-    async fn start() -> (Provider, String) {
+    pub async fn start() -> (Provider, String) {
         let provider = Provider::default();
         let app = Router::new()
             .route("/siteverify", post(verdict))
@@ -32,7 +32,7 @@ impl Provider {
         (provider, url)
     }
 
-    fn seen(&self) -> Vec<(String, String)> {
+    pub fn seen(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 }

@@ -1,6 +1,6 @@
 //! E-mail and password with team tokens, as its clients see it.
 
-mod captcha;
+pub mod captcha;
 mod exist_email;
 mod hosts;
 mod login;

@@ -156,6 +156,62 @@ fn secrets_are_named_by_reference_only() {
 }
 
 #[test]
+fn each_kind_of_captcha_has_what_it_needs_and_no_more() {
+    let pow = |change: fn(&mut Registration)| {
+        fields(|file| {
+            file.registration.captcha = Captcha::Pow;
+            change(&mut file.registration);
+        })
+    };
+    assert_eq!(pow(|_| ()), [""; 0]);
+    assert_eq!(
+        pow(|given| given.captcha_on = vec![CaptchaAt::SignIn, CaptchaAt::ForgotPassword]),
+        [""; 0]
+    );
+    assert_eq!(
+        pow(|given| given.captcha_on = Vec::new()),
+        ["registration.captcha_on"]
+    );
+    assert_eq!(
+        pow(|given| given.captcha_on = vec![CaptchaAt::SignIn; 2]),
+        ["registration.captcha_on.1"]
+    );
+    for cost in [0, 99, 50_001] {
+        let found = fields(|file| file.registration.captcha_cost = cost);
+        assert_eq!(found, ["registration.captcha_cost"], "{cost}");
+    }
+    assert_eq!(
+        pow(|given| given.captcha_secret = Some("env:SECRET".into())),
+        ["registration.captcha_secret"]
+    );
+    assert_eq!(
+        pow(|given| given.captcha_site_key = Some("key".into())),
+        ["registration.captcha_site_key"]
+    );
+    assert_eq!(
+        pow(|given| given.captcha_url = Some("https://x.test/".into())),
+        ["registration.captcha_url"]
+    );
+    let turnstile = |key: Option<&str>, at| {
+        fields(|file| {
+            file.registration.captcha = Captcha::Turnstile;
+            file.registration.captcha_secret = Some("env:SECRET".into());
+            file.registration.captcha_site_key = key.map(str::to_owned);
+            file.registration.captcha_on = vec![at];
+        })
+    };
+    assert_eq!(turnstile(None, CaptchaAt::SignUp), [""; 0]);
+    assert_eq!(turnstile(Some("0x4AAA_b-c"), CaptchaAt::SignIn), [""; 0]);
+    for (key, at) in [
+        (None, CaptchaAt::SignIn),
+        (Some(""), CaptchaAt::SignUp),
+        (Some("a\"b"), CaptchaAt::SignUp),
+    ] {
+        assert_eq!(turnstile(key, at), ["registration.captcha_site_key"]);
+    }
+}
+
+#[test]
 fn policies_have_bounds() {
     assert_eq!(
         fields(|file| file.password.min_length = 4),
