@@ -23,6 +23,6 @@ pub use password::{
     HashError, HashLane, HashOptions, HashPool, PasswordPolicyParams, PoolError, Verdict,
 };
 pub use random::{Random, SeededRandom, SystemRandom};
-pub use sealing::{SealError, Sealer};
+pub use sealing::{MacKey, SealError, Sealer};
 pub use stretch::pbkdf2_sha256;
 pub use token::{Opaque, alphanumeric, digest, equal, secret_bytes};

@@ -94,18 +94,17 @@ impl Sealer {
     /// the result, under a key of its own for each `purpose`.
     #[must_use]
     pub fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        self.mac_key(purpose).mac(parts)
+    }
+
+    /// The key of [`mac`](Sealer::mac), for whoever needs it often.
+    #[must_use]
+    pub fn mac_key(&self, purpose: &str) -> MacKey {
         let key = self
             .derive("mac", purpose)
             // HKDF refuses only outputs beyond 8160 bytes.
             .unwrap_or_else(|_| std::process::abort());
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*key));
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let mut out = [0; 32];
-        out.copy_from_slice(context.sign().as_ref());
-        out
+        MacKey(hmac::Key::new(hmac::HMAC_SHA256, &*key))
     }
 
     fn content_key(&self, context: &str) -> Result<LessSafeKey, Unspecified> {
@@ -128,6 +127,31 @@ impl Sealer {
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sealer")
+    }
+}
+
+/// A key that authenticates for one purpose (HMAC-SHA256).
+#[derive(Clone)]
+pub struct MacKey(hmac::Key);
+
+impl MacKey {
+    /// The MAC over `parts`, each preceded by its length.
+    #[must_use]
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.sign().as_ref());
+        out
+    }
+}
+
+impl fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MacKey")
     }
 }
 

@@ -79,6 +79,7 @@ mod samples {
             number: 101,
             file,
             base_url: base_url.parse().unwrap(),
+            audit_key: Default::default(),
         }
     }
 }

@@ -36,7 +36,7 @@ use vestibule_db::Db;
 
 pub use account::{Account, AccountState, CreateUser, ProfileChange, Register};
 pub use api_key::{ApiKeyView, CreateApiKey, CreatedKey};
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, AuditFault, AuditKey, AuditQuery, AuditReport};
 pub use captcha::PowChallenge;
 pub use context::{Client, Cx};
 pub use duration::Span;
@@ -88,6 +88,7 @@ struct Inner {
     limits: limit::Limits,
     jwks_cache: provider::JwksCache,
     partner_memory: partner::Memory,
+    audit_flood: audit::Flood,
 }
 
 /// The identity core. Cheap to clone.
@@ -106,7 +107,8 @@ const KEEP: Duration = Duration::from_secs(7 * 86_400);
 impl Identity {
     /// Puts the core together on a migrated database and reads the tenants and their keys into memory.
     pub async fn start(parts: Parts) -> Result<Identity> {
-        let directory = Directory::new(parts.db.clone(), parts.public_url.clone());
+        let audit_key = AuditKey::new(parts.sealer.mac_key("audit"));
+        let directory = Directory::new(parts.db.clone(), parts.public_url.clone(), audit_key);
         let partner_memory = partner::Memory::new(parts.ports.random.as_ref());
         let identity = Identity(Arc::new(Inner {
             directory,
@@ -114,6 +116,7 @@ impl Identity {
             limits: limit::Limits::default(),
             jwks_cache: provider::JwksCache::default(),
             partner_memory,
+            audit_flood: audit::Flood::default(),
             parts,
         }));
         identity.check_secret_key().await?;
@@ -161,13 +164,15 @@ impl Identity {
     /// Removes rows that can no longer matter; answers how many.
     pub async fn purge(&self) -> Result<u64> {
         let now = self.now();
+        let entries = self.purge_audit().await?;
         self.db()
             .write(move |tx| {
                 let sessions = session::store::purge(tx, now - KEEP)?;
                 let tokens = one_time::store::purge(tx, now - KEEP)?;
                 let logins = handoff::store::purge(tx, now - KEEP)?;
                 let captchas = captcha::store::purge(tx, now)?;
-                Ok(sessions + tokens + logins + captchas + outbox::store::purge(tx, now - KEEP)?)
+                let mails = outbox::store::purge(tx, now - KEEP)?;
+                Ok(entries + sessions + tokens + logins + captchas + mails)
             })
             .await
     }
@@ -233,5 +238,9 @@ impl Identity {
 
     fn partner_memory(&self) -> &partner::Memory {
         &self.0.partner_memory
+    }
+
+    fn audit_flood(&self) -> &audit::Flood {
+        &self.0.audit_flood
     }
 }

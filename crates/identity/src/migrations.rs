@@ -14,4 +14,9 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "captcha",
         sql: include_str!("../migrations/0002_captcha.sql"),
     },
+    Migration {
+        version: 3,
+        name: "audit_chain",
+        sql: include_str!("../migrations/0003_audit_chain.sql"),
+    },
 ];

@@ -9,7 +9,7 @@ use vestibule_http::Demo;
 use crate::listener::Listener;
 use crate::mail::SmtpUrl;
 use crate::mounts::Mounts;
-use crate::node::{Node, Schema, core_error, resolve};
+use crate::node::{Node, Schema, cause, core_error, resolve};
 use crate::settings::Settings;
 use crate::workers::Workers;
 
@@ -76,6 +76,9 @@ impl Server {
             metrics.stop().await;
         }
         self.workers.stop().await;
+        if let Err(error) = self.node.identity.finish_audit().await {
+            tracing::error!("the last audit entries are not sealed: {}", cause(&error));
+        }
         self.node.identity.db().close().await;
     }
 }

@@ -15,6 +15,8 @@ use crate::node::{Node, cause};
 const REFRESH: Duration = Duration::from_millis(250);
 /// How soon a changed tenant's dialects are looked at.
 const MOUNTS: Duration = Duration::from_secs(1);
+/// How long an audit entry waits for its place in the chain at most.
+const SEAL: Duration = Duration::from_millis(500);
 const PURGE: Duration = Duration::from_secs(600);
 /// Mails in hand get so long to be handed over.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -44,6 +46,11 @@ impl Workers {
         tasks.spawn(repeat("purge", PURGE, stopping.clone(), move || {
             let identity = identity.clone();
             async move { identity.purge().await.map(drop) }
+        }));
+        let identity = node.identity.clone();
+        tasks.spawn(repeat("audit", SEAL, stopping.clone(), move || {
+            let identity = identity.clone();
+            async move { identity.seal_audit().await.map(drop) }
         }));
         let worker = MailWorker::new(node.identity.clone(), Sender::new(&node.settings));
         tasks.spawn(Arc::new(worker).run(stopping));

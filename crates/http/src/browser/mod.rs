@@ -37,7 +37,7 @@ pub(crate) async fn open(shared: &Everything, parts: &Parts, cx: Cx, open: Brows
     };
     let request = match open.outcome {
         Ok(request) => request,
-        Err(error) => return refused(shared, &site, error),
+        Err(error) => return refused(shared, &site, error).await,
     };
     let next = next_page(&request);
     let Some(credential) = request.credential.clone() else {
@@ -50,11 +50,11 @@ pub(crate) async fn open(shared: &Everything, parts: &Parts, cx: Cx, open: Brows
         );
     };
     if !is_navigation(&parts.headers) {
-        return refused(shared, &site, Kind::NotANavigation.into());
+        return refused(shared, &site, Kind::NotANavigation.into()).await;
     }
     let leads_to = match leads_to(site.tenant(), &request, &next) {
         Ok(leads_to) => leads_to,
-        Err(error) => return refused(shared, &site, error),
+        Err(error) => return refused(shared, &site, error).await,
     };
     let dialect = site.cx.client.dialect.as_deref().map(str::to_owned);
     let waiting = Waiting {
@@ -63,7 +63,7 @@ pub(crate) async fn open(shared: &Everything, parts: &Parts, cx: Cx, open: Brows
         dialect,
     };
     if hides_its_session(parts, site.tenant()) {
-        return ask(shared, &site, &waiting);
+        return ask(shared, &site, &waiting).await;
     }
     let current = extract::browser(&shared.identity, &site, &parts.headers).await?;
     match waiting
@@ -71,8 +71,8 @@ pub(crate) async fn open(shared: &Everything, parts: &Parts, cx: Cx, open: Brows
         .await
     {
         Ok(Opened::SignedIn(new)) => signed_in(shared, &site, &waiting, current, &new).await,
-        Ok(Opened::Ask { .. }) => ask(shared, &site, &waiting),
-        Err(error) => refused(shared, &site, error),
+        Ok(Opened::Ask { .. }) => ask(shared, &site, &waiting).await,
+        Err(error) => refused(shared, &site, error).await,
     }
 }
 
@@ -95,7 +95,7 @@ async fn signed_in(
     pages::signed_in(&shared.identity, site, former, new, &waiting.leads_to).await
 }
 
-fn ask(shared: &Everything, site: &Site, waiting: &Waiting) -> Answer {
+async fn ask(shared: &Everything, site: &Site, waiting: &Waiting) -> Answer {
     // What a link's further options make too long for a cookie leads home without them.
     let short = Waiting {
         leads_to: site.tenant().home().to_owned(),
@@ -108,12 +108,19 @@ fn ask(shared: &Everything, site: &Site, waiting: &Waiting) -> Answer {
         }
     }
     // A credential too long for a cookie is none of ours.
-    refused(shared, site, Kind::InvalidLoginToken.into())
+    refused(shared, site, Kind::InvalidLoginToken.into()).await
 }
 
 /// The sign-in page with a plain explanation; no cookie, and nothing of the credential.
-fn refused(shared: &Everything, site: &Site, error: Error) -> Answer {
+async fn refused(shared: &Everything, site: &Site, error: Error) -> Answer {
     shared.settings.metrics.sign_in(error.kind.code());
+    // A fault of ours gets the error page, and is noted with that.
+    if !matches!(error.kind, Kind::Internal | Kind::Unavailable) {
+        let noted = shared
+            .identity
+            .note_refusal(&site.cx, "sign_in.browser", error.kind);
+        noted.await?;
+    }
     let alert = Some(Alert::of(site, error)?);
     sign_in::page(
         site,
@@ -200,7 +207,7 @@ pub(crate) async fn choose(
     {
         Ok(Opened::SignedIn(new)) => signed_in(&shared, &site, &waiting, who, &new).await,
         Ok(Opened::Ask { offered, current }) => choice_page(&site, &offered, &current),
-        Err(error) => forget(&site, refused(&shared, &site, error)),
+        Err(error) => forget(&site, refused(&shared, &site, error).await),
     }
 }
 
@@ -237,7 +244,7 @@ pub(crate) async fn chosen(
     {
         Ok(Opened::SignedIn(new)) => signed_in(&shared, &site, &waiting, who, &new).await,
         Ok(Opened::Ask { .. }) => Ok(see_other(CHOICE_PAGE)),
-        Err(error) => forget(&site, refused(&shared, &site, error)),
+        Err(error) => forget(&site, refused(&shared, &site, error).await),
     }
 }
 

@@ -17,7 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use vestibule_identity::{Client, Error, Kind, Micros, Tenant};
+use vestibule_identity::{Client, Cx, Error, Identity, Kind, Micros, Tenant};
 
 pub(crate) use body::{BodyFault, read as read_body};
 pub(crate) use host::Host;
@@ -119,6 +119,14 @@ pub(crate) async fn around(
         Some(uri) => dialect::in_own_words(&shared, uri.path(), &reception, answer),
         None => answer,
     };
+    if let (Some(kind), Some(tenant)) = (noteworthy(&answer, html), reception.tenant()) {
+        let cx = Cx {
+            tenant: tenant.clone(),
+            now: shared.identity.now(),
+            client: reception.client.clone(),
+        };
+        note(&shared.identity, cx, kind).await;
+    }
     let mut answer = fault::render(answer, &reception, html);
     // What still comes of such a request must not be taken for the next one.
     if no_host || answer.status() == StatusCode::REQUEST_TIMEOUT {
@@ -131,6 +139,35 @@ pub(crate) async fn around(
     }
     line.finish(answer.status().as_u16());
     answer
+}
+
+/// What an error page's reference, or a failure of ours, stands for.
+fn noteworthy(answer: &Response, html: bool) -> Option<Kind> {
+    match answer.extensions().get::<Fault>() {
+        Some(fault) if html || fault.status().is_server_error() => Some(fault.error().kind),
+        None if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => Some(Kind::Internal),
+        None if answer.status() == StatusCode::SERVICE_UNAVAILABLE => Some(Kind::Unavailable),
+        _ => None,
+    }
+}
+
+/// Notes it, so that the reference leads to an entry.
+async fn note(identity: &Identity, cx: Cx, kind: Kind) {
+    let (identity, request_id) = (identity.clone(), cx.client.request_id.clone());
+    let noted = async move {
+        let event = match kind {
+            Kind::Internal | Kind::Unavailable | Kind::Overloaded => "request.failed",
+            _ => "request.refused",
+        };
+        if let Err(error) = identity.note_refusal(&cx, event, kind).await {
+            fault::log(&error, &request_id);
+        }
+    };
+    // Where the database may be what fails, nobody waits for it again.
+    match kind {
+        Kind::Unavailable => drop(tokio::spawn(noted)),
+        _ => noted.await,
+    }
 }
 
 /// Runs the handler in a task of its own: a client that hangs up, or a time-out, leaves no operation half done, and a

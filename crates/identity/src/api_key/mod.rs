@@ -44,6 +44,7 @@ pub struct ApiKeyView {
 
 /// A stored key that a presented one is compared with.
 pub(crate) struct Stored {
+    pub(crate) id: String,
     pub(crate) tenant_id: String,
     pub(crate) digest: [u8; 32],
     pub(crate) expires_at: Option<Micros>,
@@ -69,7 +70,9 @@ impl Identity {
                 audit::record(
                     tx,
                     &cx,
-                    audit::Entry::done("api_key.created").actor("operator"),
+                    audit::Entry::done("api_key.created")
+                        .actor("operator")
+                        .target(&view.id),
                 )
             })
             .await?;
@@ -99,18 +102,16 @@ impl Identity {
             .by_id(&owner.tenant_id)
             .await?
             .ok_or(Kind::UnknownTenant)?;
-        let cx = Cx {
-            tenant,
-            now,
-            client: crate::context::Client::default(),
-        };
+        let cx = self.operator_cx(tenant);
         self.db()
             .write(move |tx| {
                 store::revoke(tx, &id, now)?;
                 audit::record(
                     tx,
                     &cx,
-                    audit::Entry::done("api_key.revoked").actor("operator"),
+                    audit::Entry::done("api_key.revoked")
+                        .actor("operator")
+                        .target(&id),
                 )
             })
             .await
@@ -126,7 +127,8 @@ impl Identity {
     }
 
     /// Proves a back end of this tenant. A key in a page's hands is refused and noted.
-    pub(crate) async fn authenticate_key(&self, cx: &Cx, key: &SecretString) -> Result<()> {
+    /// Answers the key's id.
+    pub(crate) async fn authenticate_key(&self, cx: &Cx, key: &SecretString) -> Result<String> {
         // An unknown key leaves no entry: anybody could fill the log with those.
         let stored = self.stored_key(key).await?;
         let refused = if stored.tenant_id != cx.tenant.id {
@@ -136,15 +138,15 @@ impl Identity {
         } else if stored.expires_at.is_some_and(|at| at <= cx.now) {
             Kind::ExpiredKey
         } else {
-            return Ok(());
+            return Ok(stored.id);
         };
-        let (cx, entry) = (
-            cx.clone(),
-            audit::Entry::refused("api_key.used", refused).actor("back_end"),
-        );
-        self.db()
-            .write(move |tx| audit::record(tx, &cx, entry.clone()))
-            .await?;
+        let entry = audit::Entry::refused("api_key.used", refused);
+        // The id of another tenant's key is that tenant's business.
+        let entry = match stored.tenant_id == cx.tenant.id {
+            true => entry.by_key(&stored.id),
+            false => entry.actor("back_end"),
+        };
+        self.note_refused(cx, entry).await?;
         Err(refused.into())
     }
 

@@ -21,14 +21,15 @@ pub(crate) fn insert(
 
 pub(crate) fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Stored>> {
     Ok(tx.opt(
-        "SELECT tenant_id, digest, expires_at, revoked_at FROM api_key WHERE id = $1",
+        "SELECT id, tenant_id, digest, expires_at, revoked_at FROM api_key WHERE id = $1",
         &params![id],
         |row| {
             Ok(Stored {
-                tenant_id: row.get(0)?,
-                digest: row.get(1)?,
-                expires_at: row.get(2)?,
-                revoked_at: row.get(3)?,
+                id: row.get(0)?,
+                tenant_id: row.get(1)?,
+                digest: row.get(2)?,
+                expires_at: row.get(3)?,
+                revoked_at: row.get(4)?,
             })
         },
     )?)

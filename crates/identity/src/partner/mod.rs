@@ -33,7 +33,7 @@ impl Identity {
         cx: &Cx,
         command: ExchangePartnerToken,
     ) -> Result<Account> {
-        self.authenticate_key(cx, &command.key).await?;
+        let key = self.authenticate_key(cx, &command.key).await?;
         let email = Email::parse(&command.email)?;
         if command.uid.expose_secret().len() > MAX_UID {
             return Err(Error::with_detail(
@@ -41,15 +41,15 @@ impl Identity {
                 "uid has at most 1024 bytes",
             ));
         }
-        if let Some(account) = self.known_person(cx, &email, &command.uid).await? {
+        if let Some(account) = self.known_person(cx, &key, &email, &command.uid).await? {
             return Ok(account);
         }
         let phc = self.passwords(&cx.tenant).hash(command.uid.clone()).await?;
-        match self.connect(cx, &email, &phc).await? {
+        match self.connect(cx, &key, &email, &phc).await? {
             Some(account) => Ok(account),
             // Another call connected this person in the meantime; now there is a uid to compare with.
             None => self
-                .known_person(cx, &email, &command.uid)
+                .known_person(cx, &key, &email, &command.uid)
                 .await?
                 .ok_or_else(|| Kind::Unavailable.into()),
         }
@@ -59,6 +59,7 @@ impl Identity {
     async fn known_person(
         &self,
         cx: &Cx,
+        key_id: &str,
         email: &Email,
         uid: &SecretString,
     ) -> Result<Option<Account>> {
@@ -92,15 +93,10 @@ impl Identity {
         let verdict = self.passwords(&cx.tenant).verify(&phc, uid.clone()).await?;
         if !verdict.matches {
             self.limits().count(limit::UID_MISMATCH, &key, cx.now);
-            let (cx, entry) = (
-                cx.clone(),
-                audit::Entry::refused("partner.exchange", Kind::UidMismatch)
-                    .account(&account.id)
-                    .actor("back_end"),
-            );
-            self.db()
-                .write(move |tx| audit::record(tx, &cx, entry.clone()))
-                .await?;
+            let entry = audit::Entry::refused("partner.exchange", Kind::UidMismatch)
+                .account(&account.id)
+                .by_key(key_id);
+            self.note_refused(cx, entry).await?;
             return Err(Kind::UidMismatch.into());
         }
         let phc = match verdict.rehash {
@@ -128,13 +124,20 @@ impl Identity {
     }
 
     /// Makes the account or binds the uid to the one there is. `None` when a uid is bound already.
-    async fn connect(&self, cx: &Cx, email: &Email, phc: &str) -> Result<Option<Account>> {
+    async fn connect(
+        &self,
+        cx: &Cx,
+        key_id: &str,
+        email: &Email,
+        phc: &str,
+    ) -> Result<Option<Account>> {
         let fresh = Account {
             email_verified: true,
             ..Account::new(self, &cx.tenant, email, cx.now)
         };
         let ids = crate::team::TeamIds::new(self.random());
-        let (cx, email, phc) = (cx.clone(), email.clone(), phc.to_owned());
+        let (cx, email) = (cx.clone(), email.clone());
+        let (key_id, phc) = (key_id.to_owned(), phc.to_owned());
         self.db()
             .write(move |tx| {
                 let tenant = &cx.tenant.id;
@@ -165,7 +168,7 @@ impl Identity {
                     &cx,
                     audit::Entry::done(event)
                         .account(&account.id)
-                        .actor("back_end"),
+                        .by_key(&key_id),
                 )?;
                 Ok(Some(account))
             })

@@ -153,16 +153,16 @@ impl Identity {
     }
 
     async fn password_refused(&self, cx: &Cx, email: &Email) -> Result<()> {
+        let entry = audit::Entry::refused("sign_in.password", Kind::InvalidCredentials);
+        if !self.audit_flood().admits(cx, &entry) {
+            return Ok(());
+        }
         let (cx, email) = (cx.clone(), email.clone());
         self.db()
             .write(move |tx| {
                 let account = account::store::by_email(tx, &cx.tenant.id, &email)?;
-                let entry = audit::Entry::refused("sign_in.password", Kind::InvalidCredentials);
-                audit::record(
-                    tx,
-                    &cx,
-                    entry.maybe_account(account.as_ref().map(|account| account.id.as_str())),
-                )
+                let id = account.as_ref().map(|account| account.id.as_str());
+                audit::record(tx, &cx, entry.clone().maybe_account(id))
             })
             .await
     }

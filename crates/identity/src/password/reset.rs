@@ -92,11 +92,8 @@ impl Identity {
             .read(move |tx| account::store::by_email(tx, &tenant, &wanted))
             .await?;
         let Some(account) = found.filter(Account::is_active) else {
-            let cx = cx.clone();
             let entry = audit::Entry::refused("password.forgotten", Kind::InvalidEmail);
-            self.db()
-                .write(move |tx| audit::record(tx, &cx, entry.clone()))
-                .await?;
+            self.note_refused(cx, entry).await?;
             return Ok(handed_out.expose());
         };
         let proven = proof.reaches(&account);

@@ -43,13 +43,8 @@ impl Identity {
         let person = match self.verify_id_token(cx, &provider, &command.token).await {
             Ok(person) => person,
             Err(error) => {
-                let (cx, entry) = (
-                    cx.clone(),
-                    audit::Entry::refused("sign_in.provider", error.kind),
-                );
-                self.db()
-                    .write(move |tx| audit::record(tx, &cx, entry.clone()))
-                    .await?;
+                let entry = audit::Entry::refused("sign_in.provider", error.kind);
+                self.note_refused(cx, entry).await?;
                 return Err(error);
             }
         };

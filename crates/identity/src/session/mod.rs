@@ -139,6 +139,7 @@ impl Identity {
                     &cx,
                     audit::Entry::done("session.ended")
                         .account(&account)
+                        .target(&session)
                         .reason(why.name()),
                 )
             })

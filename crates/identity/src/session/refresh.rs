@@ -53,7 +53,10 @@ impl Identity {
                         audit::record(
                             tx,
                             &cx,
-                            entry.account(account).reason(EndReason::Replay.name()),
+                            entry
+                                .account(account)
+                                .target(&session.id)
+                                .reason(EndReason::Replay.name()),
                         )?;
                         return refused;
                     }

@@ -34,6 +34,7 @@ impl Identity {
         let new_id = vestibule_crypto::alphanumeric(self.random(), 20);
         let settings = serde_json::to_string(file).map_err(Error::internal)?;
         let (file, now) = (file.clone(), self.now());
+        let identity = self.clone();
         let applied = self
             .db()
             .write(move |tx| {
@@ -77,12 +78,22 @@ impl Identity {
                     }
                 }
                 store::bump_catalog(tx)?;
+                let row = store::TenantRow {
+                    id: applied.id.clone(),
+                    number: applied.number,
+                    settings: settings.clone(),
+                };
+                let cx = identity.operator_cx(Arc::new(identity.directory().compile(row)?));
+                let event = match &known {
+                    Some(_) => "tenant.changed",
+                    None => audit::BEGINNING,
+                };
+                audit::record(tx, &cx, audit::Entry::done(event).actor("operator"))?;
                 Ok(applied)
             })
             .await?;
         if !dry_run && !applied.changes.is_empty() {
             self.directory().refresh().await?;
-            self.note_operator(&applied.id, "tenant.applied").await?;
         }
         Ok(applied)
     }
@@ -101,16 +112,6 @@ impl Identity {
         self.rings().forget(&tenant.id);
         self.directory().refresh().await?;
         Ok(())
-    }
-
-    async fn note_operator(&self, tenant_id: &str, event: &'static str) -> Result<()> {
-        let Some(tenant) = self.directory().by_id(tenant_id).await? else {
-            return Ok(());
-        };
-        let cx = self.operator_cx(tenant);
-        self.db()
-            .write(move |tx| audit::record(tx, &cx, audit::Entry::done(event).actor("operator")))
-            .await
     }
 
     /// The context of an operator's command on this tenant.

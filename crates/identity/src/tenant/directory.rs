@@ -10,6 +10,7 @@ use vestibule_db::Db;
 use super::rules::canonical_host;
 use super::store::{self, TenantRow};
 use super::{Tenant, TenantFile};
+use crate::audit::AuditKey;
 use crate::error::{Error, Result};
 
 #[derive(Default)]
@@ -27,6 +28,7 @@ struct Book {
 pub struct Directory {
     db: Db,
     public_url: Option<Url>,
+    audit_key: AuditKey,
     book: RwLock<Arc<Book>>,
 }
 
@@ -37,10 +39,11 @@ impl std::fmt::Debug for Directory {
 }
 
 impl Directory {
-    pub(crate) fn new(db: Db, public_url: Option<Url>) -> Directory {
+    pub(crate) fn new(db: Db, public_url: Option<Url>, audit_key: AuditKey) -> Directory {
         Directory {
             db,
             public_url,
+            audit_key,
             book: RwLock::default(),
         }
     }
@@ -151,6 +154,7 @@ impl Directory {
             number: row.number,
             file,
             base_url,
+            audit_key: self.audit_key.clone(),
         })
     }
 

@@ -14,6 +14,8 @@ pub use settings::*;
 
 use url::Url;
 
+use crate::audit::AuditKey;
+
 /// A tenant as the running server knows it: its stored settings, compiled.
 #[derive(Clone, Debug)]
 pub struct Tenant {
@@ -24,6 +26,7 @@ pub struct Tenant {
     pub file: TenantFile,
     /// `https://canonical.domain` (scheme and port from the public URL): `iss`, and the root of links in mails.
     pub base_url: Url,
+    pub audit_key: AuditKey,
 }
 
 impl Tenant {
@@ -101,6 +104,7 @@ pub(crate) mod tests {
             handoff: Default::default(),
             mail: MailSettings::default(),
             branding: Branding::default(),
+            audit: AuditPolicy::default(),
             provider: Vec::new(),
         };
         let base_url = Url::parse(&format!("https://lms.{slug}.test/")).unwrap();
@@ -109,6 +113,7 @@ pub(crate) mod tests {
             number: 101,
             file,
             base_url,
+            audit_key: AuditKey::default(),
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct TenantFile {
     pub mail: MailSettings,
     #[serde(default)]
     pub branding: Branding,
+    #[serde(default)]
+    pub audit: AuditPolicy,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub provider: Vec<Provider>,
 }
@@ -242,6 +244,21 @@ pub struct Branding {
     /// Mail address or web page of the tenant's support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub support: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditPolicy {
+    /// Entries older than this are removed; one day at least.
+    pub retention: Span,
+}
+
+impl Default for AuditPolicy {
+    fn default() -> AuditPolicy {
+        AuditPolicy {
+            retention: Span(days(365)),
+        }
+    }
 }
 
 /// An upstream that signs people in.

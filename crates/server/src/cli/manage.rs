@@ -122,6 +122,52 @@ pub struct NewUser {
     pub password_stdin: bool,
 }
 
+/// `vestibule audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List what was done and refused, newest first
+    List(AuditList),
+    /// Walk the chain and say where it is broken; exit status 1 if it is
+    Verify {
+        /// Slug of the tenant [default: all]
+        #[arg(value_name = "TENANT")]
+        tenant: Option<String>,
+    },
+}
+
+/// `vestibule audit list …`
+#[derive(Args, Clone, Debug)]
+pub struct AuditList {
+    /// Slug of the tenant [default: all]
+    #[arg(value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// The person it is about, or who did it
+    #[arg(long, value_name = "ID|EMAIL")]
+    pub user: Option<String>,
+    /// What was done, or how it begins: `sign_in`, `sign_in.password`
+    #[arg(long)]
+    pub action: Option<String>,
+    /// How it ended
+    #[arg(long, value_parser = ["done", "refused"])]
+    pub outcome: Option<String>,
+    /// No older than: a span such as 24h, or a time such as 2026-01-31T08:00:00Z
+    #[arg(long, value_name = "SPAN|TIME", value_parser = since)]
+    pub since: Option<Since>,
+    /// The reference on an error page, or an answer's X-Request-Id
+    #[arg(long, value_name = "REFERENCE")]
+    pub request: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub limit: u16,
+}
+
+/// Where a list of the past begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Since {
+    Ago(Span),
+    Time(chrono::DateTime<chrono::Utc>),
+}
+
 /// `vestibule dialect …`
 #[derive(Debug, Subcommand)]
 pub enum DialectCommand {
@@ -170,6 +216,22 @@ pub enum DbCommand {
         /// The new file; it must not exist yet
         file: PathBuf,
     },
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    let wrong = || {
+        format!("`{text}` is neither a span such as 24h nor a time such as 2026-01-31T08:00:00Z")
+    };
+    let day = || text.parse::<chrono::NaiveDate>().ok()?.and_hms_opt(0, 0, 0);
+    if let Ok(span) = text.parse() {
+        return Ok(Since::Ago(span));
+    }
+    match chrono::DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Ok(Since::Time(time.to_utc())),
+        Err(_) => day()
+            .map(|day| Since::Time(day.and_utc()))
+            .ok_or_else(wrong),
+    }
 }
 
 fn role(text: &str) -> Result<String, String> {

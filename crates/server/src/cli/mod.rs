@@ -10,8 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::settings::Inputs;
 
 pub use manage::{
-    ApiKeyCommand, DbCommand, DialectCommand, NewUser, SigningKeyCommand, TenantCommand,
-    UserCommand, Who,
+    ApiKeyCommand, AuditCommand, AuditList, DbCommand, DialectCommand, NewUser, SigningKeyCommand,
+    Since, TenantCommand, UserCommand, Who,
 };
 pub use output::Output;
 pub(crate) use output::{complain, print};
@@ -88,6 +88,9 @@ pub enum Command {
     /// The keys that sign a tenant's tokens
     #[command(subcommand)]
     SigningKey(SigningKeyCommand),
+    /// What was done and refused, and whether the record of it is whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// The database itself
     #[command(subcommand)]
     Db(DbCommand),

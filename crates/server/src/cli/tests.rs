@@ -40,6 +40,12 @@ fn documented_commands_parse() {
         "vestibule dialect routes --dialects more",
         "vestibule signing-key list --tenant acme",
         "vestibule signing-key rotate --tenant acme",
+        "vestibule audit list acme --user ann@acme.test --action sign_in --since 24h --outcome refused --limit 10 --json",
+        "vestibule audit list --request k7f3c2ab-1x",
+        "vestibule audit list --since 2026-01-31T08:00:00Z",
+        "vestibule audit list --since 2026-01-31",
+        "vestibule audit verify",
+        "vestibule audit verify acme",
         "vestibule db migrate --database sqlite:x.db",
         "vestibule db check",
         "vestibule db backup x.db",
@@ -53,6 +59,9 @@ fn documented_commands_parse() {
 fn wrong_usage_exits_with_2() {
     for line in [
         "vestibule serv",
+        "vestibule audit list --since yesterday",
+        "vestibule audit list --outcome failed",
+        "vestibule audit list --limit 0",
         "vestibule apply",
         "vestibule api-key create",
         "vestibule api-key create --tenant acme --expires soon",

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod apply;
+mod audit;
 mod config;
 mod db;
 mod dialect;
@@ -44,6 +45,9 @@ pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode
         }
         Command::ApiKey(command) => {
             api_key::run(command, &operator(settings).await?, output).await?
+        }
+        Command::Audit(command) => {
+            return audit::run(command, &operator(settings).await?, output).await;
         }
         Command::User(command) => user::run(command, &operator(settings).await?, output).await?,
         Command::SigningKey(command) => {

@@ -139,6 +139,79 @@ impl Drop for Serving {
 }
 
 #[test]
+fn the_audit_log_is_listed_and_verified() {
+    let place = Place::with(&[("acme.toml", ACME)]);
+    place.run("apply acme.toml --data data").done();
+    place.run("api-key create --tenant acme --data data").done();
+    let listed = place.run("audit list --data data --json").done();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let events: Vec<_> = listed["entries"].as_array().unwrap().iter().collect();
+    assert_eq!(events.len(), 2, "{listed}");
+    assert_eq!(events[0]["event"], "api_key.created");
+    assert_eq!(
+        (&events[1]["event"], &events[1]["tenant"]),
+        (&"tenant.created".into(), &"acme".into())
+    );
+    let request = events[0]["request_id"].as_str().unwrap();
+    let told = place
+        .run(&format!("audit list --request {request} --data data"))
+        .done();
+    assert!(
+        told.lines().count() == 2 && told.contains("api_key.created"),
+        "{told}"
+    );
+    let told = place.run("audit verify --data data").done();
+    assert_eq!(told, "acme: whole; nothing sealed; 2 not sealed yet\n");
+    let serving = place.serve("");
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(50));
+        if place
+            .run("audit verify acme --data data")
+            .done()
+            .ends_with("; 0 not sealed yet\n")
+        {
+            break;
+        }
+    }
+    drop(serving);
+    let told = place.run("audit verify acme --data data").done();
+    assert!(
+        told.starts_with("acme: whole; entries 1 to 2 sealed, head ")
+            && told.ends_with("; 0 not sealed yet\n"),
+        "{told}"
+    );
+    assert!(
+        place
+            .run("audit verify nobody --data data")
+            .refused()
+            .contains("no tenant `nobody`")
+    );
+    let url = format!("sqlite:{}", place.path("data/vestibule.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let db = vestibule_db::Db::open(&vestibule_db::Options::new(url))
+            .await
+            .unwrap();
+        let change = |tx: &mut vestibule_db::Tx<'_>| {
+            tx.exec("UPDATE audit SET actor = 'person' WHERE seq = 2", &[])
+        };
+        assert_eq!(db.write(change).await.unwrap(), 1);
+        db.close().await;
+    });
+    let Said { code, out, err } = place.run("audit verify --data data --json");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &report["tenants"][0]["fault"]["seq"]),
+        (1, &2.into()),
+        "{out}"
+    );
+    assert_eq!(
+        err,
+        "vestibule: the audit log is not what was written: acme\n"
+    );
+}
+
+#[test]
 fn a_dry_run_leaves_an_empty_folder_empty() {
     let place = Place::with(&[("acme.toml", ACME)]);
     let told = place.run("apply acme.toml --dry-run --data data").done();

@@ -10,6 +10,7 @@
 )]
 
 mod app;
+mod audit;
 mod browser;
 mod captcha;
 mod commands;

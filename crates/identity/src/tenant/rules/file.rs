@@ -232,6 +232,11 @@ fn policies(file: &TenantFile, faults: &mut Faults) {
         "session.absolute",
         "a session lives 90 days (`90d`) at most",
     );
+    faults.unless(
+        file.audit.retention.0.as_secs() >= 86_400,
+        "audit.retention",
+        "audit entries are kept for one day (`1d`) at least",
+    );
 }
 
 fn handoff(file: &TenantFile, faults: &mut Faults) {
