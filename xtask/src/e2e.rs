@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::runner::Runner;
+use crate::torture;
 
 type Check = fn(&Runner) -> Result<()>;
 
@@ -15,6 +16,11 @@ const CHECKS: &[(&str, Check)] = &[
         demo,
     ),
     ("each dialect answers its recorded exchanges", examples),
+    (
+        "what was acknowledged survives kill -9 and power cuts",
+        torture,
+    ),
+    ("faults put in on purpose are found", prove_torture),
 ];
 
 /// Runs each check, with a line for it.
@@ -49,6 +55,16 @@ fn examples(runner: &Runner) -> Result<()> {
         runner.run(release(runner).args(["dialect", "test", &folder]))?;
     }
     Ok(())
+}
+
+fn torture(runner: &Runner) -> Result<()> {
+    let program = release(runner).get_program().into();
+    torture::run(runner, &torture::Options::short(program))
+}
+
+fn prove_torture(runner: &Runner) -> Result<()> {
+    let program = release(runner).get_program().into();
+    torture::run(runner, &torture::Options::short(program).proving())
 }
 
 fn release(runner: &Runner) -> Command {

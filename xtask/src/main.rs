@@ -17,6 +17,7 @@ mod postgres;
 mod runner;
 mod steps;
 mod tally;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
+    /// Kill the server and cut its power at random moments; nothing acknowledged may be lost
+    Torture(torture::Options),
     /// Check Cargo.lock against deny.toml and xtask/advisories.toml
     CheckDeps,
     /// Write the list of common passwords anew; crates/identity/data/README.md tells from what
@@ -77,6 +80,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             machine::prepare(&runner, &[machine::POSTGRES], !no_install)?;
             postgres::stay(&runner, durable)?;
         }
+        Command::Torture(options) => torture::run(&runner, &options)?,
         Command::CheckDeps => deps::check(&runner)?,
         Command::PasswordList { sources } => passwords::write_list(runner.root(), &sources)?,
         Command::CheckHouse => house::check(runner.root())?,

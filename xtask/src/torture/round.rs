@@ -1,0 +1,281 @@
+//! One round: clients at work, the cut, the restart, the check.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::act::Desk;
+use super::check::{Checker, Finding, Sort};
+use super::client::Client;
+use super::disk::Disk;
+use super::journal::{self, Entry, Journal};
+use super::server::{Control, Server, Site, Sync, make_folder};
+use super::smtp::Sink;
+use super::story::{Story, stories};
+
+/// Longer than every grace for a lost answer or a second click: what was used or replaced is dead for good.
+pub(crate) const GRACE: i64 = 400;
+/// Stories of earlier rounds that are looked at again in each.
+const ELDERS: usize = 20;
+
+/// How a round ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// kill -9: the system keeps what was written.
+    Kill,
+    /// The power fails: unsynced writes are lost, kept or torn as chance has it. Looked at also at so many earlier
+    /// moments of the round.
+    Power { moments: usize },
+}
+
+/// What all rounds of one site share.
+#[derive(Debug)]
+pub(crate) struct Torture<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) sink: &'a Sink,
+    pub(crate) clients: usize,
+    pub(crate) random: fastrand::Rng,
+    /// A private key made before the first round.
+    pub(crate) key: String,
+    pub(crate) clock: i64,
+    pub(crate) sync: Sync,
+    pub(crate) tally: Tally,
+    pub(crate) elders: Vec<Story>,
+}
+
+/// What has been seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) kills: usize,
+    pub(crate) cuts: usize,
+    pub(crate) effects: usize,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) starts: Vec<Duration>,
+}
+
+impl Tally {
+    pub(crate) fn count(&self, sort: Sort) -> usize {
+        self.findings.iter().filter(|f| f.sort == sort).count()
+    }
+}
+
+impl Torture<'_> {
+    /// Runs clients for a while and ends the server as `cut` says; answers the journals.
+    pub(crate) fn live(&mut self, cut: Cut) -> Result<Vec<Vec<Entry>>> {
+        let mut disk = self.site.settle()?;
+        self.control(self.sync)?;
+        let server = self.site.start()?;
+        self.tally.starts.push(server.start);
+        let span = Duration::from_millis(self.random.u64(50..=2000));
+        let (killed, journals) = self.work(server, span)?;
+        self.control(Sync::Honest)?;
+        self.finding(killed);
+        let journals = journals
+            .iter()
+            .map(|path| journal::read(path))
+            .collect::<Result<Vec<_>>>()?;
+        match cut {
+            Cut::Kill => self.tally.kills += 1,
+            Cut::Power { moments } => {
+                let log = self.site.changes()?;
+                for _ in 0..moments {
+                    self.moment(&disk, &log, &journals)?;
+                }
+                disk.replay(&log, &mut self.random);
+                let data = self.site.data();
+                fs::remove_dir_all(&data)?;
+                make_folder(&data)?;
+                disk.cut(&data, &mut self.random)?;
+                self.tally.cuts += 1;
+            }
+        }
+        Ok(journals)
+    }
+
+    pub(crate) fn control(&self, sync: Sync) -> Result<()> {
+        self.site.control(Control {
+            sync,
+            clock_seconds: self.clock,
+            ..Control::default()
+        })
+    }
+
+    fn finding(&mut self, result: Result<()>) {
+        if let Err(error) = result {
+            let what = format!("{error:#}");
+            let sort = Sort::Wrong;
+            self.tally.findings.push(Finding { sort, what });
+        }
+    }
+
+    /// Lets the clients work for a while and kills the server under their hands; answers how that went, and the journals.
+    fn work(
+        &mut self,
+        mut server: Server<'_>,
+        span: Duration,
+    ) -> Result<(Result<()>, Vec<PathBuf>)> {
+        let round = self.tally.kills + self.tally.cuts;
+        let stop = AtomicBool::new(false);
+        let mut journals = Vec::new();
+        let mut clients = Vec::new();
+        for number in 0..self.clients {
+            let path = self.site.folder().join(format!("journal-{number}"));
+            let name = format!("r{round}c{number}");
+            clients.push(Client::new(
+                self.desk(&server),
+                self.sink,
+                Journal::create(&path)?,
+                (name, self.random.fork()),
+                &stop,
+            ));
+            journals.push(path);
+        }
+        let killed = thread::scope(|scope| {
+            for client in clients {
+                scope.spawn(|| client.live());
+            }
+            thread::sleep(span);
+            let killed = server.kill();
+            stop.store(true, Ordering::Relaxed);
+            killed
+        });
+        Ok((killed, journals))
+    }
+
+    pub(crate) fn desk<'s>(&self, server: &Server<'s>) -> Desk<'s> {
+        Desk {
+            web: server.web(),
+            site: server.site(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// A power cut at some moment of the round, looked at on a copy.
+    fn moment(
+        &mut self,
+        disk: &Disk,
+        log: &[super::disk::Record],
+        journals: &[Vec<Entry>],
+    ) -> Result<()> {
+        ensure!(!log.is_empty(), "the shim logged nothing");
+        let index = self.random.usize(..log.len());
+        let mut disk = disk.clone();
+        disk.replay(&log[..index], &mut self.random);
+        let side = self.site.beside("side")?;
+        disk.cut(&side.data(), &mut self.random)?;
+        side.control(Control {
+            clock_seconds: self.clock + GRACE,
+            ..Control::default()
+        })?;
+        self.tally.cuts += 1;
+        self.check(&side, journals, log[index].time).map(drop)
+    }
+
+    /// Starts the server again and holds everything known at that time against it. Answers the stories.
+    pub(crate) fn check(
+        &mut self,
+        site: &Site,
+        journals: &[Vec<Entry>],
+        time: u64,
+    ) -> Result<Vec<Story>> {
+        let mut server = match site.start() {
+            Ok(server) => server,
+            Err(error) => {
+                self.finding(Err(error.context("the server does not start any more")));
+                return Ok(Vec::new());
+            }
+        };
+        self.tally.starts.push(server.start);
+        let mut all = Vec::new();
+        for entries in journals {
+            let acts = journal::acts_until(entries, time);
+            let done = |outcome: &journal::Outcome| matches!(outcome, journal::Outcome::Done(_));
+            self.tally.effects += acts.iter().filter(|(_, outcome)| done(outcome)).count();
+            let (stories, wrong) = stories(&acts);
+            all.extend(stories);
+            for what in wrong {
+                let sort = Sort::Wrong;
+                self.tally.findings.push(Finding { sort, what });
+            }
+        }
+        self.random.shuffle(&mut self.elders);
+        let mut looked_at = all.clone();
+        looked_at.extend(self.elders.iter().take(ELDERS).cloned());
+        self.look(&server, looked_at)?;
+        self.finding(site.command(&["db", "check"]).map(drop));
+        self.finding(server.kill());
+        Ok(all)
+    }
+
+    fn look(&mut self, server: &Server<'_>, stories: Vec<Story>) -> Result<()> {
+        let waiting = Mutex::new(stories);
+        let desk = self.desk(server);
+        let sink = self.sink;
+        let found: Vec<Result<Vec<Finding>>> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.clients)
+                .map(|_| {
+                    let (waiting, desk) = (&waiting, desk.clone());
+                    scope.spawn(move || {
+                        let mut checker = Checker {
+                            desk,
+                            sink,
+                            findings: Vec::new(),
+                        };
+                        loop {
+                            let mut rest = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                            let Some(story) = rest.pop() else {
+                                break Ok(checker.findings);
+                            };
+                            drop(rest);
+                            checker.check(&story)?;
+                        }
+                    })
+                })
+                .collect();
+            let join = |thread: thread::ScopedJoinHandle<'_, Result<Vec<Finding>>>| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| bail!("a checker panicked"))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        for findings in found {
+            let findings = findings.context("the server does not answer the checks")?;
+            self.tally.findings.extend(findings);
+        }
+        Ok(())
+    }
+
+    /// A whole round.
+    pub(crate) fn round(&mut self, cut: Cut) -> Result<()> {
+        let journals = self.live(cut)?;
+        self.clock += GRACE;
+        self.control(Sync::Honest)?;
+        let stories = self.check(self.site, &journals, u64::MAX)?;
+        self.elders.extend(stories.iter().filter_map(elder));
+        Ok(())
+    }
+}
+
+/// What the check leaves of a story, to be true for ever.
+fn elder(story: &Story) -> Option<Story> {
+    match story {
+        Story::Person(person) if person.open.is_none() => {
+            let mut elder = person.clone();
+            elder.sessions.clear();
+            Some(Story::Person(elder))
+        }
+        Story::Partner(partner) if partner.id.is_some() => {
+            let mut elder = partner.clone();
+            (elder.unused, elder.opened) = (None, Vec::new());
+            Some(Story::Partner(elder))
+        }
+        Story::Key(key) if !key.open => Some(story.clone()),
+        _ => None,
+    }
+}
