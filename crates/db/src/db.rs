@@ -172,9 +172,16 @@ impl Db {
         }
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes changes: where the last one failed, a small one is tried.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.read(|tx| tx.one("SELECT 1", &[], |_| Ok(()))).await
+        self.read(|tx| tx.one("SELECT 1", &[], |_| Ok(()))).await?;
+        if let Backend::Sqlite(sqlite) = &*self.backend
+            && sqlite.is_failing()
+        {
+            self.write(|tx| tx.exec(crate::sqlite::PROBE, &[])).await?;
+            sqlite.works();
+        }
+        Ok(())
     }
 
     /// Finishes what has been queued and closes; later calls answer [`Error::Closed`].

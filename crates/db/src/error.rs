@@ -30,6 +30,9 @@ pub enum Error {
     /// The database cannot be reached. Nothing has been committed.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The file's content is not what a database holds. Names the file.
+    #[error("{0}")]
+    Damaged(String),
     /// `Db::close` has been called.
     #[error("the database has been closed")]
     Closed,
@@ -133,6 +136,18 @@ impl Error {
             Self::Unavailable(cause) => cause.clone(),
             other => other.to_string(),
         }
+    }
+
+    /// Whether what is under the engine failed, and not the statement.
+    pub(crate) fn blames_storage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::OutcomeUnknown
+                | Self::Full
+                | Self::ReadOnly
+                | Self::Damaged(_)
+        )
     }
 
     pub(crate) fn column(index: usize, wanted: &'static str, found: impl Into<String>) -> Self {

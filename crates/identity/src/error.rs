@@ -193,6 +193,7 @@ impl From<vestibule_db::Error> for Error {
             | Db::OutcomeUnknown
             | Db::Unavailable { .. }
             | Db::Closed
+            | Db::Damaged(_)
             | Db::Full
             | Db::ReadOnly => Error::unavailable(error),
             other => Error::internal(other),

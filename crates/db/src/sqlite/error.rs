@@ -1,7 +1,7 @@
 //! SQLite's result codes as [`Error`]s.
 
-use rusqlite::ErrorCode;
 use rusqlite::ffi;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{ConstraintKind, Error};
 
@@ -22,10 +22,22 @@ pub(super) fn convert(error: rusqlite::Error, sql: &str) -> Error {
         ErrorCode::ReadOnly => Error::ReadOnly,
         ErrorCode::SystemIoFailure
         | ErrorCode::CannotOpen
-        | ErrorCode::DatabaseCorrupt
-        | ErrorCode::NotADatabase
+        | ErrorCode::FileLockingProtocolFailed
+        | ErrorCode::OutOfMemory
         | ErrorCode::PermissionDenied => Error::Unavailable(message),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(message),
         _ => refused(&code.extended_code.to_string(), message, sql),
+    }
+}
+
+/// The same for an error on an open connection: damage is told with the file's name.
+pub(super) fn failed(connection: &Connection, error: rusqlite::Error, sql: &str) -> Error {
+    match convert(error, sql) {
+        Error::Damaged(message) => Error::Damaged(format!(
+            "{} is damaged ({message}); restore a backup",
+            connection.path().unwrap_or("the database")
+        )),
+        other => other,
     }
 }
 

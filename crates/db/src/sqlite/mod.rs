@@ -5,18 +5,25 @@ mod error;
 mod open;
 mod reader;
 pub(crate) mod statement;
+mod storage;
 mod writer;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::work::Work;
 use crate::{Error, Options};
 use open::Purpose;
 use reader::Readers;
+use storage::{Pen, Storage};
 use writer::Writer;
+
+/// Writes the mark that is there already (see [`open`]): a commit that changes nothing.
+pub(crate) const PROBE: &str = "PRAGMA application_id = 1448301634";
 
 pub(crate) struct Sqlite {
     path: PathBuf,
+    storage: Arc<Storage>,
     writer: Writer,
     readers: Readers,
 }
@@ -24,15 +31,17 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
         let path = open::path_of(&options.url)?;
-        let readers = Readers::new(path.clone(), options);
-        let (file, create) = (path.clone(), options.create);
+        let storage = Storage::new(path.clone());
+        let readers = Readers::new(storage.clone(), options);
+        let (file, create, health) = (path.clone(), options.create, storage.clone());
         let writer = blocking(move || {
             open::prepare(&file, create)?;
-            Writer::start(open::connect(&file, Purpose::Write)?)
+            Writer::start(Pen::open(health)?)
         })
         .await?;
         Ok(Self {
             path,
+            storage,
             writer,
             readers,
         })
@@ -73,6 +82,16 @@ impl Sqlite {
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    /// Whether writing failed and has not succeeded since.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.storage.is_failing()
+    }
+
+    /// A probe was written.
+    pub(crate) fn works(&self) {
+        self.storage.works();
     }
 
     pub(crate) fn commits(&self) -> u64 {

@@ -12,7 +12,7 @@ use super::error::convert;
 use crate::Error;
 
 /// How long a statement waits for another process's lock.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// More than the statements that the program has.
 const STATEMENTS: usize = 512;
 /// "VSTB", in the header of the files that we make.
@@ -153,7 +153,7 @@ fn not_opened(path: &Path, error: rusqlite::Error) -> Error {
         _ => "",
     };
     match convert(error, "open") {
-        Error::Unavailable(message) => {
+        Error::Unavailable(message) | Error::Damaged(message) => {
             Error::Unavailable(format!("{}: {message}{advice}", path.display()))
         }
         other => other,

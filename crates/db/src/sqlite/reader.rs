@@ -1,6 +1,5 @@
 //! Read-only connections; each closure sees one snapshot.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -8,8 +7,9 @@ use rusqlite::Connection;
 
 use super::open::{self, Purpose};
 use super::statement::control;
+use super::storage::Storage;
 use crate::gate::Gate;
-use crate::work::{Work, run};
+use crate::work::{Run, Work, run};
 use crate::{Error, Options, Tx};
 
 pub(super) struct Readers {
@@ -18,16 +18,16 @@ pub(super) struct Readers {
 }
 
 struct Idle {
-    path: PathBuf,
+    storage: Arc<Storage>,
     connections: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, options: &Options) -> Self {
+    pub(super) fn new(storage: Arc<Storage>, options: &Options) -> Self {
         Self {
             gate: Gate::new(options.pool, options.wait),
             idle: Arc::new(Idle {
-                path,
+                storage,
                 connections: Mutex::new(Vec::new()),
             }),
         }
@@ -43,11 +43,12 @@ impl Readers {
         super::blocking(move || {
             let _place = place;
             let connection = idle.take()?;
-            let result = snapshot(&connection, &mut work);
-            if connection.is_autocommit() {
+            let ran = snapshot(&connection, &mut work)?;
+            let spoilt = ran.failure.is_some_and(|error| idle.storage.met(&error));
+            if connection.is_autocommit() && !spoilt {
                 idle.connections.lock().push(connection);
             }
-            result
+            ran.keep.map(drop)
         })
         .await
     }
@@ -61,14 +62,14 @@ impl Readers {
 impl Idle {
     fn take(&self) -> Result<Connection, Error> {
         let idle = self.connections.lock().pop();
-        idle.map_or_else(|| open::connect(&self.path, Purpose::Read), Ok)
+        idle.map_or_else(|| open::connect(self.storage.path(), Purpose::Read), Ok)
     }
 }
 
-fn snapshot(connection: &Connection, work: &mut Work) -> Result<(), Error> {
+fn snapshot(connection: &Connection, work: &mut Work) -> Result<Run, Error> {
     control(connection, "BEGIN")?;
     let ran = run(work, Tx::sqlite(connection));
     // Nothing was written, so whether this succeeds only decides if the connection is used again.
     let _ = control(connection, "COMMIT");
-    ran.keep.map(drop)
+    Ok(ran)
 }

@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Statement};
 
-use super::error::convert;
+use super::error::failed;
 use crate::{Error, Row, Value};
 
 impl rusqlite::ToSql for Value {
@@ -22,7 +22,11 @@ pub(crate) fn exec(connection: &Connection, sql: &str, params: &[Value]) -> Resu
     let mut statement = bound(connection, sql, params)?;
     let mut found = 0;
     let mut rows = statement.raw_query();
-    while rows.next().map_err(|error| convert(error, sql))?.is_some() {
+    while rows
+        .next()
+        .map_err(|error| failed(connection, error, sql))?
+        .is_some()
+    {
         found += 1;
     }
     drop(rows);
@@ -46,10 +50,15 @@ pub(crate) fn query(
     let mut statement = bound(connection, sql, params)?;
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
-    while let Some(row) = rows.next().map_err(|error| convert(error, sql))? {
+    while let Some(row) = rows
+        .next()
+        .map_err(|error| failed(connection, error, sql))?
+    {
         let values = (0..columns)
             .map(|index| {
-                let value = row.get_ref(index).map_err(|error| convert(error, sql))?;
+                let value = row
+                    .get_ref(index)
+                    .map_err(|error| failed(connection, error, sql))?;
                 value_of(index, value)
             })
             .collect::<Result<_, _>>()?;
@@ -61,14 +70,14 @@ pub(crate) fn query(
 pub(crate) fn prepare_only(connection: &Connection, sql: &str) -> Result<(), Error> {
     let statement = connection
         .prepare(sql)
-        .map_err(|error| convert(error, sql))?;
+        .map_err(|error| failed(connection, error, sql))?;
     numbers(&statement).map(drop)
 }
 
 pub(crate) fn batch(connection: &Connection, sql: &str) -> Result<(), Error> {
     connection
         .execute_batch(sql)
-        .map_err(|error| convert(error, sql))
+        .map_err(|error| failed(connection, error, sql))
 }
 
 /// Runs one of BEGIN, COMMIT and their like.
@@ -77,7 +86,7 @@ pub(super) fn control(connection: &Connection, sql: &'static str) -> Result<(), 
         .prepare_cached(sql)
         .and_then(|mut statement| statement.raw_execute())
         .map(drop)
-        .map_err(|error| convert(error, sql))
+        .map_err(|error| failed(connection, error, sql))
 }
 
 fn bound<'c>(
@@ -87,7 +96,7 @@ fn bound<'c>(
 ) -> Result<rusqlite::CachedStatement<'c>, Error> {
     let mut statement = connection
         .prepare_cached(sql)
-        .map_err(|error| convert(error, sql))?;
+        .map_err(|error| failed(connection, error, sql))?;
     let numbers = numbers(&statement)?;
     if numbers.len() != params.len() {
         return Err(Error::parameter(
@@ -102,7 +111,7 @@ fn bound<'c>(
     for (index, number) in numbers.iter().enumerate() {
         statement
             .raw_bind_parameter(index + 1, &params[number - 1])
-            .map_err(|error| convert(error, sql))?;
+            .map_err(|error| failed(connection, error, sql))?;
     }
     Ok(statement)
 }

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::statement::control;
+use super::storage::Pen;
 use crate::work::{Work, run};
 use crate::{Error, Tx};
 
@@ -27,13 +28,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, Error> {
+    pub(super) fn start(pen: Pen) -> Result<Self, Error> {
         let (queue, jobs) = sync_channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = commits.clone();
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || serve(&connection, &jobs, &counter))
+            .spawn(move || serve(pen, &jobs, &counter))
             .map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
@@ -93,17 +94,20 @@ impl Job {
     }
 }
 
-fn serve(connection: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
+fn serve(mut pen: Pen, jobs: &Receiver<Job>, commits: &AtomicU64) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP - 1));
-        let error = match run_group(connection, &mut group) {
-            Ok(committed) => {
-                commits.fetch_add(u64::from(committed), Ordering::Relaxed);
+        let error = match write_group(&mut pen, &mut group) {
+            Ok(done) => {
+                commits.fetch_add(u64::from(done.committed), Ordering::Relaxed);
+                if let Some(fault) = done.fault {
+                    pen.met(&fault);
+                }
                 None
             }
             Err(error) => {
-                roll_back(connection);
+                pen.met(&error);
                 Some(error)
             }
         };
@@ -111,27 +115,49 @@ fn serve(connection: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
             job.answer(error.clone());
         }
     }
-    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "the last SQLite checkpoint failed");
-    }
+    pen.put_away();
 }
 
-/// Runs a group as one transaction; answers whether anything was committed.
-fn run_group(connection: &Connection, group: &mut [Job]) -> Result<bool, Error> {
-    control(connection, "BEGIN IMMEDIATE")?;
-    let mut any = false;
-    for job in group {
-        any |= run_job(connection, job)?;
+/// How a group went that was not rolled back as a whole.
+#[derive(Default)]
+struct Done {
+    committed: bool,
+    /// What one of its closures met of the storage.
+    fault: Option<Error>,
+}
+
+fn write_group(pen: &mut Pen, group: &mut [Job]) -> Result<Done, Error> {
+    let connection = pen.take_up()?;
+    let before = connection.total_changes();
+    let result = run_group(connection, group);
+    let changed = connection.total_changes() != before;
+    match &result {
+        Ok(done) if done.committed && changed => pen.storage().works(),
+        Ok(_) => {}
+        Err(_) => roll_back(connection),
     }
-    if any {
+    result
+}
+
+/// Runs a group as one transaction.
+fn run_group(connection: &Connection, group: &mut [Job]) -> Result<Done, Error> {
+    control(connection, "BEGIN IMMEDIATE")?;
+    let mut done = Done::default();
+    for job in group {
+        let (keep, failure) = run_job(connection, job)?;
+        done.committed |= keep;
+        done.fault = done.fault.or(failure.filter(Error::blames_storage));
+    }
+    if done.committed {
         control(connection, "COMMIT").map_err(Error::at_commit)?;
     } else {
         control(connection, "ROLLBACK")?;
     }
-    Ok(any)
+    Ok(done)
 }
 
-fn run_job(connection: &Connection, job: &mut Job) -> Result<bool, Error> {
+/// Answers whether to keep what it did, and the first statement that failed.
+fn run_job(connection: &Connection, job: &mut Job) -> Result<(bool, Option<Error>), Error> {
     control(connection, "SAVEPOINT closure")?;
     let ran = run(&mut job.work, Tx::sqlite(connection));
     if connection.is_autocommit() {
@@ -146,7 +172,7 @@ fn run_job(connection: &Connection, job: &mut Job) -> Result<bool, Error> {
         control(connection, "ROLLBACK TO closure")?;
     }
     control(connection, "RELEASE closure")?;
-    Ok(keep)
+    Ok((keep, ran.failure))
 }
 
 fn roll_back(connection: &Connection) {

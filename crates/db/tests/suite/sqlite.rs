@@ -115,6 +115,46 @@ async fn a_full_disk_is_named_and_survived() {
     place.remove().await;
 }
 
+/// Overwrites every page but the first with what no page holds.
+fn spoil(file: &std::path::Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[4096..].fill(0xa5);
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn damage_is_told_with_the_file_and_stops_all_writing() {
+    let place = Place::sqlite().await;
+    make_items(&place.db).await;
+    place.db.write(|tx| insert(tx, 1, "x")).await.unwrap();
+    let raw = rusqlite::Connection::open(place.folder().join("test.db")).unwrap();
+    raw.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    drop(raw);
+    spoil(&place.folder().join("test.db"));
+    let damaged = |result: Result<(), Error>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Damaged(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("test.db is damaged (") && text.ends_with("; restore a backup"),
+            "{text}"
+        );
+    };
+    let read = |db: Db| async move {
+        db.read(|tx| tx.all("SELECT name FROM item", &[], |_| Ok(())))
+            .await
+            .map(drop)
+    };
+    // A reader finds it; from then on not even what touches no spoilt page is written.
+    damaged(read(place.another().await).await);
+    damaged(place.db.write(|tx| insert(tx, 2, "y")).await.map(drop));
+    let mark = |tx: &mut vestibule_db::Tx<'_>| tx.exec("PRAGMA application_id = 1448301634", &[]);
+    damaged(place.db.write(mark).await.map(drop));
+    damaged(place.db.ping().await);
+    place.remove().await;
+}
+
 #[tokio::test]
 async fn a_closure_cannot_end_the_shared_transaction() {
     let place = Place::sqlite().await;
