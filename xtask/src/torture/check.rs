@@ -80,6 +80,60 @@ impl Checker<'_> {
         Ok(self.desk.perform(&act)?.ok())
     }
 
+    /// Several try one reset token at the same moment: one of them may change the password, and only that one has.
+    pub(crate) fn race(&mut self, name: &str) -> Result<()> {
+        const RACERS: usize = 6;
+        let email = format!("{name}@race.test");
+        let register = Act::Register {
+            email: email.clone(),
+            password: "before the race".to_owned(),
+        };
+        let forgot = Act::Forgot {
+            email: email.clone(),
+        };
+        self.desk.perform(&register)?.ok();
+        let Ok(Got { token, .. }) = self.desk.perform(&forgot)? else {
+            self.expect(false, Sort::Wrong, || format!("{email} got no token"));
+            return Ok(());
+        };
+        let passwords: Vec<String> = (0..RACERS).map(|n| format!("after the race {n}")).collect();
+        let ready = std::sync::Barrier::new(RACERS);
+        let won: Vec<Result<bool>> = std::thread::scope(|scope| {
+            let run = |password: &String| {
+                let (email, token, password) = (email.clone(), token.clone(), password.clone());
+                let (desk, ready) = (&self.desk, &ready);
+                scope.spawn(move || {
+                    ready.wait();
+                    let reset = Act::Reset {
+                        email,
+                        token,
+                        password,
+                    };
+                    Ok(desk.perform(&reset)?.is_ok())
+                })
+            };
+            let racers: Vec<_> = passwords.iter().map(run).collect();
+            let join = |racer: std::thread::ScopedJoinHandle<'_, _>| {
+                racer
+                    .join()
+                    .unwrap_or_else(|_| anyhow::bail!("a racer panicked"))
+            };
+            racers.into_iter().map(join).collect()
+        });
+        let won = won.into_iter().collect::<Result<Vec<_>>>()?;
+        let count = won.iter().filter(|won| **won).count();
+        self.expect(count == 1, Sort::Twice, || {
+            format!("one reset token of {email} was taken {count} times")
+        });
+        for (password, won) in passwords.iter().zip(won) {
+            let signs_in = self.signs_in(&email, password)?.is_some();
+            self.expect(signs_in == won || count != 1, Sort::Wrong, || {
+                format!("{email}: won the race {won}, signs in {signs_in}")
+            });
+        }
+        Ok(())
+    }
+
     fn person(&mut self, person: &mut Person) -> Result<()> {
         let email = person.email.clone();
         let open = person.open.take();

@@ -5,6 +5,7 @@ mod act;
 mod check;
 mod client;
 mod disk;
+mod faults;
 mod journal;
 mod prove;
 mod round;
@@ -33,7 +34,7 @@ use smtp::Sink;
 /// What `cargo xtask torture` can be told.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
-    /// Rounds; every second one ends with a power cut instead of kill -9 (SQLite)
+    /// Rounds: by turns a power cut, failing storage with a power cut later, and kill -9 (PostgreSQL: kill -9 only)
     #[arg(long, default_value_t = 20)]
     rounds: usize,
     /// Clients at work at the same time
@@ -66,7 +67,7 @@ impl Options {
     /// What `cargo xtask test` runs.
     pub(crate) fn short(program: PathBuf) -> Options {
         Options {
-            rounds: 4,
+            rounds: 3,
             clients: 4,
             engine: Engine::Sqlite,
             moments: 3,
@@ -120,18 +121,27 @@ pub(crate) fn run(runner: &Runner, options: &Options) -> Result<()> {
         if runner.interrupted() {
             bail!("interrupted");
         }
-        let cut = if number % 2 == 0 || site.is_postgres() {
-            Cut::Kill
-        } else {
-            Cut::Power {
+        let cut = match number % 3 {
+            _ if site.is_postgres() => Cut::Kill,
+            0 => Cut::Power {
                 moments: options.moments,
-            }
+            },
+            1 => Cut::Faults,
+            _ => Cut::Kill,
         };
         torture.round(cut)?;
         bar.set_message(line(&torture.tally));
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if !site.is_postgres() {
+        let times = faults::drill(&mut torture)?;
+        println!(
+            "torture: failing storage was told within {} ms, and recovered from within {} ms",
+            times.refusal.as_millis(),
+            times.recovery.as_millis()
+        );
+    }
     report(&torture.tally, begun.elapsed());
     match torture.tally.findings.len() {
         0 => Ok(()),
@@ -186,6 +196,8 @@ impl Place<'_> {
             sync: Sync::Honest,
             tally: Tally::default(),
             elders: Vec::new(),
+            shared: Vec::new(),
+            lives: 0,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! One round: clients at work, the cut, the restart, the check.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -12,9 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use super::act::Desk;
 use super::check::{Checker, Finding, Sort};
 use super::client::Client;
-use super::disk::Disk;
+use super::disk::{Disk, is_shared_memory};
+use super::faults::FAULTS;
 use super::journal::{self, Entry, Journal};
-use super::server::{Control, Server, Site, Sync, make_folder};
+use super::server::{Control, Server, Site, Sync, make_folder, make_private};
 use super::smtp::Sink;
 use super::story::{Story, stories};
 
@@ -31,6 +32,16 @@ pub(crate) enum Cut {
     /// The power fails: unsynced writes are lost, kept or torn as chance has it. Looked at also at so many earlier
     /// moments of the round.
     Power { moments: usize },
+    /// The storage fails now and then, kill -9, a restart on sound storage, and then the power fails.
+    Faults,
+}
+
+/// SQLite's shared memory as it was at some time.
+#[derive(Debug)]
+pub(crate) struct SharedMemory {
+    name: PathBuf,
+    content: Vec<u8>,
+    time: u64,
 }
 
 /// What all rounds of one site share.
@@ -46,6 +57,9 @@ pub(crate) struct Torture<'a> {
     pub(crate) sync: Sync,
     pub(crate) tally: Tally,
     pub(crate) elders: Vec<Story>,
+    pub(crate) shared: Vec<SharedMemory>,
+    /// How often clients were let loose.
+    pub(crate) lives: usize,
 }
 
 /// What has been seen so far.
@@ -65,36 +79,72 @@ impl Tally {
 }
 
 impl Torture<'_> {
-    /// Runs clients for a while and ends the server as `cut` says; answers the journals.
-    pub(crate) fn live(&mut self, cut: Cut) -> Result<Vec<Vec<Entry>>> {
-        let mut disk = self.site.settle()?;
+    /// Forgets the log and takes the data as they are for safely stored.
+    pub(crate) fn begin(&mut self) -> Result<Disk> {
+        self.shared.clear();
+        self.site.settle()
+    }
+
+    /// Runs clients for a while and kills the server under their hands; answers the journals.
+    fn live(&mut self, troubled: bool) -> Result<Vec<Vec<Entry>>> {
         self.control(self.sync)?;
         let server = self.site.start()?;
         self.tally.starts.push(server.start);
-        let span = Duration::from_millis(self.random.u64(50..=2000));
-        let (killed, journals) = self.work(server, span)?;
+        let (killed, journals) = self.work(server, troubled)?;
         self.control(Sync::Honest)?;
         self.finding(killed);
-        let journals = journals
-            .iter()
-            .map(|path| journal::read(path))
-            .collect::<Result<Vec<_>>>()?;
-        match cut {
-            Cut::Kill => self.tally.kills += 1,
-            Cut::Power { moments } => {
-                let log = self.site.changes()?;
-                for _ in 0..moments {
-                    self.moment(&disk, &log, &journals)?;
-                }
-                disk.replay(&log, &mut self.random);
-                let data = self.site.data();
-                fs::remove_dir_all(&data)?;
-                make_folder(&data)?;
-                disk.cut(&data, &mut self.random)?;
-                self.tally.cuts += 1;
+        journals.iter().map(|path| journal::read(path)).collect()
+    }
+
+    /// Leaves the data as the cut does.
+    pub(crate) fn end(&mut self, disk: Disk, cut: Cut, journals: &[Vec<Entry>]) -> Result<()> {
+        let moments = match cut {
+            Cut::Kill => {
+                self.tally.kills += 1;
+                return Ok(());
+            }
+            Cut::Power { moments } => moments,
+            Cut::Faults => 0,
+        };
+        let log = self.site.changes()?;
+        for _ in 0..moments {
+            self.moment(&disk, &log, journals)?;
+        }
+        let mut disk = disk;
+        disk.replay(&log, &mut self.random);
+        let data = self.site.data();
+        fs::remove_dir_all(&data)?;
+        make_folder(&data)?;
+        disk.cut(&data, &mut self.random)?;
+        self.leave_shared_memory(&data, u64::MAX)?;
+        self.tally.cuts += 1;
+        Ok(())
+    }
+
+    /// Shared memory is a file too: the system may have written it at some time, or never.
+    fn leave_shared_memory(&mut self, data: &Path, until: u64) -> Result<()> {
+        let mut kept = self.shared.iter().filter(|kept| kept.time <= until);
+        let choice = self.random.usize(..=kept.clone().count());
+        if let Some(kept) = kept.nth(choice) {
+            let path = data.join(&kept.name);
+            fs::write(&path, &kept.content)?;
+            make_private(&path)?;
+        }
+        Ok(())
+    }
+
+    fn keep_shared_memory(&mut self) -> Result<()> {
+        for entry in fs::read_dir(self.site.data())? {
+            let path = entry?.path();
+            if let (true, Some(name)) = (is_shared_memory(&path), path.file_name()) {
+                self.shared.push(SharedMemory {
+                    name: name.into(),
+                    content: fs::read(&path)?,
+                    time: journal::now(),
+                });
             }
         }
-        Ok(journals)
+        Ok(())
     }
 
     pub(crate) fn control(&self, sync: Sync) -> Result<()> {
@@ -105,7 +155,7 @@ impl Torture<'_> {
         })
     }
 
-    fn finding(&mut self, result: Result<()>) {
+    pub(crate) fn finding(&mut self, result: Result<()>) {
         if let Err(error) = result {
             let what = format!("{error:#}");
             let sort = Sort::Wrong;
@@ -113,19 +163,19 @@ impl Torture<'_> {
         }
     }
 
-    /// Lets the clients work for a while and kills the server under their hands; answers how that went, and the journals.
+    /// Lets the clients work for a while, kills the server, and lets them notice. Answers how the kill went.
     fn work(
         &mut self,
         mut server: Server<'_>,
-        span: Duration,
+        troubled: bool,
     ) -> Result<(Result<()>, Vec<PathBuf>)> {
-        let round = self.tally.kills + self.tally.cuts;
+        self.lives += 1;
         let stop = AtomicBool::new(false);
         let mut journals = Vec::new();
         let mut clients = Vec::new();
         for number in 0..self.clients {
-            let path = self.site.folder().join(format!("journal-{number}"));
-            let name = format!("r{round}c{number}");
+            let name = format!("r{}c{number}", self.lives);
+            let path = self.site.folder().join(format!("journal-{name}"));
             clients.push(Client::new(
                 self.desk(&server),
                 self.sink,
@@ -139,12 +189,34 @@ impl Torture<'_> {
             for client in clients {
                 scope.spawn(|| client.live());
             }
-            thread::sleep(span);
+            let passed = self.pass(troubled);
             let killed = server.kill();
             stop.store(true, Ordering::Relaxed);
-            killed
+            passed.and(killed)
         });
         Ok((killed, journals))
+    }
+
+    /// Lets a random time pass, with faults of the storage that come and go if so wished.
+    fn pass(&mut self, troubled: bool) -> Result<()> {
+        let mut left = self.random.u64(50..=2000);
+        while left > 0 {
+            if troubled {
+                let fault = self.random.choice(FAULTS);
+                let control = fault.map(|fault| fault.control(self.clock));
+                let healthy = Control {
+                    clock_seconds: self.clock,
+                    ..Control::default()
+                };
+                let control = control.filter(|_| self.random.bool());
+                self.site.control(control.unwrap_or(healthy))?;
+            }
+            let step = self.random.u64(20..=200).min(left);
+            thread::sleep(Duration::from_millis(step));
+            left -= step;
+            self.keep_shared_memory()?;
+        }
+        Ok(())
     }
 
     pub(crate) fn desk<'s>(&self, server: &Server<'s>) -> Desk<'s> {
@@ -168,6 +240,7 @@ impl Torture<'_> {
         disk.replay(&log[..index], &mut self.random);
         let side = self.site.beside("side")?;
         disk.cut(&side.data(), &mut self.random)?;
+        self.leave_shared_memory(&side.data(), log[index].time)?;
         side.control(Control {
             clock_seconds: self.clock + GRACE,
             ..Control::default()
@@ -218,14 +291,16 @@ impl Torture<'_> {
         let sink = self.sink;
         let found: Vec<Result<Vec<Finding>>> = thread::scope(|scope| {
             let threads: Vec<_> = (0..self.clients)
-                .map(|_| {
+                .map(|number| {
                     let (waiting, desk) = (&waiting, desk.clone());
+                    let name = format!("{}-{number}", self.tally.starts.len());
                     scope.spawn(move || {
                         let mut checker = Checker {
                             desk,
                             sink,
                             findings: Vec::new(),
                         };
+                        checker.race(&name)?;
                         loop {
                             let mut rest = waiting.lock().unwrap_or_else(PoisonError::into_inner);
                             let Some(story) = rest.pop() else {
@@ -253,10 +328,21 @@ impl Torture<'_> {
 
     /// A whole round.
     pub(crate) fn round(&mut self, cut: Cut) -> Result<()> {
-        let journals = self.live(cut)?;
+        let disk = self.begin()?;
+        let mut journals = self.live(cut == Cut::Faults)?;
+        if cut == Cut::Faults {
+            // What a failed fsync left behind must not harm those who come after a restart.
+            journals.extend(self.live(false)?);
+        }
+        self.end(disk, cut, &journals)?;
+        self.settle_and_check(&journals)
+    }
+
+    /// Checks after every grace is over.
+    pub(crate) fn settle_and_check(&mut self, journals: &[Vec<Entry>]) -> Result<()> {
         self.clock += GRACE;
         self.control(Sync::Honest)?;
-        let stories = self.check(self.site, &journals, u64::MAX)?;
+        let stories = self.check(self.site, journals, u64::MAX)?;
         self.elders.extend(stories.iter().filter_map(elder));
         Ok(())
     }

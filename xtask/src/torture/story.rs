@@ -54,9 +54,11 @@ pub(crate) enum Story {
     Key(Key),
 }
 
-/// Folds a client's acts, of which those on one subject stand together. A refusal that no fault explains comes second.
+/// Folds a client's acts, subject by subject. A refusal that no fault explains comes second.
 pub(crate) fn stories(acts: &[(Act, Outcome)]) -> (Vec<Story>, Vec<String>) {
     let mut wrong = Vec::new();
+    let mut acts = acts.to_vec();
+    acts.sort_by(|a, b| a.0.subject().cmp(b.0.subject()));
     let groups = acts.chunk_by(|a, b| a.0.subject() == b.0.subject());
     let stories = groups
         .filter_map(|group| {
@@ -128,7 +130,10 @@ fn person(acts: &[(Act, Outcome)]) -> Person {
             person.password = password.clone();
         }
         match outcome {
-            Outcome::Done(got) => person.done(act, got),
+            Outcome::Done(got) => {
+                person.open = None;
+                person.done(act, got);
+            }
             Outcome::Open | Outcome::Refused(_) => person.open = Some(act.clone()),
         }
     }
