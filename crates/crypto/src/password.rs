@@ -4,6 +4,7 @@
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Version};
@@ -124,6 +125,7 @@ impl HashPool {
             options,
             state: Mutex::new(State::default()),
             wake: Condvar::new(),
+            hashed: AtomicU64::new(0),
         });
         // From here on a failure drops the pool and with it the threads already started.
         let pool = Self { shared };
@@ -145,6 +147,11 @@ impl HashPool {
     /// How many jobs wait for a thread.
     pub fn waiting(&self) -> usize {
         self.shared.state.lock().queue.len()
+    }
+
+    /// How many passwords were hashed since the start.
+    pub fn hashed(&self) -> u64 {
+        self.shared.hashed.load(Ordering::Relaxed)
     }
 }
 
@@ -229,6 +236,7 @@ struct Shared {
     options: HashOptions,
     state: Mutex<State>,
     wake: Condvar,
+    hashed: AtomicU64,
 }
 
 impl Shared {
@@ -291,6 +299,7 @@ impl Shared {
             let started = Instant::now();
             let hash = self.hash(&job, &mut memory);
             let took = started.elapsed();
+            self.hashed.fetch_add(1, Ordering::Relaxed);
             let _ = job.answer.send(hash);
             let mut state = self.state.lock();
             state.cost = (state.cost * 7 + took) / 8;

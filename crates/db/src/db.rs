@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::postgres::{Access, Postgres};
@@ -69,6 +70,7 @@ impl std::fmt::Display for Engine {
 #[derive(Clone)]
 pub struct Db {
     backend: Arc<Backend>,
+    statements: Arc<AtomicU64>,
 }
 
 enum Backend {
@@ -101,6 +103,7 @@ impl Db {
         };
         Ok(Self {
             backend: Arc::new(backend),
+            statements: Arc::default(),
         })
     }
 
@@ -142,11 +145,21 @@ impl Db {
     }
 
     async fn run(&self, access: Access, work: Work) -> Result<(), Error> {
+        let work = self.counted(work);
         match (&*self.backend, access) {
             (Backend::Sqlite(sqlite), Access::Read) => sqlite.read(work).await,
             (Backend::Sqlite(sqlite), Access::Write) => sqlite.write(work).await,
             (Backend::Postgres(postgres), access) => postgres.run(access, work).await,
         }
+    }
+
+    fn counted(&self, mut work: Work) -> Work {
+        let statements = self.statements.clone();
+        Box::new(move |tx| {
+            let keep = work(tx);
+            statements.fetch_add(tx.statements(), Ordering::Relaxed);
+            keep
+        })
     }
 
     /// Looks for damage; answers one line for each problem found.
@@ -199,6 +212,13 @@ impl Db {
             Backend::Sqlite(_) => Engine::Sqlite,
             Backend::Postgres(_) => Engine::Postgres,
         }
+    }
+
+    /// How many statements closures have run.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// How many COMMITs have succeeded through [`Db::write`].

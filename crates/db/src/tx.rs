@@ -7,6 +7,7 @@ use crate::{Error, Row, Value, sqlite};
 pub struct Tx<'a> {
     engine: Handle<'a>,
     failure: Option<Error>,
+    statements: u64,
 }
 
 enum Handle<'a> {
@@ -27,6 +28,7 @@ impl<'a> Tx<'a> {
         Self {
             engine: Handle::Sqlite(connection),
             failure: None,
+            statements: 0,
         }
     }
 
@@ -34,12 +36,18 @@ impl<'a> Tx<'a> {
         Self {
             engine: Handle::Postgres(session),
             failure: None,
+            statements: 0,
         }
     }
 
     /// The first statement error, which has spoilt the transaction.
     pub(crate) fn into_failure(self) -> Option<Error> {
         self.failure
+    }
+
+    /// How many statements were run.
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -137,6 +145,7 @@ impl<'a> Tx<'a> {
 
     /// PostgreSQL refuses every statement after a failed one, and NUL in text; so does SQLite here.
     fn ready(&mut self, params: &[Value]) -> Result<(), Error> {
+        self.statements += 1;
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }

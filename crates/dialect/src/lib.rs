@@ -25,6 +25,7 @@ mod scope;
 mod shape;
 mod status;
 
+pub use answer::Head;
 pub use call::{Answer, BodyError, BrowserOpen, BrowserRequest, Call, RouteInfo};
 pub use load::{Dialect, check_file};
 pub use problem::{Problem, Problems};

@@ -17,6 +17,9 @@ pub(crate) enum Cookie {
     Present,
     /// A credential that waits for an answer to "which of the two do you want to be?".
     Choice,
+    /// Names the browser, sealed. It outlives sign-outs and opens nothing: it keeps strangers' wrong passwords from
+    /// shutting out somebody who signed in here before.
+    Device,
 }
 
 impl Cookie {
@@ -29,6 +32,8 @@ impl Cookie {
             (Cookie::Present, false) => "vestibule-present",
             (Cookie::Choice, true) => "__Host-vestibule-choice",
             (Cookie::Choice, false) => "vestibule-choice",
+            (Cookie::Device, true) => "__Host-vestibule-device",
+            (Cookie::Device, false) => "vestibule-device",
         }
     }
 

@@ -3,9 +3,11 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, header};
-use vestibule_dialect::{Answer, BodyError, Call};
-use vestibule_identity::Kind;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use secrecy::SecretString;
+use vestibule_dialect::{Answer, BodyError, Call, Head};
+use vestibule_identity::{Client, Error, Kind};
 
 use crate::browser;
 use crate::demo;
@@ -28,6 +30,21 @@ pub(crate) async fn answer(
     if matches!(reception.lookup, Lookup::Failed) {
         return Err(Kind::Unavailable.into());
     }
+    let host_tenant = reception.tenant();
+    let client = match client(&shared, &parts, reception).await {
+        Ok(client) => client,
+        Err(error) => return refused(&shared, parts.uri.path(), reception, error),
+    };
+    let head = Head {
+        method: &parts.method,
+        path: parts.uri.path(),
+        headers: &parts.headers,
+        tenant: host_tenant.map(AsRef::as_ref),
+        client: &host_tenant.map_or_else(|| client.clone(), |tenant| client.at(tenant)),
+    };
+    if let Err(error) = shared.dialects.admit(&shared.identity, &head) {
+        return refused(&shared, parts.uri.path(), reception, error);
+    }
     let body = match read_body(&parts.headers, body).await {
         Ok(bytes) => Ok(bytes),
         Err(BodyFault::TooLarge) => Err(BodyError::TooLarge),
@@ -39,8 +56,8 @@ pub(crate) async fn answer(
         uri: parts.uri.clone(),
         headers: parts.headers.clone(),
         body,
-        host_tenant: reception.tenant().cloned(),
-        client: reception.client.clone(),
+        host_tenant: host_tenant.cloned(),
+        client,
         now: arrival.now,
     };
     match shared.dialects.answer(&shared.identity, call).await {
@@ -52,6 +69,49 @@ pub(crate) async fn answer(
         Answer::Browser { cx, open } => browser::open(&shared, &parts, cx, open).await,
         Answer::NoTenant => Err(Kind::UnknownTenant.into()),
         Answer::NotMounted => Err(Kind::NotFound.into()),
+    }
+}
+
+/// The address of a back end's person, which counts only together with a private key of the tenant.
+const CLIENT_ADDRESS: &str = "vestibule-client-address";
+const KEY: &str = "vestibule-key";
+
+/// The client, or the person for whom a back end calls.
+async fn client(
+    shared: &Everything,
+    parts: &Parts,
+    reception: &Reception,
+) -> Result<Client, Error> {
+    let Some(address) = parts.headers.get(CLIENT_ADDRESS) else {
+        return Ok(reception.client.clone());
+    };
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let key = parts.headers.get(KEY).map(text).map(SecretString::from);
+    let (host, client) = (reception.tenant(), &reception.client);
+    let identity = &shared.identity;
+    identity
+        .forwarded_client(host, client, key, &text(address))
+        .await
+}
+
+/// A refusal before anything was read, in the words of the dialect whose path it is.
+fn refused(
+    shared: &Everything,
+    path: &str,
+    reception: &Reception,
+    error: Error,
+) -> Result<Response, Fault> {
+    let tenant = reception.tenant().map(AsRef::as_ref);
+    match shared.dialects.refuse(path, tenant, &error) {
+        Some(Answer::Plain {
+            status,
+            headers,
+            body,
+        }) => {
+            fault::log(&error, &reception.client.request_id);
+            Ok(plain(status, headers, body))
+        }
+        _ => Err(error.into()),
     }
 }
 

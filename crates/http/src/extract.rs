@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use vestibule_identity::{Authenticated, Error, Identity, Kind};
+use vestibule_identity::{Authenticated, Door, Error, Identity, Kind};
 
 use crate::cookie::Cookie;
 use crate::csrf;
@@ -227,6 +227,10 @@ impl FromRequest<Shared> for Form {
         let (mut parts, body) = request.into_parts();
         let site = Site::from_request_parts(&mut parts, shared).await?;
         csrf::check(&parts.headers, site.tenant(), &site.arrival.host)?;
+        if let Some(door) = door(parts.uri.path()) {
+            let tenant = Some(site.tenant());
+            shared.identity.admit(door, tenant, &site.cx.client)?;
+        }
         if !is_type(&parts.headers, "application/x-www-form-urlencoded") {
             return Err(Fault::unsupported_media_type(
                 "application/x-www-form-urlencoded",
@@ -241,6 +245,16 @@ impl FromRequest<Shared> for Form {
             return Err(Kind::MalformedBody.into());
         }
         Ok(Form(fields))
+    }
+}
+
+/// What the form of a page is limited by.
+fn door(path: &str) -> Option<Door> {
+    match path {
+        "/sign-in" => Some(Door::SignIn),
+        "/sign-up" => Some(Door::SignUp),
+        "/forgot-password" => Some(Door::Forgot),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ mod browser;
 mod cookie;
 mod csrf;
 mod demo;
+mod device;
 mod dialect;
 mod extract;
 mod fault;

@@ -1,6 +1,7 @@
 //! Counters and histograms in Prometheus' text format.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ struct Figures {
     sign_ins: Family<SignInLabels, Counter>,
     hashing: Gauge,
     hashing_probe: OnceLock<Probe>,
+    hashed: Counter,
+    hashed_probe: OnceLock<Probe>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -52,6 +55,11 @@ impl Metrics {
     /// Tells where to read how many passwords wait to be hashed; the first call counts.
     pub fn watch_hashing(&self, waiting: impl Fn() -> u64 + Send + Sync + 'static) {
         let _ = self.0.hashing_probe.set(Box::new(waiting));
+    }
+
+    /// Tells where to read how many passwords were hashed so far; the first call counts.
+    pub fn watch_hashed(&self, hashed: impl Fn() -> u64 + Send + Sync + 'static) {
+        let _ = self.0.hashed_probe.set(Box::new(hashed));
     }
 
     /// Counts one answered request; `status` is its code.
@@ -92,6 +100,9 @@ impl Metrics {
                 .hashing
                 .set(i64::try_from(probe()).unwrap_or(i64::MAX));
         }
+        if let Some(probe) = self.0.hashed_probe.get() {
+            self.0.hashed.inner().fetch_max(probe(), Ordering::Relaxed);
+        }
         let mut out = String::new();
         text::encode(&mut out, &self.0.registry)?;
         Ok(out)
@@ -105,6 +116,7 @@ impl Default for Metrics {
             Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let sign_ins = Family::default();
         let hashing = Gauge::default();
+        let hashed = Counter::default();
         let mut registry = Registry::with_prefix("vestibule");
         registry.register(
             "requests",
@@ -127,6 +139,7 @@ impl Default for Metrics {
             "Passwords that wait to be hashed",
             hashing.clone(),
         );
+        registry.register("hashed", "Passwords hashed", hashed.clone());
         Metrics(Arc::new(Figures {
             registry,
             requests,
@@ -134,6 +147,8 @@ impl Default for Metrics {
             sign_ins,
             hashing,
             hashing_probe: OnceLock::new(),
+            hashed,
+            hashed_probe: OnceLock::new(),
         }))
     }
 }
@@ -152,6 +167,7 @@ mod tests {
     fn the_exposition_names_what_was_counted() {
         let metrics = Metrics::default();
         metrics.watch_hashing(|| 3);
+        metrics.watch_hashed(|| 7);
         metrics.request("pages", "/sign-in", 200, Duration::from_millis(4));
         metrics.request("pages", "/sign-in", 204, Duration::from_millis(400));
         metrics.sign_in("invalid_credentials");
@@ -161,6 +177,7 @@ mod tests {
             r#"vestibule_request_duration_seconds_bucket{le="0.005",surface="pages"} 1"#,
             r#"vestibule_sign_ins_total{outcome="invalid_credentials"} 1"#,
             "vestibule_hashing_waiting 3",
+            "vestibule_hashed_total 7",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

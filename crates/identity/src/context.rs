@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::limit::Device;
 use crate::ports::Micros;
 use crate::tenant::Tenant;
 
@@ -26,6 +27,31 @@ pub struct Client {
     pub request_id: String,
     /// The dialect that the request speaks, if any.
     pub dialect: Option<Arc<str>>,
+    /// The browser, if the tenant has seen it before.
+    pub device: Option<Device>,
+    /// The address of the person for whom a back end calls.
+    pub forwarded: Option<Forwarded>,
+}
+
+/// A person's address, on the word of a back end that showed a private key of this tenant.
+#[derive(Clone, Debug)]
+pub struct Forwarded {
+    pub(crate) tenant_id: String,
+    pub(crate) address: IpAddr,
+}
+
+impl Client {
+    /// The far end as this tenant takes it: another tenant's back end is not believed.
+    pub fn at(&self, tenant: &Tenant) -> Client {
+        let forwarded = self.forwarded.as_ref();
+        let forwarded = forwarded.filter(|forwarded| forwarded.tenant_id == tenant.id);
+        Client {
+            address: forwarded
+                .map(|forwarded| forwarded.address)
+                .or(self.address),
+            ..self.clone()
+        }
+    }
 }
 
 impl Cx {

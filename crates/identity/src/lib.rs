@@ -38,11 +38,12 @@ pub use account::{Account, AccountState, CreateUser, ProfileChange, Register};
 pub use api_key::{ApiKeyView, CreateApiKey, CreatedKey};
 pub use audit::{AuditEntry, AuditFault, AuditKey, AuditQuery, AuditReport};
 pub use captcha::PowChallenge;
-pub use context::{Client, Cx};
+pub use context::{Client, Cx, Forwarded};
 pub use duration::Span;
 pub use email::Email;
 pub use error::{Error, Kind, Result};
 pub use handoff::{BrowserCredential, OpenBrowser, Opened};
+pub use limit::{Device, Door};
 pub use migrations::MIGRATIONS;
 pub use one_time::{OneTimeKind, ResendVerification, VerifyEmail};
 pub use outbox::{Mail, MailJob, MailKind};
@@ -73,6 +74,8 @@ pub struct Parts {
     /// Its scheme and port are every tenant's; https without a port when absent.
     pub public_url: Option<Url>,
     pub references: Arc<dyn References>,
+    /// What an operator changed of the limits.
+    pub limits: limit::Numbers,
 }
 
 impl std::fmt::Debug for Parts {
@@ -113,7 +116,7 @@ impl Identity {
         let identity = Identity(Arc::new(Inner {
             directory,
             rings: signing_key::Rings::default(),
-            limits: limit::Limits::default(),
+            limits: limit::Limits::new(parts.limits.clone()),
             jwks_cache: provider::JwksCache::default(),
             partner_memory,
             audit_flood: audit::Flood::default(),
@@ -170,9 +173,10 @@ impl Identity {
                 let sessions = session::store::purge(tx, now - KEEP)?;
                 let tokens = one_time::store::purge(tx, now - KEEP)?;
                 let logins = handoff::store::purge(tx, now - KEEP)?;
-                let captchas = captcha::store::purge(tx, now)?;
+                let windows = limit::store::purge(tx, now - limit::LONGEST)?;
                 let mails = outbox::store::purge(tx, now - KEEP)?;
-                Ok(entries + sessions + tokens + logins + captchas + mails)
+                let captchas = captcha::store::purge(tx, now)?;
+                Ok(entries + sessions + tokens + logins + windows + mails + captchas)
             })
             .await
     }
@@ -218,6 +222,11 @@ impl Identity {
     /// How many passwords wait to be hashed.
     pub fn hashes_waiting(&self) -> usize {
         self.0.parts.passwords.waiting()
+    }
+
+    /// How many passwords this node hashed since its start.
+    pub fn hashes_done(&self) -> u64 {
+        self.0.parts.passwords.hashed()
     }
 
     pub fn random(&self) -> &dyn Random {

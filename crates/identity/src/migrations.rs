@@ -19,4 +19,9 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "audit_chain",
         sql: include_str!("../migrations/0003_audit_chain.sql"),
     },
+    Migration {
+        version: 4,
+        name: "limits",
+        sql: include_str!("../migrations/0004_limits.sql"),
+    },
 ];

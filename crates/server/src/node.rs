@@ -92,6 +92,8 @@ impl Node {
         let metrics = Metrics::default();
         let identity = self.identity.clone();
         metrics.watch_hashing(move || identity.hashes_waiting() as u64);
+        let identity = self.identity.clone();
+        metrics.watch_hashed(move || identity.hashes_done());
         App {
             identity: self.identity.clone(),
             dialects: self.dialects.clone(),
@@ -119,6 +121,7 @@ async fn start(
         ports,
         public_url: settings.public_url.clone(),
         references: Arc::new(MachineReferences),
+        limits: settings.limits.clone(),
     };
     Identity::start(parts).await.map_err(core_error)
 }

@@ -1,5 +1,6 @@
 //! Answering a request: which dialect's place it is, and what every answer has in common.
 
+mod admission;
 mod reply;
 mod visit;
 
@@ -12,6 +13,7 @@ use crate::call::{Answer, BrowserOpen, BrowserRequest, Call};
 use crate::load::{Dialect, Route, TenantSource};
 use crate::path::{Decoded, decode};
 use crate::registry::{Dialects, Place};
+pub use admission::Head;
 use visit::Visit;
 
 /// Why a place does not answer.

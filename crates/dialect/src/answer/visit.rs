@@ -166,9 +166,9 @@ impl Visit<'_> {
 
     fn cx(&self, tenant: Arc<Tenant>) -> Cx {
         Cx {
+            client: self.client.at(&tenant),
             tenant,
             now: self.call.now,
-            client: self.client.clone(),
         }
     }
 

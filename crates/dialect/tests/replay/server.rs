@@ -100,6 +100,7 @@ impl Server {
             ports,
             public_url: None,
             references: Arc::new(NoReferences),
+            limits: Default::default(),
         };
         let identity = Identity::start(parts).await.unwrap();
         let domain = "first.example".to_owned();

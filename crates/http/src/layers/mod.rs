@@ -23,6 +23,7 @@ pub(crate) use body::{BodyFault, read as read_body};
 pub(crate) use host::Host;
 pub(crate) use request_id::RequestIds;
 
+use crate::device;
 use crate::dialect;
 use crate::fault::{self, Fault};
 use crate::metrics::Metrics;
@@ -193,7 +194,7 @@ async fn receive(
             .and_then(|value: &HeaderValue| value.to_str().ok())
             .map(str::to_owned)
     };
-    let client = Client {
+    let mut client = Client {
         address: peer.map(|peer| client::address(peer, headers, &shared.settings.trusted_proxies)),
         user_agent: text(header::USER_AGENT),
         // Present but unreadable still means: a page calls.
@@ -202,6 +203,8 @@ async fn receive(
             .map(|origin| origin.to_str().unwrap_or("null").to_owned()),
         request_id: shared.request_ids.next(),
         dialect: None,
+        device: None,
+        forwarded: None,
     };
     let lookup = match host {
         None => Lookup::Unknown,
@@ -214,6 +217,9 @@ async fn receive(
             }
         },
     };
+    if let Lookup::Found(tenant) = &lookup {
+        client.device = device::read(&shared.identity, tenant, headers);
+    }
     Reception { client, lookup }
 }
 

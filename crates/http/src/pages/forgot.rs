@@ -3,7 +3,7 @@
 use axum::extract::State;
 use minijinja::context;
 use secrecy::SecretString;
-use vestibule_identity::{CaptchaAt, ForgotPassword, Kind, OneTimeKind, ResetPassword};
+use vestibule_identity::{CaptchaAt, Error, ForgotPassword, Kind, OneTimeKind, ResetPassword};
 
 use super::captcha::{self, with_captcha};
 use super::{Alert, Answer, see_other, with_alert};
@@ -79,6 +79,9 @@ pub(crate) async fn reset(
             see_other("/sign-in?notice=password-reset"),
             cookie::sign_out(site.tenant()),
         )),
+        Err(error) if matches!(error.kind, Kind::InvalidToken | Kind::RateLimited) => {
+            spent(&site, error)
+        }
         Err(error) => {
             let alert = Alert::of(&site, error)?;
             reset_page(&shared, &site, &token, Some(alert)).await
@@ -106,15 +109,13 @@ async fn reset_page(
                 context! { email => account.email, min_length },
             )
         }
-        Err(error) => {
-            let values =
-                context! { again => "/forgot-password", again_key => "link_spent.reset_again" };
-            with_alert(
-                site,
-                Some(Alert::of(site, error)?),
-                "link-spent.html",
-                values,
-            )
-        }
+        Err(error) => spent(site, error),
     }
+}
+
+/// The link is no good: says so, and how to get another.
+fn spent(site: &Site, error: Error) -> Answer {
+    let values = context! { again => "/forgot-password", again_key => "link_spent.reset_again" };
+    let alert = Some(Alert::of(site, error)?);
+    with_alert(site, alert, "link-spent.html", values)
 }

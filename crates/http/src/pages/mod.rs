@@ -16,7 +16,7 @@ use vestibule_identity::{Authenticated, Error, Identity, Kind, SignedIn};
 
 use crate::fault::Fault;
 use crate::site::Site;
-use crate::{cookie, redirect, templates};
+use crate::{cookie, device, redirect, templates};
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +49,8 @@ pub(crate) async fn signed_in(
     }
     let tenant = site.tenant();
     let value = identity.cookie_value(tenant, &new.session);
-    let cookies = cookie::sign_in(tenant, &value, site.cx.now, new.session.expires_at);
+    let mut cookies = cookie::sign_in(tenant, &value, site.cx.now, new.session.expires_at);
+    cookies.extend(device::remember(identity, site, &new.account)?);
     Ok(with_cookies(see_other(location), cookies))
 }
 

@@ -305,6 +305,7 @@ async fn start(folder: &std::path::Path, clock: Arc<Hands>) -> Identity {
         ports,
         public_url: None,
         references: Arc::new(NoReferences),
+        limits: Default::default(),
     };
     Identity::start(parts).await.unwrap()
 }

@@ -14,7 +14,7 @@ use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
 use crate::tenant::Tenant;
-use crate::{Identity, audit};
+use crate::{Identity, audit, limit};
 
 /// A person as a tenant knows them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -224,11 +224,9 @@ impl Identity {
             ExistEmail::AlwaysTrue => return Ok(true),
             ExistEmail::Answer => {}
         }
-        self.limits().take(
-            crate::limit::EMAIL_EXISTS,
-            &crate::limit::address_key(cx),
-            cx.now,
-        )?;
+        let address = limit::address_key(&cx.tenant.id, &cx.client);
+        self.limits()
+            .count(&[(limit::EMAIL_EXISTS, &address)], cx.now)?;
         let tenant = cx.tenant.id.clone();
         self.db()
             .read(move |tx| Ok(store::by_email(tx, &tenant, &email)?.is_some()))

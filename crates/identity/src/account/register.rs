@@ -10,7 +10,7 @@ use crate::one_time::Verification;
 use crate::password::rules::{self, Person};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
 use crate::tenant::CaptchaAt;
-use crate::{Identity, audit, captcha, password};
+use crate::{Identity, audit, captcha, limit, password};
 
 /// A person signs up.
 #[derive(Debug)]
@@ -58,6 +58,12 @@ impl Identity {
         account.set_name(&check_line(&command.name)?);
         // Before the captcha: an answer good for one time is not spent on a password that is not taken.
         rules::check(&cx.tenant, &(&account).into(), &command.password)?;
+        let address = limit::address_key(&cx.tenant.id, &cx.client);
+        let wanted = [
+            (limit::SIGN_UP_ADDRESS, &*address),
+            (limit::SIGN_UP_TENANT, &*cx.tenant.id),
+        ];
+        self.limits().count(&wanted, cx.now)?;
         self.check_captcha(cx, CaptchaAt::SignUp, command.captcha.as_deref())
             .await?;
         let phc = self

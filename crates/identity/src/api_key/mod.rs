@@ -1,5 +1,6 @@
 //! Private keys of a tenant's back ends: shown once, stored as digests.
 
+mod forwarded;
 pub(crate) mod store;
 
 use std::sync::Arc;

@@ -59,7 +59,7 @@ impl Flood {
     /// Whether this refusal is written; otherwise it is counted.
     pub(crate) fn admits(&self, cx: &Cx, entry: &Entry) -> bool {
         let mut counters = self.0.lock();
-        let block = limit::address_key(cx);
+        let block = limit::address_key(&cx.tenant.id, &cx.client);
         let Counters {
             blocks,
             tenants,

@@ -14,6 +14,11 @@ static TURN: AtomicI64 = AtomicI64::new(0);
 
 /// Writes an entry beside its effect. It waits there, under its writer's MAC, to be put into the chain.
 pub(crate) fn record(tx: &mut Tx<'_>, cx: &Cx, entry: Entry) -> Result<()> {
+    record_if(tx, cx, entry, true)
+}
+
+/// As `record`, or the same work for nothing.
+pub(crate) fn record_if(tx: &mut Tx<'_>, cx: &Cx, entry: Entry, wanted: bool) -> Result<()> {
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
     let client = &cx.client;
     let agent = client.user_agent.as_deref();
@@ -41,15 +46,15 @@ pub(crate) fn record(tx: &mut Tx<'_>, cx: &Cx, entry: Entry) -> Result<()> {
         mac: Vec::new(),
     };
     line.mac = cx.tenant.audit_key.written(&cx.tenant.id, &line)?.to_vec();
-    insert(tx, &cx.tenant.id, &line)
+    insert(tx, &cx.tenant.id, &line, wanted)
 }
 
-fn insert(tx: &mut Tx<'_>, tenant: &str, line: &Line) -> Result<()> {
+fn insert(tx: &mut Tx<'_>, tenant: &str, line: &Line, wanted: bool) -> Result<()> {
     let entry = &line.entry;
     tx.exec(
         "INSERT INTO audit (tenant_id, id, at, turn, event, outcome, reason, account_id, actor, actor_id, target, surface,
              client_address, user_agent, request_id, times, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 WHERE $18 = 1",
         &params![
             tenant,
             &line.id,
@@ -67,7 +72,8 @@ fn insert(tx: &mut Tx<'_>, tenant: &str, line: &Line) -> Result<()> {
             &entry.user_agent,
             &entry.request_id,
             entry.times,
-            &line.mac
+            &line.mac,
+            i64::from(wanted)
         ],
     )?;
     Ok(())

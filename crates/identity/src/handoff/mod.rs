@@ -61,6 +61,12 @@ struct Offer {
 
 impl Identity {
     pub async fn open_browser(&self, cx: &Cx, command: OpenBrowser) -> Result<Opened> {
+        self.open_by_credential(cx, command)
+            .await
+            .map_err(|error| self.bad_token(cx, error))
+    }
+
+    async fn open_by_credential(&self, cx: &Cx, command: OpenBrowser) -> Result<Opened> {
         let offer = match &command.credential {
             BrowserCredential::LoginToken(token) => match self.read_login_token(cx, token) {
                 Err(_) if self.learn_key(cx, token).await? => self.read_login_token(cx, token)?,

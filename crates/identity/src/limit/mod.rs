@@ -1,155 +1,144 @@
-//! Bounds on how often something may be tried: fixed windows in memory, per node.
+//! Bounds on how often something may be tried: one table, counted in windows, the same for every dialect and page.
 
-use std::collections::HashMap;
+mod admission;
+mod budget;
+mod device;
+pub(crate) mod store;
+mod windows;
+
+pub use admission::Door;
+pub(crate) use budget::{Budget, Guess};
+pub use device::Device;
+pub use windows::Limits;
+pub(crate) use windows::{Charge, Seen};
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
-use crate::context::Cx;
+use crate::context::{Client, Cx};
 use crate::email::Email;
-use crate::error::{Error, Result};
-use crate::ports::Micros;
+
+/// Where a limit is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// By each node in its memory: a restart forgets it, several nodes multiply it.
+    Node,
+    /// In memory, so that parallel tries are counted before they end, and each failure in the database too: it outlives
+    /// restarts and holds across nodes, but for what they try at the very same moment.
+    Both,
+    /// In the database, exactly.
+    Database,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Place::Node => "node",
+            Place::Both => "node and database",
+            Place::Database => "database",
+        }
+    }
+}
 
 /// So many within a span, for each key.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    name: &'static str,
-    most: u32,
-    span: Duration,
+    /// What settings call it.
+    pub name: &'static str,
+    /// What is counted.
+    pub counts: &'static str,
+    /// What has a count of its own.
+    pub by: &'static str,
+    /// How many pass, unless the settings say otherwise.
+    pub most: u32,
+    /// The window: it opens with the first that is counted.
+    pub span: Duration,
+    pub place: Place,
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
 const QUARTER: Duration = Duration::from_secs(900);
+const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Wrong passwords for one address in one tenant, known or not.
-pub const SIGN_IN: Limit = Limit {
-    name: "sign_in",
-    most: 50,
-    span: QUARTER,
-};
-/// Wrong partner secrets for one account.
-pub const UID_MISMATCH: Limit = Limit {
-    name: "uid_mismatch",
-    most: 10,
-    span: QUARTER,
-};
-/// Questions for an address's existence from one block of client addresses.
-pub const EMAIL_EXISTS: Limit = Limit {
-    name: "email_exists",
-    most: 30,
-    span: Duration::from_secs(60),
-};
-/// Requests for a forgotten password of one address in one tenant.
-pub const FORGOT: Limit = Limit {
-    name: "forgot_password",
-    most: 20,
-    span: Duration::from_secs(3_600),
-};
+/// No window is longer.
+pub(crate) const LONGEST: Duration = HOUR;
 
-/// Every limit, for the documentation.
-pub const ALL: [Limit; 4] = [SIGN_IN, UID_MISMATCH, EMAIL_EXISTS, FORGOT];
+macro_rules! limits {
+    ($($id:ident = $name:literal: $most:literal in $span:ident, $place:ident, $counts:literal by $by:literal;)+) => {
+        $(pub(crate) const $id: Limit = Limit {
+            name: $name, counts: $counts, by: $by, most: $most, span: $span, place: Place::$place,
+        };)+
 
-impl Limit {
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    pub fn most(&self) -> u32 {
-        self.most
-    }
-
-    pub fn span(&self) -> Duration {
-        self.span
-    }
+        /// Every limit, in the order of the documentation.
+        pub const TABLE: &[Limit] = &[$($id),+];
+    };
 }
 
-/// Below so many keys nothing is swept.
-const SWEEP_FROM: usize = 100_000;
-
-#[derive(Clone, Copy)]
-struct Window {
-    opened: Micros,
-    count: u32,
-    span: Duration,
+limits! {
+    SIGN_IN_ACCOUNT = "sign_in_account": 50 in QUARTER, Both,
+        "wrong passwords" by "e-mail address and tenant, known or not; a device or client address that the account signed in from has a count of its own";
+    SIGN_IN_ADDRESS = "sign_in_address": 300 in QUARTER, Node,
+        "wrong passwords" by "client address and tenant; devices that the account signed in from are not counted";
+    SIGN_IN_TENANT = "sign_in_tenant": 20000 in QUARTER, Node,
+        "wrong passwords" by "tenant; devices and client addresses that the account signed in from are not counted";
+    PASSWORD_CHANGE = "password_change": 50 in QUARTER, Both,
+        "wrong present passwords where a signed-in person changes theirs" by "account";
+    SIGN_UP_ADDRESS = "sign_up_address": 100 in HOUR, Node,
+        "sign-ups, also refused ones" by "client address and tenant";
+    SIGN_UP_TENANT = "sign_up_tenant": 10000 in HOUR, Node,
+        "sign-ups, also refused ones" by "tenant";
+    FORGOT_ACCOUNT = "forgot_account": 20 in HOUR, Node,
+        "requests for a new password" by "e-mail address and tenant, known or not; callers that prove themselves have a count of their own";
+    FORGOT_ADDRESS = "forgot_address": 100 in HOUR, Node,
+        "requests for a new password without proof" by "client address and tenant";
+    RESET_MAILS = "reset_mails": 5 in HOUR, Database,
+        "mails with a reset link; beyond, the answer is the same and no mail goes out" by "account";
+    VERIFICATION_MAIL_PAUSE = "verification_mail_pause": 1 in MINUTE, Database,
+        "mails to confirm an address, that of the sign-up included" by "account";
+    VERIFICATION_MAILS = "verification_mails": 5 in HOUR, Database,
+        "mails to confirm an address, that of the sign-up included" by "account";
+    EMAIL_EXISTS = "email_exists": 30 in MINUTE, Node,
+        "questions whether an address is registered" by "client address and tenant";
+    BAD_TOKENS = "bad_tokens": 1000 in QUARTER, Node,
+        "refused links, reset, refresh, login and ID tokens and private keys; beyond, good ones still pass" by "client address and tenant";
+    WRONG_UID_ACCOUNT = "wrong_uid_account": 10 in QUARTER, Node,
+        "wrong partner secrets" by "account";
+    WRONG_UID_KEY = "wrong_uid_key": 300 in QUARTER, Node,
+        "wrong partner secrets; beyond, the key is refused altogether" by "private key";
 }
 
-/// The counters of this node.
-#[derive(Default)]
-pub struct Limits(Mutex<Windows>);
-
-#[derive(Default)]
-struct Windows {
-    open: HashMap<(&'static str, String), Window>,
-    /// At so many keys those whose window is over are dropped; twice what was left the time before, so that a flood of
-    /// keys does not buy a sweep with each.
-    sweep_at: usize,
+/// The table as the documentation prints it.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "| Limit | Number | Window | Counts | By | Counted in |\n|---|---|---|---|---|---|\n",
+    );
+    for limit in TABLE {
+        let (name, most, span) = (limit.name, limit.most, crate::Span(limit.span));
+        let (counts, by, place) = (limit.counts, limit.by, limit.place.name());
+        text.push_str(&format!(
+            "| `{name}` | {most} | {span} | {counts} | {by} | {place} |\n"
+        ));
+    }
+    text
 }
 
-impl Windows {
-    fn sweep(&mut self, now: Micros) {
-        if self.open.len() > self.sweep_at.max(SWEEP_FROM) {
-            self.open
-                .retain(|_, window| now.since(window.opened) < window.span);
-            self.sweep_at = self.open.len() * 2;
+/// The numbers that an operator changed, by the limits' names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Numbers(BTreeMap<&'static str, u32>);
+
+impl Numbers {
+    /// Answers false when there is no limit of that name.
+    pub fn set(&mut self, name: &str, most: u32) -> bool {
+        let known = TABLE.iter().find(|limit| limit.name == name);
+        if let Some(limit) = known {
+            self.0.insert(limit.name, most);
         }
-    }
-}
-
-impl std::fmt::Debug for Limits {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Limits")
-    }
-}
-
-impl Limits {
-    /// Refuses when the bound is reached; counts nothing.
-    pub(crate) fn check(&self, limit: Limit, key: &str, now: Micros) -> Result<()> {
-        self.at(limit, key, now, 0)
+        known.is_some()
     }
 
-    /// Counts one.
-    pub(crate) fn count(&self, limit: Limit, key: &str, now: Micros) {
-        let _ = self.at(limit, key, now, 1);
-    }
-
-    /// Refuses when the bound is reached, else counts one.
-    pub(crate) fn take(&self, limit: Limit, key: &str, now: Micros) -> Result<()> {
-        self.at(limit, key, now, 1)
-    }
-
-    /// Takes back one that was counted.
-    pub(crate) fn give_back(&self, limit: Limit, key: &str) {
-        if let Some(window) = self.0.lock().open.get_mut(&(limit.name, key.to_owned())) {
-            window.count = window.count.saturating_sub(1);
-        }
-    }
-
-    fn at(&self, limit: Limit, key: &str, now: Micros, add: u32) -> Result<()> {
-        let mut windows = self.0.lock();
-        windows.sweep(now);
-        let full_key = (limit.name, key.to_owned());
-        let fresh = Window {
-            opened: now,
-            count: 0,
-            span: limit.span,
-        };
-        let mut window = windows
-            .open
-            .get(&full_key)
-            .copied()
-            .filter(|window| now.since(window.opened) < limit.span)
-            .unwrap_or(fresh);
-        if window.count >= limit.most {
-            let left = limit.span.saturating_sub(now.since(window.opened));
-            return Err(Error::rate_limited(
-                u32::try_from(left.as_secs() + 1).unwrap_or(u32::MAX),
-            ));
-        }
-        if add > 0 {
-            window.count += add;
-            windows.open.insert(full_key, window);
-        }
-        Ok(())
+    pub(crate) fn most(&self, limit: Limit) -> u32 {
+        self.0.get(limit.name).copied().unwrap_or(limit.most)
     }
 }
 
@@ -158,42 +147,22 @@ pub(crate) fn email_key(cx: &Cx, email: &Email) -> String {
     format!("{}/{}", cx.tenant.id, email.canonical())
 }
 
-/// The client's block: an IPv4 address, or the /64 of an IPv6 one.
-pub(crate) fn address_key(cx: &Cx) -> String {
-    let block = match cx.client.address.map(|address| address.to_canonical()) {
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => {
+/// Stands for a tenant's id where nothing names one.
+pub(crate) const ANYWHERE: &str = "anywhere";
+
+/// The client's block in one tenant.
+pub(crate) fn address_key(tenant: &str, client: &Client) -> String {
+    let block = client.address.map(block);
+    format!("{tenant}/{}", block.as_deref().unwrap_or("unknown"))
+}
+
+/// What one client may be taken to own: an IPv4 address, or the /64 of an IPv6 one.
+pub(crate) fn block(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
-        None => "unknown".to_owned(),
-    };
-    format!("{}/{block}", cx.tenant.id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Kind;
-
-    #[test]
-    fn a_window_fills_refuses_and_opens_again() {
-        let limits = Limits::default();
-        let at = |seconds: i64| Micros(seconds * 1_000_000);
-        for _ in 0..EMAIL_EXISTS.most() {
-            limits.take(EMAIL_EXISTS, "a", at(10)).unwrap();
-        }
-        let refused = limits.take(EMAIL_EXISTS, "a", at(40)).unwrap_err();
-        assert_eq!(
-            (refused.kind, refused.retry_after),
-            (Kind::RateLimited, Some(31))
-        );
-        limits.give_back(EMAIL_EXISTS, "a");
-        limits.take(EMAIL_EXISTS, "a", at(40)).unwrap();
-        limits.take(EMAIL_EXISTS, "a", at(40)).unwrap_err();
-        limits.give_back(EMAIL_EXISTS, "c");
-        limits.take(EMAIL_EXISTS, "b", at(40)).unwrap();
-        limits.take(UID_MISMATCH, "a", at(40)).unwrap();
-        limits.take(EMAIL_EXISTS, "a", at(70)).unwrap();
     }
 }

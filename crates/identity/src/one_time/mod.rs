@@ -56,6 +56,17 @@ impl Identity {
         kind: OneTimeKind,
         token: &SecretString,
     ) -> Result<Account> {
+        self.find_one_time(cx, kind, token)
+            .await
+            .map_err(|error| self.bad_token(cx, error))
+    }
+
+    async fn find_one_time(
+        &self,
+        cx: &Cx,
+        kind: OneTimeKind,
+        token: &SecretString,
+    ) -> Result<Account> {
         let digest = digest_of(token)?;
         let cx = cx.clone();
         self.db()

@@ -21,6 +21,24 @@ pub(crate) fn add(tx: &mut Tx<'_>, cx: &Cx, new: &New) -> Result<()> {
     Ok(())
 }
 
+/// As `add`, or the same work for nothing.
+pub(crate) fn add_if(tx: &mut Tx<'_>, cx: &Cx, new: &New, wanted: bool) -> Result<()> {
+    tx.exec(
+        "INSERT INTO one_time_token (tenant_id, digest, kind, account_id, created_at, expires_at)
+         SELECT $1, $2, $3, $4, $5, $6 WHERE $7 = 1",
+        &params![
+            &cx.tenant.id,
+            &new.digest,
+            new.kind.name(),
+            &new.account_id,
+            cx.now,
+            cx.now + new.lifetime,
+            i64::from(wanted)
+        ],
+    )?;
+    Ok(())
+}
+
 /// The account of a token that could be used now.
 pub(crate) fn usable(
     tx: &mut Tx<'_>,

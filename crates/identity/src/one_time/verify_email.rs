@@ -13,13 +13,11 @@ use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
 use crate::team::{self, TeamIds};
 use crate::tenant::CaptchaAt;
-use crate::{Identity, audit};
+use crate::{Identity, audit, limit};
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 /// The same link answers again for so long after its use: prefetchers, double clicks.
 const REPEAT: Duration = Duration::from_secs(300);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A mailed verification token.
 #[derive(Debug)]
@@ -72,6 +70,12 @@ impl Verification {
 impl Identity {
     /// Marks the address verified, gives the default team and project once, and signs in.
     pub async fn verify_email(&self, cx: &Cx, command: VerifyEmail) -> Result<SignedIn> {
+        self.verify_by_token(cx, command)
+            .await
+            .map_err(|error| self.bad_token(cx, error))
+    }
+
+    async fn verify_by_token(&self, cx: &Cx, command: VerifyEmail) -> Result<SignedIn> {
         let digest = digest_of(&command.token)?;
         let ids = TeamIds::new(self.random());
         let new = NewSession::draw(self, cx, command.kind);
@@ -97,7 +101,7 @@ impl Identity {
             .await
     }
 
-    /// Sends the mail again, at most one a minute and five an hour. A verified person gets none, and no error.
+    /// Sends the mail again, within the limits. A verified person gets none, and no error.
     pub async fn resend_verification(
         &self,
         cx: &Cx,
@@ -116,12 +120,14 @@ impl Identity {
             return Ok(());
         }
         let verification = Verification::draw(self, cx, account)?;
+        let bounds = [limit::VERIFICATION_MAIL_PAUSE, limit::VERIFICATION_MAILS]
+            .map(|limit| (limit.span, i64::from(self.limits().most(limit))));
         let (cx, id) = (cx.clone(), account.id.clone());
         self.db()
             .write(move |tx| {
                 // One after the other, or parallel calls would each see room for one more.
                 account::store::lock(tx, &cx.tenant.id, &id)?;
-                for (span, most) in [(MINUTE, 1), (HOUR, outbox::HOURLY_BOUND)] {
+                for (span, most) in bounds {
                     let oldest = store::given_at(tx, &cx, OneTimeKind::VerifyEmail, &id, most)?;
                     if let Some(free) = oldest.map(|at| at + span).filter(|free| *free > cx.now) {
                         let wait = free.since(cx.now).as_micros().div_ceil(1_000_000);

@@ -16,8 +16,6 @@ use crate::error::{Error, Result};
 use crate::ports::Micros;
 use crate::tenant::Tenant;
 
-/// Mails of one kind to one person in an hour.
-pub(crate) const HOURLY_BOUND: i64 = 5;
 /// A claimed mail that nobody reports on is taken up again after so long.
 const LEASE: Duration = Duration::from_secs(120);
 /// Notices are tried for so long.

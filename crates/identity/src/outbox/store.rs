@@ -3,6 +3,7 @@
 use vestibule_db::{Row, Tx, params};
 
 use super::NewMail;
+use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
 
@@ -31,6 +32,16 @@ pub(crate) fn add(tx: &mut Tx<'_>, tenant: &str, new: &NewMail, now: Micros) -> 
         "INSERT INTO outbox (id, tenant_id, kind, payload_sealed, message_id, created_at, expires_at, next_attempt_at, attempts, state)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $6, 0, 'due')",
         &params![&new.id, tenant, new.kind.template(), new.sealed.clone(), &new.message_id, now, new.expires_at],
+    )?;
+    Ok(())
+}
+
+/// As `add`, or the same work for nothing.
+pub(crate) fn add_if(tx: &mut Tx<'_>, cx: &Cx, new: &NewMail, wanted: bool) -> Result<()> {
+    tx.exec(
+        "INSERT INTO outbox (id, tenant_id, kind, payload_sealed, message_id, created_at, expires_at, next_attempt_at, attempts, state)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $6, 0, 'due' WHERE $8 = 1",
+        &params![&new.id, &cx.tenant.id, new.kind.template(), new.sealed.clone(), &new.message_id, cx.now, new.expires_at, i64::from(wanted)],
     )?;
     Ok(())
 }

@@ -33,7 +33,11 @@ impl Identity {
         cx: &Cx,
         command: ExchangePartnerToken,
     ) -> Result<Account> {
-        let key = self.authenticate_key(cx, &command.key).await?;
+        let key = self
+            .authenticate_key(cx, &command.key)
+            .await
+            .map_err(|error| self.bad_token(cx, error))?;
+        self.admit_key(&command.key)?;
         let email = Email::parse(&command.email)?;
         if command.uid.expose_secret().len() > MAX_UID {
             return Err(Error::with_detail(
@@ -89,10 +93,17 @@ impl Identity {
         if self.partner_memory().recalls(&key, &phc, uid, cx.now) {
             return Ok(Some(account));
         }
-        self.limits().check(limit::UID_MISMATCH, &key, cx.now)?;
-        let verdict = self.passwords(&cx.tenant).verify(&phc, uid.clone()).await?;
+        let wanted = [
+            (limit::WRONG_UID_ACCOUNT, &*key),
+            (limit::WRONG_UID_KEY, key_id),
+        ];
+        let charge = self.limits().take(&wanted, cx.now)?;
+        let verdict = self.passwords(&cx.tenant).verify(&phc, uid.clone()).await;
+        if !verdict.as_ref().is_ok_and(|verdict| !verdict.matches) {
+            self.limits().give_back(charge);
+        }
+        let verdict = verdict?;
         if !verdict.matches {
-            self.limits().count(limit::UID_MISMATCH, &key, cx.now);
             let entry = audit::Entry::refused("partner.exchange", Kind::UidMismatch)
                 .account(&account.id)
                 .by_key(key_id);

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 
-use super::{Checked, SignInPassword, rules};
+use super::{Checked, Found, SignInPassword, rules};
 use crate::Identity;
 use crate::context::{Client, Cx};
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
-use crate::limit;
+use crate::limit::{self, Charge};
+use crate::ports::Micros;
 use crate::session::SignedIn;
 use crate::tenant::{CaptchaAt, Tenant};
+
+/// A tenant that is asked, and whom it knows under the address.
+type Asked = (Cx, Arc<Found>);
 
 impl Identity {
     /// Nobody known, nobody's password, no password: one answer. The tenants' hashes are worked on side by side and
@@ -26,31 +30,35 @@ impl Identity {
     ) -> Result<(Arc<Tenant>, SignedIn)> {
         let email = Email::parse(&command.email)?;
         let now = self.now();
-        // Known or not, an address has one counter here; what its tenants count is not told apart from a wrong password.
-        let key = format!("anywhere/{}", email.canonical());
-        self.limits().take(limit::SIGN_IN, &key, now)?;
-        let cx = |tenant: Arc<Tenant>| Cx {
-            tenant,
-            now,
-            client: client.clone(),
-        };
+        let mut asked = Vec::with_capacity(tenants.len());
         let open = |tenant: &Arc<Tenant>| {
             let registration = &tenant.file.registration;
             !registration.wants_captcha(CaptchaAt::SignIn)
         };
-        let contexts: Vec<Cx> = tenants.into_iter().filter(open).map(cx).collect();
-        let mut fitting = self
-            .guess_side_by_side(&contexts, &email, &command.password)
-            .await?;
-        if contexts.is_empty() {
+        for tenant in tenants.into_iter().filter(open) {
+            let client = client.at(&tenant);
+            let found = self.look_up(&tenant.id, &client, &email).await?;
+            let cx = Cx {
+                tenant,
+                now,
+                client,
+            };
+            asked.push((cx, Arc::new(found)));
+        }
+        if asked.is_empty() {
+            self.look_up("", client, &email).await?;
+        }
+        let charge = self.charge_anywhere(client, &email, &asked, now)?;
+        let mut fitting = self.guess_side_by_side(&asked, &command.password).await?;
+        if asked.is_empty() {
             let password = rules::normalize(&command.password);
             self.passwords_of_nobody().verify_absent(password).await?;
         }
         let Some((cx, checked)) = fitting.pop() else {
-            self.refused_later(contexts, email);
+            self.refused_later(asked);
             return Err(Kind::InvalidCredentials.into());
         };
-        self.limits().give_back(limit::SIGN_IN, &key);
+        self.limits().give_back(charge);
         if !fitting.is_empty() {
             return Err(Kind::AmbiguousTenant.into());
         }
@@ -58,18 +66,37 @@ impl Identity {
         Ok((cx.tenant, signed_in))
     }
 
+    /// Known or not, an address has one count here; what its tenants count is not told apart from a wrong password.
+    fn charge_anywhere(
+        &self,
+        client: &Client,
+        email: &Email,
+        asked: &[Asked],
+        now: Micros,
+    ) -> Result<Charge> {
+        let address = limit::address_key(limit::ANYWHERE, client);
+        // Strangers' guesses do not shut out somebody who signed in from here before.
+        let known = asked.iter().any(|(_, found)| found.guess.is_known());
+        let from = if known { &*address } else { "" };
+        let account = format!("{}/{}{from}", limit::ANYWHERE, email.canonical());
+        let wanted = [
+            (limit::SIGN_IN_ACCOUNT, &*account),
+            (limit::SIGN_IN_ADDRESS, &*address),
+        ];
+        self.limits().take(&wanted, now)
+    }
+
     async fn guess_side_by_side(
         &self,
-        contexts: &[Cx],
-        email: &Email,
+        asked: &[Asked],
         password: &SecretString,
     ) -> Result<Vec<(Cx, Checked)>> {
         let mut guesses = JoinSet::new();
-        for cx in contexts {
+        for (cx, found) in asked {
             let (identity, cx) = (self.clone(), cx.clone());
-            let (email, password) = (email.clone(), password.clone());
+            let (found, password) = (found.clone(), password.clone());
             guesses.spawn(async move {
-                let checked = match identity.guess(&cx, &email, &password).await {
+                let checked = match identity.guess(&cx, &found, &password).await {
                     Err(error) if error.kind == Kind::RateLimited => {
                         let password = rules::normalize(&password);
                         identity
@@ -90,11 +117,12 @@ impl Identity {
         Ok(fitting)
     }
 
-    fn refused_later(&self, contexts: Vec<Cx>, email: Email) {
+    fn refused_later(&self, asked: Vec<Asked>) {
         let identity = self.clone();
         tokio::spawn(async move {
-            for cx in contexts {
-                if let Err(error) = identity.password_refused(&cx, &email).await {
+            for (cx, found) in asked {
+                let (account, budget) = (found.account.clone(), found.guess.budget.clone());
+                if let Err(error) = identity.password_refused(&cx, account, budget).await {
                     tracing::error!(%error, "a refused sign-in could not be noted");
                 }
             }

@@ -12,13 +12,14 @@ pub use reset::{ForgotPassword, ResetPassword};
 use secrecy::SecretString;
 
 use crate::account::{self, Account};
-use crate::context::Cx;
+use crate::context::{Client, Cx};
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
+use crate::limit::{self, Budget, Guess};
 use crate::one_time::{self, OneTimeKind};
 use crate::session::{self, EndReason, SessionKind, SignedIn};
 use crate::tenant::{CaptchaAt, Tenant};
-use crate::{Identity, audit, limit, outbox};
+use crate::{Identity, audit, outbox};
 
 /// Sign-in with address and password.
 #[derive(Clone, Debug)]
@@ -38,6 +39,13 @@ pub struct ChangePassword {
     pub keep_session: Option<String>,
 }
 
+/// Who is asked for under an address, and whose budget a guess at the password is.
+pub(crate) struct Found {
+    account: Option<Account>,
+    phc: Option<String>,
+    guess: Guess,
+}
+
 /// An account whose password was found right, with the hash that was checked.
 struct Checked {
     account: Account,
@@ -52,28 +60,48 @@ impl Identity {
         let email = Email::parse(&command.email)?;
         self.check_captcha(cx, CaptchaAt::SignIn, command.captcha.as_deref())
             .await?;
-        match self.guess(cx, &email, &command.password).await? {
+        let found = self.look_up(&cx.tenant.id, &cx.client, &email).await?;
+        match self.guess(cx, &found, &command.password).await? {
             Some(checked) => self.sign_in_checked(cx, checked, command.kind).await,
             None => {
-                self.password_refused(cx, &email).await?;
+                self.password_refused(cx, found.account, found.guess.budget)
+                    .await?;
                 Err(Kind::InvalidCredentials.into())
             }
         }
     }
 
-    /// `check_password` within the bound on wrong ones. A guess counts until it is known to be right: many at once cannot
+    /// The same statements whoever is asked for.
+    async fn look_up(&self, tenant: &str, client: &Client, email: &Email) -> Result<Found> {
+        let (identity, tenant) = (self.clone(), tenant.to_owned());
+        let (client, email) = (client.clone(), email.clone());
+        self.db()
+            .read(move |tx| {
+                let account = account::store::by_email(tx, &tenant, &email)?;
+                let id = account.as_ref().map_or("", |account| &account.id);
+                let phc = store::find(tx, &tenant, id)?;
+                let guess = Guess::of(tx, &identity, (&tenant, &client), &email, id)?;
+                Ok::<_, Error>(Found {
+                    account,
+                    phc,
+                    guess,
+                })
+            })
+            .await
+    }
+
+    /// `check_password` within the bounds on wrong ones. A guess counts until it is known to be right: many at once cannot
     /// all be tried before the first is found wrong.
     async fn guess(
         &self,
         cx: &Cx,
-        email: &Email,
+        found: &Found,
         password: &SecretString,
     ) -> Result<Option<Checked>> {
-        let key = limit::email_key(cx, email);
-        self.limits().take(limit::SIGN_IN, &key, cx.now)?;
-        let checked = self.check_password(cx, email, password).await;
+        let charge = self.charge_guess(cx, &found.guess)?;
+        let checked = self.check_password(&cx.tenant, found, password).await;
         if !matches!(checked, Ok(None)) {
-            self.limits().give_back(limit::SIGN_IN, &key);
+            self.limits().give_back(charge);
         }
         checked
     }
@@ -81,44 +109,30 @@ impl Identity {
     /// Hashes outside any transaction; the same work whether or not there is a password to compare with.
     async fn check_password(
         &self,
-        cx: &Cx,
-        email: &Email,
+        tenant: &Tenant,
+        found: &Found,
         password: &SecretString,
     ) -> Result<Option<Checked>> {
         if rules::too_long(password) {
             return Ok(None);
         }
         let password = rules::normalize(password);
-        let (tenant, wanted) = (cx.tenant.id.clone(), email.clone());
-        let found = self
-            .db()
-            .read(move |tx| {
-                let Some(account) = account::store::by_email(tx, &tenant, &wanted)? else {
-                    return Ok::<_, Error>(None);
-                };
-                let phc = store::find(tx, &tenant, &account.id)?;
-                Ok(phc.map(|phc| (account, phc)))
-            })
-            .await?;
-        let Some((account, phc)) = found else {
-            self.passwords(&cx.tenant).verify_absent(password).await?;
+        let (Some(account), Some(phc)) = (&found.account, &found.phc) else {
+            self.passwords(tenant).verify_absent(password).await?;
             return Ok(None);
         };
-        let verdict = self
-            .passwords(&cx.tenant)
-            .verify(&phc, password.clone())
-            .await?;
+        let verdict = self.passwords(tenant).verify(phc, password.clone()).await?;
         if !verdict.matches || !account.is_active() {
             return Ok(None);
         }
         let rehashed = if verdict.rehash {
-            Some(self.passwords(&cx.tenant).hash(password).await?)
+            Some(self.passwords(tenant).hash(password).await?)
         } else {
             None
         };
         Ok(Some(Checked {
-            account,
-            phc,
+            account: account.clone(),
+            phc: phc.clone(),
             rehashed,
         }))
     }
@@ -152,17 +166,25 @@ impl Identity {
             .await
     }
 
-    async fn password_refused(&self, cx: &Cx, email: &Email) -> Result<()> {
-        let entry = audit::Entry::refused("sign_in.password", Kind::InvalidCredentials);
-        if !self.audit_flood().admits(cx, &entry) {
-            return Ok(());
-        }
-        let (cx, email) = (cx.clone(), email.clone());
+    /// Notes a wrong password and counts it where every node sees it.
+    async fn password_refused(
+        &self,
+        cx: &Cx,
+        account: Option<Account>,
+        budget: Budget,
+    ) -> Result<()> {
+        let id = account.map(|account| account.id);
+        let entry = audit::Entry::refused("sign_in.password", Kind::InvalidCredentials)
+            .maybe_account(id.as_deref());
+        let is_noted = self.audit_flood().admits(cx, &entry);
+        let cx = cx.clone();
         self.db()
             .write(move |tx| {
-                let account = account::store::by_email(tx, &cx.tenant.id, &email)?;
-                let id = account.as_ref().map(|account| account.id.as_str());
-                audit::record(tx, &cx, entry.clone().maybe_account(id))
+                budget.count(tx, &cx)?;
+                match is_noted {
+                    true => audit::record(tx, &cx, entry.clone()),
+                    false => Ok(()),
+                }
             })
             .await
     }
@@ -189,21 +211,22 @@ impl Identity {
         command: ChangePassword,
     ) -> Result<()> {
         let (tenant, id) = (cx.tenant.id.clone(), account_id.to_owned());
+        let key = format!("{tenant}/{id}");
+        let budget = Budget::new(self, limit::PASSWORD_CHANGE, key);
         let found = self
             .db()
             .read(move |tx| {
                 Ok::<_, Error>((
                     account::store::by_id(tx, &tenant, &id)?,
                     store::find(tx, &tenant, &id)?,
+                    budget.clone().read(tx, &tenant)?,
                 ))
             })
             .await?;
-        let (Some(account), Some(phc)) = found else {
+        let (Some(account), Some(phc), budget) = found else {
             return Err(Kind::InvalidCredentials.into());
         };
-        let email = Email::parse(&account.email)?;
-        let key = limit::email_key(cx, &email);
-        self.limits().take(limit::SIGN_IN, &key, cx.now)?;
+        let charge = self.charge(&budget, &[], cx.now)?;
         let verdict = match rules::too_long(&command.current) {
             true => Ok(false),
             false => self
@@ -213,11 +236,10 @@ impl Identity {
                 .map(|verdict| verdict.matches),
         };
         if !matches!(verdict, Ok(false)) {
-            self.limits().give_back(limit::SIGN_IN, &key);
+            self.limits().give_back(charge);
         }
-        let matches = verdict?;
-        if !matches {
-            self.password_refused(cx, &email).await?;
+        if !verdict? {
+            self.password_refused(cx, Some(account), budget).await?;
             return Err(Error::with_detail(
                 Kind::InvalidCredentials,
                 "The present password is wrong.",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use vestibule_crypto::Opaque;
+use vestibule_db::Tx;
 
 use crate::account::{self, Account};
 use crate::context::Cx;
@@ -65,6 +66,45 @@ pub struct ResetPassword {
     pub password: SecretString,
 }
 
+/// What a request for a way back in leaves behind.
+struct Request {
+    account: Account,
+    entry: audit::Entry,
+    is_noted: bool,
+    /// The token handed to a caller who may have it.
+    for_caller: Option<[u8; 32]>,
+    for_mail: [u8; 32],
+    mail: outbox::NewMail,
+    wants_mail: bool,
+    most_mails: i64,
+}
+
+impl Request {
+    /// A stranger's request runs the same statements whether or not there is such an account, and whether or not a mail
+    /// goes out, so that its time tells neither.
+    fn store(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<()> {
+        let id = &self.account.id;
+        let new = |digest| one_time::New {
+            kind: OneTimeKind::ResetPassword,
+            digest,
+            account_id: id.clone(),
+            lifetime: LIFETIME,
+        };
+        if let Some(digest) = self.for_caller {
+            one_time::store::add(tx, cx, &new(digest))?;
+        }
+        // One after the other, or parallel calls would each see room for one more.
+        account::store::lock(tx, &cx.tenant.id, id)?;
+        let since = cx.now - limit::RESET_MAILS.span;
+        let sent = one_time::store::count_since(tx, cx, OneTimeKind::ResetPassword, id, since)?;
+        // Beyond the bound the answer stays the same and the mailbox is spared.
+        let goes_out = self.wants_mail && sent < self.most_mails;
+        one_time::store::add_if(tx, cx, &new(self.for_mail), goes_out)?;
+        outbox::store::add_if(tx, cx, &self.mail, goes_out)?;
+        audit::record_if(tx, cx, self.entry.clone(), self.is_noted)
+    }
+}
+
 impl Identity {
     /// Answers a token in any case; it opens something only for a proven caller and a known address.
     pub async fn forgot_password(&self, cx: &Cx, command: ForgotPassword) -> Result<SecretString> {
@@ -80,77 +120,66 @@ impl Identity {
             self.check_captcha(cx, CaptchaAt::ForgotPassword, command.captcha.as_deref())
                 .await?;
         }
-        // A stranger's tries must not keep the tenant's own back end out.
-        let who = if proof.is_none() { "" } else { "proven/" };
-        let key = format!("{who}{}", limit::email_key(cx, &email));
-        self.limits().take(limit::FORGOT, &key, cx.now)?;
+        self.count_forgotten(cx, &email, proof)?;
         let handed_out = Opaque::generate(self.random());
         let mailed = Opaque::generate(self.random());
         let (tenant, wanted) = (cx.tenant.id.clone(), email.clone());
         let found = self
             .db()
             .read(move |tx| account::store::by_email(tx, &tenant, &wanted))
-            .await?;
-        let Some(account) = found.filter(Account::is_active) else {
-            let entry = audit::Entry::refused("password.forgotten", Kind::InvalidEmail);
-            self.note_refused(cx, entry).await?;
-            return Ok(handed_out.expose());
+            .await?
+            .filter(Account::is_active);
+        let is_known = found.is_some();
+        // Nobody is played by somebody made up: the same is drawn, sealed and asked of the database, and nothing is kept.
+        let account = found.unwrap_or_else(|| Account::new(self, &cx.tenant, &email, cx.now));
+        let proven = is_known && proof.reaches(&account);
+        let entry = match is_known {
+            true => audit::Entry::done("password.forgotten").account(&account.id),
+            false => audit::Entry::refused("password.forgotten", Kind::InvalidEmail),
         };
-        let proven = proof.reaches(&account);
-        let mail = if command.notify || !proven {
-            let url = match &command.link {
-                Some(link) => link.replacen("{token}", mailed.expose().expose_secret(), 1),
-                None => cx.tenant.link(&format!(
-                    "/reset-password/{}",
-                    mailed.expose().expose_secret()
-                )),
-            };
-            let mail = Mail {
-                link: Some(SecretString::from(url)),
-                ..Mail::notice(MailKind::ResetPassword, &account)
-            };
-            Some(outbox::NewMail::draw(self, cx, mail)?.expiring(cx.now + LIFETIME))
-        } else {
-            None
+        let entry = entry.actor(if proven { "back_end" } else { "anonymous" });
+        let url = match &command.link {
+            Some(link) => link.replacen("{token}", mailed.expose().expose_secret(), 1),
+            None => cx.tenant.link(&format!(
+                "/reset-password/{}",
+                mailed.expose().expose_secret()
+            )),
         };
-        let (for_caller, for_mail) = (handed_out.digest(), mailed.digest());
+        let mail = Mail {
+            link: Some(SecretString::from(url)),
+            ..Mail::notice(MailKind::ResetPassword, &account)
+        };
+        let request = Request {
+            mail: outbox::NewMail::draw(self, cx, mail)?.expiring(cx.now + LIFETIME),
+            wants_mail: is_known && (command.notify || !proven),
+            for_caller: proven.then(|| handed_out.digest()),
+            for_mail: mailed.digest(),
+            most_mails: i64::from(self.limits().most(limit::RESET_MAILS)),
+            is_noted: is_known || self.audit_flood().admits(cx, &entry),
+            entry,
+            account,
+        };
         let cx = cx.clone();
-        self.db()
-            .write(move |tx| {
-                let new = |digest| one_time::New {
-                    kind: OneTimeKind::ResetPassword,
-                    digest,
-                    account_id: account.id.clone(),
-                    lifetime: LIFETIME,
-                };
-                if proven {
-                    one_time::store::add(tx, &cx, &new(for_caller))?;
-                }
-                // One after the other, or parallel calls would each see room for one more.
-                account::store::lock(tx, &cx.tenant.id, &account.id)?;
-                let sent = one_time::store::count_since(
-                    tx,
-                    &cx,
-                    OneTimeKind::ResetPassword,
-                    &account.id,
-                    cx.now - LIFETIME,
-                )?;
-                // Beyond the hourly bound the answer stays the same and the mailbox is spared.
-                if let Some(mail) = mail.as_ref().filter(|_| sent < outbox::HOURLY_BOUND) {
-                    one_time::store::add(tx, &cx, &new(for_mail))?;
-                    outbox::store::add(tx, &cx.tenant.id, mail, cx.now)?;
-                }
-                let actor = if proven { "back_end" } else { "anonymous" };
-                audit::record(
-                    tx,
-                    &cx,
-                    audit::Entry::done("password.forgotten")
-                        .account(&account.id)
-                        .actor(actor),
-                )
-            })
-            .await?;
+        self.db().write(move |tx| request.store(tx, &cx)).await?;
         Ok(handed_out.expose())
+    }
+
+    /// A stranger's tries must not keep the tenant's own back end out.
+    fn count_forgotten(&self, cx: &Cx, email: &Email, proof: Proof) -> Result<()> {
+        let key = limit::email_key(cx, email);
+        let address = limit::address_key(&cx.tenant.id, &cx.client);
+        let wanted = [
+            (limit::FORGOT_ACCOUNT, &*key),
+            (limit::FORGOT_ADDRESS, &*address),
+        ];
+        match proof.is_none() {
+            true => self.limits().count(&wanted, cx.now),
+            false => {
+                let key = format!("proven/{key}");
+                self.limits()
+                    .count(&[(limit::FORGOT_ACCOUNT, &key)], cx.now)
+            }
+        }
     }
 
     /// A key of this tenant, or a live access token of its Admin or Manager in the dialect that the request speaks.

@@ -43,6 +43,10 @@ impl Identity {
         let person = match self.verify_id_token(cx, &provider, &command.token).await {
             Ok(person) => person,
             Err(error) => {
+                let error = self.bad_token(cx, error);
+                if error.kind == Kind::RateLimited {
+                    return Err(error);
+                }
                 let entry = audit::Entry::refused("sign_in.provider", error.kind);
                 self.note_refused(cx, entry).await?;
                 return Err(error);

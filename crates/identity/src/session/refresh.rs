@@ -24,6 +24,12 @@ enum Outcome {
 
 impl Identity {
     pub async fn refresh(&self, cx: &Cx, command: Refresh) -> Result<SignedIn> {
+        self.next_generation(cx, command)
+            .await
+            .map_err(|error| self.bad_token(cx, error))
+    }
+
+    async fn next_generation(&self, cx: &Cx, command: Refresh) -> Result<SignedIn> {
         let mut named = self.names_session(cx, &command.token, command.rotate);
         if named.is_err() && self.learn_key(cx, &command.token).await? {
             named = self.names_session(cx, &command.token, command.rotate);

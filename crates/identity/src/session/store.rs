@@ -7,6 +7,7 @@ use super::{EndReason, NewSession, Session, SessionKind, SignedIn};
 use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::error::{Kind, Result};
+use crate::limit;
 use crate::ports::Micros;
 use crate::team::{self, Team};
 
@@ -60,8 +61,8 @@ pub(crate) fn start(
     };
     tx.exec(
         "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, replaced_at, client_address, user_agent, created_at,
-             last_seen_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, 0, '', $7, $8, $6, $6, $9)",
+             last_seen_at, expires_at, client_block)
+         VALUES ($1, $2, $3, $4, $5, 0, '', $7, $8, $6, $6, $9, $10)",
         &params![
             tenant,
             &session.id,
@@ -71,7 +72,8 @@ pub(crate) fn start(
             cx.now,
             session.client_address.clone(),
             session.user_agent.clone(),
-            session.expires_at
+            session.expires_at,
+            cx.client.address.map(limit::block)
         ],
     )?;
     let team = first_team(tx, cx, &account)?;
@@ -80,6 +82,22 @@ pub(crate) fn start(
         session,
         team,
     })
+}
+
+/// Whether the account signed in from there before, in a session whose row is still kept.
+pub(crate) fn is_known_block(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    account: &str,
+    block: &str,
+) -> Result<bool> {
+    let found = tx.opt(
+        "SELECT 1 FROM session WHERE tenant_id = $1 AND account_id = $2 AND client_block = $3
+         AND (end_reason IS NULL OR end_reason <> $4) LIMIT 1",
+        &params![tenant, account, block, EndReason::Unproven.name()],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(found.is_some())
 }
 
 fn first_team(tx: &mut Tx<'_>, cx: &Cx, account: &Account) -> Result<Option<Team>> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 use vestibule_http::IpNet;
+use vestibule_identity::limit::Numbers;
 
 pub(crate) use file::line_of;
 pub use layers::{Entry, Inputs, Origin};
@@ -40,6 +41,7 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     pub hash: HashSettings,
     pub request_timeout: Duration,
+    pub limits: Numbers,
     /// Name, shown value and origin of each, in the order of the reference.
     pub entries: Vec<Entry>,
 }

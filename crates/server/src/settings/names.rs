@@ -24,6 +24,7 @@ pub(super) const NAMES: &[&str] = &[
     "hash_workers",
     "hash_queue",
     "request_timeout",
+    "limits",
 ];
 
 pub(super) fn known(name: &str) -> Option<&'static str> {

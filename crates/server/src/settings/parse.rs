@@ -9,6 +9,7 @@ use anyhow::{Context, bail, ensure};
 use url::Url;
 use vestibule_http::IpNet;
 use vestibule_identity::Span;
+use vestibule_identity::limit::{Numbers, TABLE};
 
 use super::layers::{Entry, Layered};
 use super::{HashSettings, LogFormat, Settings, names};
@@ -44,6 +45,7 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
             queue: number(layered, "hash_queue", 0)?,
         },
         request_timeout: required(layered, "request_timeout", span)?,
+        limits: optional(layered, "limits", limits)?.unwrap_or_default(),
         database_url: database_url.into(),
         secret_key_file,
         data,
@@ -227,6 +229,25 @@ fn log_filter(text: &str) -> anyhow::Result<String> {
     let filter = text.parse::<tracing_subscriber::filter::Targets>();
     filter.map_err(|error| anyhow::anyhow!("`{text}` is not a log filter: {error}"))?;
     Ok(text.to_owned())
+}
+
+/// `name=number`, more than one parted by commas.
+fn limits(text: &str) -> anyhow::Result<Numbers> {
+    let mut numbers = Numbers::default();
+    for item in text.split(',').map(str::trim) {
+        let (name, number) = item.split_once('=').unwrap_or((item, ""));
+        let number = number.trim().parse().ok().filter(|number| *number > 0);
+        let number = number.with_context(|| {
+            format!("`{item}` is not a limit and a whole number of at least 1, as in sign_in_address=1000")
+        })?;
+        ensure!(
+            numbers.set(name.trim(), number),
+            "unknown limit `{}`{}",
+            name.trim(),
+            names::suggestion(name.trim(), TABLE.iter().map(|limit| limit.name))
+        );
+    }
+    Ok(numbers)
 }
 
 fn log_format(text: &str) -> anyhow::Result<LogFormat> {

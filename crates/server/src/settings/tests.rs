@@ -138,6 +138,13 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("VESTIBULE_REQUEST_TIMEOUT", "s", "not a span of time"),
         ("VESTIBULE_LOG_FORMAT", "jsn", "did you mean `json`?"),
         (
+            "VESTIBULE_LIMITS",
+            "sign_in_adress=5",
+            "unknown limit `sign_in_adress`; did you mean `sign_in_address`?",
+        ),
+        ("VESTIBULE_LIMITS", "email_exists=0", "of at least 1"),
+        ("VESTIBULE_LIMITS", "email_exists", "of at least 1"),
+        (
             "VESTIBULE_LOG",
             "loud",
             "`loud` is not a log filter; there are off, error",

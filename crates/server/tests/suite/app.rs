@@ -1,9 +1,9 @@
 //! A server in this process, and what a client sees of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +17,7 @@ use vestibule_crypto::{HashOptions, HashPool, PasswordPolicyParams, Sealer, Seed
 use vestibule_db::{Db, Options};
 use vestibule_dialect::Dialects;
 use vestibule_http::{App, HttpSettings};
+use vestibule_identity::limit::Numbers;
 use vestibule_identity::{
     Account, Clock, CreateApiKey, CreateUser, Cx, Identity, MIGRATIONS, Mail, MailKind, Micros,
     Parts, Ports, References, TenantFile,
@@ -71,6 +72,7 @@ pub struct TestApp {
     pub identity: Identity,
     pub router: Router,
     clock: Arc<TestClock>,
+    client: IpAddr,
     _folder: Option<Arc<Folder>>,
 }
 
@@ -127,6 +129,17 @@ async fn core(
     secret_key: [u8; 32],
     params: PasswordPolicyParams,
 ) -> vestibule_identity::Result<Identity> {
+    let limits = Numbers::default();
+    core_with(db, clock, (seed, secret_key), params, limits).await
+}
+
+async fn core_with(
+    db: Db,
+    clock: Arc<TestClock>,
+    (seed, secret_key): (u64, [u8; 32]),
+    params: PasswordPolicyParams,
+    limits: Numbers,
+) -> vestibule_identity::Result<Identity> {
     let cheap = HashOptions {
         params,
         queue: 10_000,
@@ -146,6 +159,7 @@ async fn core(
         },
         public_url: None,
         references: Arc::new(Env),
+        limits,
     })
     .await
 }
@@ -214,6 +228,10 @@ impl TestApp {
         seed: u64,
     ) -> TestApp {
         let identity = core(db, clock.clone(), seed, [7; 32], CHEAP).await.unwrap();
+        TestApp::around(identity, clock, folder)
+    }
+
+    fn around(identity: Identity, clock: Arc<TestClock>, folder: Option<Arc<Folder>>) -> TestApp {
         let dialects = Dialects::builtin().unwrap();
         let router = vestibule_http::router(App {
             identity: identity.clone(),
@@ -224,7 +242,29 @@ impl TestApp {
             identity,
             router,
             clock,
+            client: IpAddr::from([192, 0, 2, 1]),
             _folder: folder,
+        }
+    }
+
+    /// Another node, whose limits have other numbers.
+    pub async fn with_limits(&self, numbers: &[(&str, u32)]) -> TestApp {
+        let mut limits = Numbers::default();
+        for (name, number) in numbers {
+            assert!(limits.set(name, *number), "{name}");
+        }
+        let (db, clock) = (self.identity.db().clone(), self.clock.clone());
+        static SEED: AtomicU64 = AtomicU64::new(100);
+        let seed = SEED.fetch_add(1, Ordering::SeqCst);
+        let core = core_with(db, clock.clone(), (seed, [7; 32]), CHEAP, limits).await;
+        TestApp::around(core.unwrap(), clock, self._folder.clone())
+    }
+
+    /// The same server, asked from another address.
+    pub fn from(&self, client: impl Into<IpAddr>) -> TestApp {
+        TestApp {
+            client: client.into(),
+            ..self.clone()
         }
     }
 
@@ -298,12 +338,12 @@ impl TestApp {
             .to_owned()
     }
 
-    /// Sends one request from 192.0.2.1.
+    /// Sends one request from this app's client address, 192.0.2.1 unless `from` gave another.
     pub async fn send(&self, request: Request<Body>) -> Reply {
         let mut request = request;
         request
             .extensions_mut()
-            .insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4711))));
+            .insert(ConnectInfo(SocketAddr::from((self.client, 4711))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();

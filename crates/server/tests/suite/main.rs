@@ -18,9 +18,11 @@ mod forge;
 
 mod alphalearn;
 mod enclaive;
+mod enumeration;
 mod fourth_dialect;
 mod google;
 mod house;
+mod limits;
 mod mail;
 mod password_policy;
 mod refresh;

@@ -1,0 +1,281 @@
+//! Who has an account, and in which state, is not told: not by status, headers or body, and not by the work done, which is
+//! counted in hashes, statements and commits rather than timed.
+//!
+//! Told on purpose, because the wire format or the page's purpose demands it, and bounded by limits:
+//! - sign-up refuses an address that is taken (enclaive's 409; the page signs in at once);
+//! - enclaive's `exist-email`, which a tenant can switch off;
+//! - a partner with its private key learns that a person is suspended or has another uid;
+//! - whoever holds a provider's ID token for an address learns whether it signs in here;
+//! - where nothing names the tenant, somebody known in two companies costs two hashes: the password is looked for in each.
+
+use serde_json::{Value, json};
+use vestibule_identity::Cx;
+
+use crate::app::{Reply, TestApp, on_both};
+use crate::browser::ORIGIN;
+
+const HOST: &str = "lms.acme.test";
+const PASSWORD: &str = "violet-harbour-42-lanterns";
+const WRONG: &str = "wrong-password-1";
+
+/// One address for each state that an account can be in, all of one length.
+const KNOWN: &str = "known@team.example";
+const GHOST: &str = "ghost@team.example";
+const SUSPENDED: &str = "suspd@team.example";
+const PARTNERS_ONLY: &str = "prtnr@team.example";
+const UNVERIFIED: &str = "unver@team.example";
+const DELETED: &str = "gones@team.example";
+
+async fn people(app: &TestApp) -> Cx {
+    let cx = app.acme().await;
+    // From elsewhere, so that nobody is known here.
+    let elsewhere = app.from([198, 51, 100, 1]);
+    for email in [KNOWN, SUSPENDED, DELETED] {
+        app.person(&cx, email, PASSWORD, "Trainee").await;
+    }
+    let id_of = async |email: &str| app.identity.user(&cx, email).await.unwrap().id;
+    let suspended = id_of(SUSPENDED).await;
+    app.identity.suspend_user(&cx, &suspended).await.unwrap();
+    let gone = id_of(DELETED).await;
+    app.identity.delete_user(&cx, &gone).await.unwrap();
+    let key = app.api_key(&cx).await;
+    let reply = crate::rezi::exchange(&elsewhere, &key, PARTNERS_ONLY, "uid").await;
+    reply.status(200);
+    let body = json!({ "email": UNVERIFIED, "password": PASSWORD, "name": "Una" });
+    let reply = elsewhere.post(HOST, "/api/register", &[], body).await;
+    reply.status(200);
+    app.mails().await;
+    // What a node learns at the first request for a host of nobody.
+    sign_in(app, "alphalearn by domain", "first@team.example", WRONG).await;
+    cx
+}
+
+/// What a stranger can see of an answer, and what it cost.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+    hashes: u64,
+    statements: u64,
+    commits: u64,
+}
+
+/// The answer without what differs from request to request: its id, and the address that was typed.
+fn face(reply: &Reply, email: &str) -> (u16, Vec<(String, String)>, String) {
+    let id = reply.header("x-request-id");
+    let plain = |text: &str| text.replace(id, "ID").replace(email, "EMAIL");
+    let names = reply.headers.keys();
+    let headers = names.map(|name| (name.to_string(), plain(reply.header(name.as_str()))));
+    let mut headers: Vec<_> = headers.collect();
+    headers.sort();
+    (reply.status.as_u16(), headers, plain(&reply.body))
+}
+
+async fn seen(app: &TestApp, email: &str, ask: impl AsyncFn(&TestApp, &str) -> Reply) -> Seen {
+    let (identity, db) = (&app.identity, app.identity.db());
+    let before = (identity.hashes_done(), db.statements(), db.commits());
+    let reply = ask(app, email).await;
+    let (status, headers, body) = face(&reply, email);
+    Seen {
+        status,
+        headers,
+        body,
+        hashes: identity.hashes_done() - before.0,
+        statements: db.statements() - before.1,
+        commits: db.commits() - before.2,
+    }
+}
+
+async fn post(app: &TestApp, path: &str, body: Value) -> Reply {
+    app.post(HOST, path, &[], body).await
+}
+
+/// A surface, by a name for messages.
+async fn sign_in(app: &TestApp, surface: &str, email: &str, password: &str) -> Reply {
+    let body = json!({ "email": email, "password": password });
+    match surface {
+        "enclaive" => post(app, "/api/login", body).await,
+        "alphalearn" => post(app, "/authorize/login", body).await,
+        "alphalearn by domain" => {
+            let body = json!({ "email": email, "password": password, "domain": HOST });
+            app.post("api.vendor.test", "/authorize/login", &[], body)
+                .await
+        }
+        "alphalearn anywhere" => {
+            app.post("api.vendor.test", "/authorize/login", &[], body)
+                .await
+        }
+        "page" => {
+            let form = [("email", email), ("password", password)];
+            app.post_form(HOST, "/sign-in", &[ORIGIN], &form).await
+        }
+        other => panic!("no surface {other}"),
+    }
+}
+
+async fn forgot(app: &TestApp, surface: &str, email: &str) -> Reply {
+    match surface {
+        "enclaive" => post(app, "/api/forgot-password", json!({ "email": email })).await,
+        "alphalearn" => {
+            let reply = post(app, "/authorize/forgot-password", json!({ "email": email })).await;
+            without_token(reply)
+        }
+        "alphalearn mailing" => {
+            let body = json!({ "email": email, "sendEmailNotification": 1 });
+            without_token(post(app, "/authorize/forgot-password", body).await)
+        }
+        "page" => {
+            let form = [("email", email)];
+            app.post_form(HOST, "/forgot-password", &[ORIGIN], &form)
+                .await
+        }
+        other => panic!("no surface {other}"),
+    }
+}
+
+/// The token is another one each time; its shape must not be.
+fn without_token(reply: Reply) -> Reply {
+    let token = reply.json()["data"]["response"]["data"]["token"].clone();
+    let Some(token) = token.as_str().map(str::to_owned) else {
+        return reply;
+    };
+    let shape: String = token
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                'x'
+            } else {
+                c
+            }
+        })
+        .collect();
+    Reply {
+        body: reply.body.replace(&token, &shape),
+        ..reply
+    }
+}
+
+on_both! {
+    async fn signing_in_tells_nothing_of_the_account(app: TestApp) {
+        people(&app).await;
+        for surface in ["enclaive", "alphalearn", "alphalearn by domain", "page"] {
+            let nobody = seen(&app, GHOST, async |app, email| sign_in(app, surface, email, WRONG).await).await;
+            assert_eq!((nobody.status, nobody.hashes, nobody.commits), (401, 1, 1), "{surface}");
+            for (email, password) in [(KNOWN, WRONG), (SUSPENDED, PASSWORD), (SUSPENDED, WRONG), (PARTNERS_ONLY, "uid"), (UNVERIFIED, WRONG), (DELETED, PASSWORD)] {
+                let told = seen(&app, email, async |app, email| sign_in(app, surface, email, password).await).await;
+                assert_eq!(told, nobody, "{surface}: {email}");
+            }
+        }
+    }
+
+    /// What is noted of a refusal is noted after the answer here, so only the hashes are counted.
+    async fn signing_in_where_nothing_names_the_tenant_tells_nothing(app: TestApp) {
+        people(&app).await;
+        let ask = async |email: &str, password: &str| {
+            let told = seen(&app, email, async |app, email| sign_in(app, "alphalearn anywhere", email, password).await).await;
+            (told.status, told.headers, told.body, told.hashes)
+        };
+        let nobody = ask(GHOST, WRONG).await;
+        assert_eq!((nobody.0, nobody.3), (401, 1));
+        for (email, password) in [(KNOWN, WRONG), (SUSPENDED, PASSWORD), (PARTNERS_ONLY, "uid"), (UNVERIFIED, WRONG), (DELETED, PASSWORD)] {
+            assert_eq!(ask(email, password).await, nobody, "{email}");
+        }
+    }
+
+    async fn being_over_the_limit_tells_nothing_of_the_account(app: TestApp) {
+        people(&app).await;
+        for email in [KNOWN, GHOST, SUSPENDED, PARTNERS_ONLY, UNVERIFIED] {
+            for _ in 0..50 {
+                sign_in(&app, "enclaive", email, WRONG).await.status(401);
+            }
+        }
+        for surface in ["enclaive", "alphalearn", "page"] {
+            let nobody = seen(&app, GHOST, async |app, email| sign_in(app, surface, email, PASSWORD).await).await;
+            assert_eq!((nobody.status, nobody.hashes, nobody.commits), (429, 0, 0), "{surface}");
+            for email in [KNOWN, SUSPENDED, PARTNERS_ONLY, UNVERIFIED] {
+                let told = seen(&app, email, async |app, email| sign_in(app, surface, email, PASSWORD).await).await;
+                assert_eq!(told, nobody, "{surface}: {email}");
+            }
+        }
+    }
+
+    async fn asking_for_a_new_password_tells_nothing_of_the_account(app: TestApp) {
+        people(&app).await;
+        for surface in ["enclaive", "alphalearn", "alphalearn mailing", "page"] {
+            let nobody = seen(&app, GHOST, async |app, email| forgot(app, surface, email).await).await;
+            assert_eq!((nobody.status, nobody.hashes, nobody.commits), (200, 0, 1), "{surface}");
+            for email in [KNOWN, SUSPENDED, PARTNERS_ONLY, UNVERIFIED, DELETED] {
+                let told = seen(&app, email, async |app, email| forgot(app, surface, email).await).await;
+                assert_eq!(told, nobody, "{surface}: {email}");
+            }
+        }
+        let sent: Vec<String> = app.mails().await.into_iter().map(|mail| mail.to).collect();
+        assert_eq!(sent.len(), 12, "four each to those who can be sent one: {sent:?}");
+        assert!(sent.iter().all(|to| [KNOWN, PARTNERS_ONLY, UNVERIFIED].contains(&&**to)), "{sent:?}");
+    }
+
+    /// After five mails none goes out; that must not be seen either, nor the limit come at another count.
+    async fn a_mailbox_that_is_spared_cannot_be_seen(app: TestApp) {
+        people(&app).await;
+        for turn in 0..21 {
+            let nobody = seen(&app, GHOST, async |app, email| forgot(app, "enclaive", email).await).await;
+            let known = seen(&app, KNOWN, async |app, email| forgot(app, "enclaive", email).await).await;
+            assert_eq!(known, nobody, "request {}", turn + 1);
+            assert_eq!(nobody.status, if turn < 20 { 200 } else { 429 });
+        }
+        assert_eq!(app.mails().await.len(), 5);
+    }
+
+    async fn a_reset_link_tells_nothing_of_whose_it_was(app: TestApp) {
+        let cx = people(&app).await;
+        app.person(&cx, "later@team.example", PASSWORD, "Trainee").await;
+        let mut tokens = vec![("never given", "A".repeat(43))];
+        for (what, email) in [("of a suspended person", "later@team.example"), ("used", KNOWN), ("expired", UNVERIFIED)] {
+            forgot(&app, "enclaive", email).await.status(200);
+            tokens.push((what, app.mailed_token(vestibule_identity::MailKind::ResetPassword).await));
+        }
+        let late = app.identity.user(&cx, "later@team.example").await.unwrap().id;
+        app.identity.suspend_user(&cx, &late).await.unwrap();
+        let reset = async |app: &TestApp, surface: &str, token: &str| match surface {
+            "enclaive" => post(app, "/api/reset-password", json!({ "token": token, "newPassword": "copper-meadow-77-bicycles" })).await,
+            "alphalearn" => post(app, "/authorize/reset-password", json!({ "token": token, "password": "copper-meadow-77-bicycles" })).await,
+            _ => app.post_form(HOST, &format!("/reset-password/{token}"), &[ORIGIN], &[("password", "copper-meadow-77-bicycles")]).await,
+        };
+        reset(&app, "enclaive", &tokens[2].1).await.status(200);
+        app.pass(std::time::Duration::from_secs(3_601));
+        for surface in ["enclaive", "alphalearn", "page"] {
+            let mut first = None;
+            for (what, token) in &tokens {
+                let told = seen(&app, token, async |app, token| reset(app, surface, token).await).await;
+                assert_eq!((told.status, told.hashes, told.commits), (400, 0, 0), "{surface}: {what}");
+                let first = first.get_or_insert_with(|| face_of(&told));
+                assert_eq!(&face_of(&told), first, "{surface}: {what}");
+            }
+        }
+    }
+
+    /// What it tells is that the address is taken (see above); not whose it is, nor in which state.
+    async fn signing_up_tells_no_more_than_that_an_address_is_taken(app: TestApp) {
+        people(&app).await;
+        for page in [false, true] {
+            let sign_up = async |app: &TestApp, email: &str| {
+                if page {
+                    let form = [("email", email), ("password", PASSWORD), ("name", "Somebody")];
+                    app.post_form(HOST, "/sign-up", &[ORIGIN], &form).await
+                } else {
+                    post(app, "/api/register", json!({ "email": email, "password": PASSWORD, "name": "Somebody" })).await
+                }
+            };
+            let known = seen(&app, KNOWN, &sign_up).await;
+            assert_eq!((known.status, known.hashes), (409, 1));
+            for email in [SUSPENDED, PARTNERS_ONLY, UNVERIFIED] {
+                assert_eq!(seen(&app, email, &sign_up).await, known, "{email}");
+            }
+        }
+    }
+}
+
+fn face_of(seen: &Seen) -> (u16, Vec<(String, String)>, String) {
+    (seen.status, seen.headers.clone(), seen.body.clone())
+}
