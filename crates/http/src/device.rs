@@ -28,7 +28,7 @@ pub(crate) fn remember(
     if !account.email_verified {
         return Ok(None);
     }
-    let (tenant, device) = (site.tenant(), site.cx.client.device.as_ref());
+    let (tenant, device) = (site.tenant(), site.cx.client.device.as_deref());
     let sealed = identity.seal_device(tenant, device, account)?;
     let value = SecretString::from(URL_SAFE_NO_PAD.encode(sealed));
     Ok(Cookie::Device.set(tenant, &value, SECONDS))

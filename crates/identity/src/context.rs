@@ -28,9 +28,9 @@ pub struct Client {
     /// The dialect that the request speaks, if any.
     pub dialect: Option<Arc<str>>,
     /// The browser, if the tenant has seen it before.
-    pub device: Option<Device>,
+    pub device: Option<Arc<Device>>,
     /// The address of the person for whom a back end calls.
-    pub forwarded: Option<Forwarded>,
+    pub forwarded: Option<Arc<Forwarded>>,
 }
 
 /// A person's address, on the word of a back end that showed a private key of this tenant.

@@ -218,7 +218,7 @@ async fn receive(
         },
     };
     if let Lookup::Found(tenant) = &lookup {
-        client.device = device::read(&shared.identity, tenant, headers);
+        client.device = device::read(&shared.identity, tenant, headers).map(Arc::new);
     }
     Reception { client, lookup }
 }

@@ -39,10 +39,10 @@ impl Identity {
             .await
             .map_err(|error| self.bad_token(&cx, error))?;
         Ok(Client {
-            forwarded: Some(Forwarded {
+            forwarded: Some(Arc::new(Forwarded {
                 tenant_id: cx.tenant.id.clone(),
                 address: address.to_canonical(),
-            }),
+            })),
             ..client.clone()
         })
     }

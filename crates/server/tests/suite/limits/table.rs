@@ -135,7 +135,7 @@ async fn attempt(app: &TestApp, stage: &Stage, name: &str, n: usize) -> Try {
 }
 
 async fn sign_up(app: &TestApp, email: &str, n: usize) -> Reply {
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         let body = json!({ "email": email, "password": PASSWORD, "name": "Eve" });
         return app.post(HOST, "/api/register", &[], body).await;
     }
