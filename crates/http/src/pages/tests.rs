@@ -54,6 +54,9 @@ fn samples() -> Vec<(&'static str, Value)> {
     let who = context! { name => HOSTILE, email => HOSTILE, role => HOSTILE };
     let mail = context! { tenant => HOSTILE, to => HOSTILE, subject => HOSTILE, at => "now", lines => vec![
     context! { text => HOSTILE, link => None::<&str> }, context! { text => "  https://x.test/", link => "https://x.test/" }] };
+    let work = context! { kind => "pow", script => "/assets/x/captcha.js", style => "/assets/x/altcha.css", field => "altcha" };
+    let provider =
+        context! { kind => HOSTILE, script => HOSTILE, class => HOSTILE, site_key => HOSTILE };
     vec![
         (
             "sign-in.html",
@@ -62,6 +65,18 @@ fn samples() -> Vec<(&'static str, Value)> {
         (
             "sign-up.html",
             context! { email => HOSTILE, name => HOSTILE, next => HOSTILE, open => true, min_length => 8 },
+        ),
+        (
+            "sign-up.html",
+            context! { email => HOSTILE, name => HOSTILE, next => HOSTILE, open => true, min_length => 8, captcha => work },
+        ),
+        (
+            "sign-in.html",
+            context! { email => HOSTILE, next => HOSTILE, may_sign_up => true, captcha => provider.clone() },
+        ),
+        (
+            "forgot-password.html",
+            context! { email => HOSTILE, sent => false, captcha => provider },
         ),
         (
             "sign-up.html",
