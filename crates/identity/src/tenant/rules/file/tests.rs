@@ -1,6 +1,6 @@
 use super::*;
-use crate::tenant::ProviderKind;
 use crate::tenant::tests::tenant;
+use crate::tenant::{Captcha, CaptchaAt, ProviderKind, Registration};
 
 fn fields(change: impl Fn(&mut TenantFile)) -> Vec<String> {
     let mut file = tenant("acme", "Acme").file;
