@@ -21,10 +21,12 @@ pub struct Options {
     pub wait: Duration,
     /// Whether a missing SQLite file is created.
     pub create: bool,
+    /// Whether this is a server, of which a SQLite file takes one at a time. Other processes may still open the file.
+    pub sole: bool,
 }
 
 impl Options {
-    /// Sixteen connections, a wait of five seconds, create what is missing.
+    /// Sixteen connections, a wait of five seconds, create what is missing, beside others.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -32,6 +34,7 @@ impl Options {
             pool: 16,
             wait: Duration::from_secs(5),
             create: true,
+            sole: false,
         }
     }
 }
@@ -44,6 +47,7 @@ impl std::fmt::Debug for Options {
             .field("pool", &self.pool)
             .field("wait", &self.wait)
             .field("create", &self.create)
+            .field("sole", &self.sole)
             .finish()
     }
 }

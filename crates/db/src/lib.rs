@@ -30,5 +30,6 @@ mod work;
 pub use db::{Db, Engine, Options};
 pub use error::{ConstraintKind, Error};
 pub use migrate::{MigrateError, Migration};
+pub use sqlite::{Restore, lock_file, sqlite_file, sweep_partial};
 pub use tx::Tx;
 pub use value::{FromValue, Row, Value};

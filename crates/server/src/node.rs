@@ -2,6 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
@@ -23,6 +24,18 @@ pub enum Schema {
     Migrate,
     /// Refuse, and say how to bring it up to date.
     MustBeCurrent,
+    /// As `Migrate`, for the server: a SQLite file takes one at a time.
+    Serve,
+}
+
+/// Whether a database is made where none is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Create {
+    Never,
+    /// Only where there was none before: an old path never gets a new, empty database by itself.
+    First,
+    /// The operator said so.
+    Always,
 }
 
 /// The parts of a running node. Clones share them.
@@ -60,6 +73,7 @@ impl Node {
             None => first_key(&settings, &db).await?,
         };
         let identity = start(&settings, db, sealer, ports).await?;
+        secret_key::mark_used(&settings.secret_key_file);
         let dialects = dialects(&settings)?;
         Ok(Node {
             identity,
@@ -70,7 +84,7 @@ impl Node {
 
     /// The core on what is stored already, for a command that must change nothing: `None` where nothing is stored yet.
     pub(crate) async fn stored(settings: &Settings) -> anyhow::Result<Option<Identity>> {
-        let db = match connect(settings, false).await? {
+        let db = match connect(settings, Create::Never, false).await? {
             Found::Database(db) => db,
             Found::Nothing(_) => return Ok(None),
         };
@@ -158,19 +172,35 @@ pub(crate) fn dialects(settings: &Settings) -> anyhow::Result<Dialects> {
 
 /// Opens the database, and sees to its schema.
 pub async fn open_database(settings: &Settings, schema: Schema) -> anyhow::Result<Db> {
+    let sole = schema == Schema::Serve;
     match schema {
-        Schema::Migrate => Ok(open_and_migrate(settings).await?.0),
+        Schema::Migrate | Schema::Serve => {
+            Ok(open_and_migrate(settings, Create::First, sole).await?.0)
+        }
         Schema::MustBeCurrent => {
-            let db = connect(settings, false).await?.or_refuse()?;
+            let db = connect(settings, Create::Never, false).await?.or_refuse()?;
             check_version(&db).await?;
             Ok(db)
         }
     }
 }
 
-/// Opens the database, made if it is missing, and brings its schema up to date; answers the versions applied as well.
-pub async fn open_and_migrate(settings: &Settings) -> anyhow::Result<(Db, Vec<u32>)> {
-    let db = connect(settings, true).await?.or_refuse()?;
+/// Opens the database and brings its schema up to date; answers the versions applied as well.
+pub(crate) async fn open_and_migrate(
+    settings: &Settings,
+    create: Create,
+    sole: bool,
+) -> anyhow::Result<(Db, Vec<u32>)> {
+    let db = connect(settings, create, sole).await?.or_refuse()?;
+    let found = db.schema_version().await.map_err(db_error)?;
+    // A server killed in its first start leaves an empty database, but not this mark.
+    let sign = secret_key::mark_of(&settings.secret_key_file);
+    if found.is_none() && create == Create::First && sign.exists() {
+        bail!(
+            "{}",
+            gone(&format!("the {} database is empty", db.engine()), &sign)
+        );
+    }
     let applied = db
         .migrate(MIGRATIONS, SystemClock.now().0)
         .await
@@ -196,8 +226,30 @@ impl Found {
     }
 }
 
-async fn connect(settings: &Settings, create: bool) -> anyhow::Result<Found> {
+/// What tells that there was a database before: the secret key has opened one, or a server has run on this very path.
+fn sign_of_another(settings: &Settings) -> anyhow::Result<Option<PathBuf>> {
     let url = resolve(settings, &settings.database_url, "database_url")?;
+    let lock =
+        vestibule_db::sqlite_file(url.expose_secret()).map(|file| vestibule_db::lock_file(&file));
+    let signs = [Some(secret_key::mark_of(&settings.secret_key_file)), lock];
+    Ok(signs.into_iter().flatten().find(|sign| sign.exists()))
+}
+
+fn gone(what: &str, sign: &Path) -> String {
+    format!(
+        "{what}, but there was one before ({} says so); put it back, or restore a backup with `vestibule db restore`, \
+         or run `vestibule db migrate` to begin with an empty one",
+        sign.display()
+    )
+}
+
+async fn connect(settings: &Settings, create: Create, sole: bool) -> anyhow::Result<Found> {
+    let url = resolve(settings, &settings.database_url, "database_url")?;
+    let sign = match create {
+        Create::Always => None,
+        _ => sign_of_another(settings)?,
+    };
+    let create = create != Create::Never && sign.is_none();
     if create && url.expose_secret().starts_with("sqlite:") {
         let folder = &settings.data;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -206,15 +258,21 @@ async fn connect(settings: &Settings, create: bool) -> anyhow::Result<Found> {
     let options = Options {
         pool: settings.database_connections,
         create,
+        sole,
         ..Options::new(url.expose_secret())
     };
-    match Db::open(&options).await {
-        Ok(db) => Ok(Found::Database(db)),
-        Err(error @ vestibule_db::Error::Missing(_)) => Ok(Found::Nothing(error.to_string())),
-        Err(error @ vestibule_db::Error::Config(_)) => {
+    match (Db::open(&options).await, sign) {
+        (Ok(db), _) => Ok(Found::Database(db)),
+        (Err(error @ vestibule_db::Error::Missing(_)), Some(sign)) => {
+            bail!("{}", gone(&error.to_string(), &sign))
+        }
+        (Err(error @ vestibule_db::Error::Missing(_)), None) => {
+            Ok(Found::Nothing(error.to_string()))
+        }
+        (Err(error @ vestibule_db::Error::Config(_)), _) => {
             bail!("{}: {error}", settings.place("database_url"))
         }
-        Err(error) => bail!("cannot open the database: {}", error.cause()),
+        (Err(error), _) => bail!("cannot open the database: {}", error.cause()),
     }
 }
 

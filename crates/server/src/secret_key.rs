@@ -11,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use vestibule_crypto::{Sealer, SystemRandom, alphanumeric, secret_bytes};
 use zeroize::Zeroizing;
 
+const MARK: &str = "This key has opened a database. While this file is here, a missing database is not silently made anew.\n";
+
 /// Opens the key file; `None` if there is none.
 pub(crate) fn load(path: &Path) -> anyhow::Result<Option<Sealer>> {
     let mut file = match File::open(path) {
@@ -52,6 +54,26 @@ pub(crate) fn create(path: &Path) -> anyhow::Result<Sealer> {
             path.display()
         )
     })
+}
+
+/// The file beside the key that says that the key has opened a database.
+pub(crate) fn mark_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".used");
+    PathBuf::from(name)
+}
+
+/// Leaves that file, where this user may: the key's folder can be another's, and read-only.
+pub(crate) fn mark_used(path: &Path) {
+    let mark = mark_of(path);
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(&mark);
+    match made.and_then(|mut file| file.write_all(MARK.as_bytes())) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            tracing::debug!(path = %mark.display(), "cannot be written: {error}");
+        }
+        _ => {}
+    }
 }
 
 fn parent(path: &Path) -> PathBuf {

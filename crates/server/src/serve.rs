@@ -106,7 +106,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     // First of all, so that a port that is taken is told at once.
     let socket = bind(&settings.listen).await?;
     check_mail(&settings)?;
-    let node = Node::open(settings, Schema::Migrate).await?;
+    let node = Node::open(settings, Schema::Serve).await?;
     let server = Server::start(node, socket, None).await?;
     if server.node.settings.smtp_url.is_none() {
         tracing::info!(

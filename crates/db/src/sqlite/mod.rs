@@ -2,30 +2,50 @@
 
 mod backup;
 mod error;
+mod lock;
 mod open;
 mod reader;
+mod restore;
 pub(crate) mod statement;
 mod storage;
+mod wal;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::work::Work;
 use crate::{Error, Options};
+pub use backup::sweep_partial;
 use open::Purpose;
 use reader::Readers;
+pub use restore::Restore;
 use storage::{Pen, Storage};
 use writer::Writer;
 
 /// Writes the mark that is there already (see [`open`]): a commit that changes nothing.
 pub(crate) const PROBE: &str = "PRAGMA application_id = 1448301634";
 
+/// The file that a `sqlite:` URL names; `None` for other URLs and for those that name none.
+#[must_use]
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    url.strip_prefix("sqlite:")?;
+    open::path_of(url).ok()
+}
+
+/// Where a server's lock on a SQLite file is. It stays there when the server has gone.
+#[must_use]
+pub fn lock_file(database: &Path) -> PathBuf {
+    lock::path_of(database)
+}
+
 pub(crate) struct Sqlite {
     path: PathBuf,
     storage: Arc<Storage>,
     writer: Writer,
     readers: Readers,
+    breaker: Arc<backup::Breaker>,
+    _lock: Option<lock::Lock>,
 }
 
 impl Sqlite {
@@ -33,10 +53,16 @@ impl Sqlite {
         let path = open::path_of(&options.url)?;
         let storage = Storage::new(path.clone());
         let readers = Readers::new(storage.clone(), options);
-        let (file, create, health) = (path.clone(), options.create, storage.clone());
-        let writer = blocking(move || {
+        let (file, create, sole) = (path.clone(), options.create, options.sole);
+        let health = storage.clone();
+        let (lock, writer) = blocking(move || {
             open::prepare(&file, create)?;
-            Writer::start(Pen::open(health)?)
+            let lock = sole.then(|| lock::hold(&file)).transpose()?;
+            if sole || !lock::is_held(&file) {
+                wal::check(&file)?;
+            }
+            let writer = Writer::start(Pen::open(health)?)?;
+            Ok((lock, writer))
         })
         .await?;
         Ok(Self {
@@ -44,6 +70,8 @@ impl Sqlite {
             storage,
             writer,
             readers,
+            breaker: Arc::default(),
+            _lock: lock,
         })
     }
 
@@ -71,15 +99,17 @@ impl Sqlite {
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<(), Error> {
         let place = self.readers.gate().enter().await?;
-        let path = self.path.clone();
+        let (path, breaker) = (self.path.clone(), self.breaker.clone());
         blocking(move || {
             let _place = place;
-            backup::copy(&open::connect(&path, Purpose::Read)?, &to, progress)
+            let from = open::connect(&path, Purpose::Read)?;
+            backup::copy(&from, &to, &breaker, progress)
         })
         .await
     }
 
     pub(crate) async fn close(&self) {
+        self.breaker.stop();
         self.readers.close().await;
         self.writer.close().await;
     }

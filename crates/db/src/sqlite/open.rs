@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,11 +36,19 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, Error> {
     } else if path.contains(['?', '#', '\0']) {
         "has options after the path, which are not supported"
     } else {
-        return Ok(PathBuf::from(path));
+        return Ok(behind_links(PathBuf::from(path)));
     };
     Err(Error::Config(format!(
         "the database URL {problem}; write `sqlite:/path/to/vestibule.db`"
     )))
+}
+
+/// The file itself where the path is a link to it: that is where SQLite keeps the file's companions.
+fn behind_links(path: PathBuf) -> PathBuf {
+    match path.is_symlink() {
+        true => fs::canonicalize(&path).unwrap_or(path),
+        false => path,
+    }
 }
 
 /// Sees to it that there is a database of ours at the path; a missing one is made if `create` says so. A file that is
@@ -47,11 +56,13 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, Error> {
 pub(super) fn prepare(path: &Path, create: bool) -> Result<(), Error> {
     let shown = path.display();
     match fs::metadata(path) {
-        Ok(found) if !found.is_file() => Err(Error::File(format!("{shown} is not a file"))),
-        Ok(found) if found.len() == 0 => Err(Error::File(format!(
-            "{shown} is empty (0 bytes); restore a backup, or delete the file to start with a new database"
+        Ok(found) if !found.is_file() => Err(Error::File(format!(
+            "{shown} is not a file; remove it, or name another one"
         ))),
-        Ok(_) => Ok(()),
+        Ok(found) if found.len() == 0 => Err(Error::File(format!(
+            "{shown} is empty (0 bytes); restore a backup, or delete the file and run `vestibule db migrate` for a new database"
+        ))),
+        Ok(_) => close_to_others(path),
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Error::File(format!("cannot look at {shown}: {error}")))
         }
@@ -62,33 +73,69 @@ pub(super) fn prepare(path: &Path, create: bool) -> Result<(), Error> {
     }
 }
 
+/// The file with something appended to its name, as SQLite names what belongs to it.
+pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// A file put here by hand may be readable by everybody. What is in it has been seen by then; that it goes on is ours.
+fn close_to_others(path: &Path) -> Result<(), Error> {
+    for path in ["", "-wal", "-shm"].map(|suffix| companion(path, suffix)) {
+        let Ok(mode) = fs::metadata(&path).map(|found| found.permissions().mode() & 0o777) else {
+            continue;
+        };
+        if mode & 0o077 == 0 {
+            continue;
+        }
+        let shown = path.display();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o700)).map_err(|_| {
+            Error::File(format!(
+                "{shown} is open to others (mode {mode:04o}); as its owner run: chmod 600 {shown}"
+            ))
+        })?;
+        tracing::warn!(path = %shown, "was open to others (mode {mode:04o}); now it is its owner's alone");
+    }
+    Ok(())
+}
+
 /// Creates the file for its owner only; SQLite gives its companions (`-wal`, `-shm`) the same mode. It is marked beside
 /// its place and linked to it: of several processes that do so at once one wins, and nobody sees a file without the mark.
 fn make_file(path: &Path) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        make_folder(folder)?;
-    }
+    make_folder_of(path)?;
     let draft = draft_of(path)?;
     let linked = mark(&draft).and_then(|()| fs::hard_link(&draft, path));
     // A draft left behind is harmless: nothing ever opens it.
     let _ = fs::remove_file(&draft);
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all(),
+        _ => fs::File::open(folder_of(path))?.sync_all(),
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent();
+    folder
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Makes the names of the files in the path's folder last.
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), Error> {
+    let folder = folder_of(path);
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| Error::File(format!("cannot sync {}: {error}", folder.display())))
 }
 
 /// A new file beside the path that no other process uses.
 fn draft_of(path: &Path) -> std::io::Result<PathBuf> {
     for count in 0_u32.. {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".new-{}-{count}", std::process::id()));
-        match new_file(Path::new(&name)) {
+        let name = companion(path, &format!(".new-{}-{count}", std::process::id()));
+        match new_file(&name) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => return made.map(|_| PathBuf::from(name)),
+            made => return made.map(|_| name),
         }
     }
     Err(ErrorKind::AlreadyExists.into())
@@ -104,19 +151,18 @@ fn mark(draft: &Path) -> std::io::Result<()> {
     marked.map_err(std::io::Error::other)
 }
 
-fn make_folder(path: &Path) -> std::io::Result<()> {
+/// Makes the path's folder, if it is missing, for this user only.
+pub(super) fn make_folder_of(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(folder_of(path))
 }
 
 /// Creates an empty file that its owner alone may read; fails if there is one already.
 pub(super) fn new_file(path: &Path) -> std::io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }

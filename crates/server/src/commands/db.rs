@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::cli::{DbCommand, Output};
-use crate::node::{Schema, open_and_migrate, open_database};
+use crate::node::{Create, Schema, open_and_migrate, open_database};
 use crate::settings::Settings;
 
 pub(super) async fn run(
@@ -18,7 +18,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     match command {
         DbCommand::Migrate => {
-            let (db, applied) = open_and_migrate(settings).await?;
+            let (db, applied) = open_and_migrate(settings, Create::Always, false).await?;
             let version = db.schema_version().await?;
             db.close().await;
             let text = || match applied.last() {

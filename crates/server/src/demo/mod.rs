@@ -29,7 +29,7 @@ pub async fn demo(mut settings: Settings, output: Output) -> anyhow::Result<()> 
         None => Url::parse(&format!("http://localhost:{}", address.port()))?,
     };
     settings.public_url = Some(public_url);
-    let node = Node::open(settings, Schema::Migrate).await?;
+    let node = Node::open(settings, Schema::Serve).await?;
     let demo = samples::create(&node).await?;
     let server = Server::start(node.clone(), socket, Some(demo.clone())).await?;
     if output.json {

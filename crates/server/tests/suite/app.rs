@@ -23,6 +23,8 @@ use vestibule_identity::{
     Parts, Ports, References, TenantFile,
 };
 
+use crate::storage::Fixture;
+
 /// Runs each test on both engines: `NAME::sqlite` and `NAME::postgres`.
 macro_rules! on_both {
     ($($(#[$doc:meta])* async fn $name:ident($app:ident: TestApp) $body:block)+) => {
@@ -78,6 +80,16 @@ pub struct TestApp {
 
 /// A temporary folder, gone with the last clone.
 struct Folder(PathBuf);
+
+impl Folder {
+    /// A new one, and the URL of a database to be made in it.
+    fn with_database() -> (String, Arc<Folder>) {
+        let folder = std::env::temp_dir().join(unique("vestibule-suite"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let url = format!("sqlite:{}/vestibule.db", folder.display());
+        (url, Arc::new(Folder(folder)))
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -166,23 +178,35 @@ async fn core_with(
 
 impl TestApp {
     pub async fn sqlite() -> TestApp {
-        let folder = std::env::temp_dir().join(unique("vestibule-suite"));
-        std::fs::create_dir_all(&folder).unwrap();
-        let url = format!("sqlite:{}/vestibule.db", folder.display());
-        TestApp::start(&url, Some(Arc::new(Folder(folder)))).await
+        let (url, folder) = Folder::with_database();
+        TestApp::start(&url, Some(folder), None).await
     }
 
     pub async fn postgres() -> TestApp {
-        TestApp::start(&postgres_schema().await, None).await
+        TestApp::start(&postgres_schema().await, None, None).await
     }
 
-    async fn start(url: &str, folder: Option<Arc<Folder>>) -> TestApp {
+    /// A server on what an older program left.
+    pub async fn sqlite_of(old: &Fixture) -> TestApp {
+        let (url, folder) = Folder::with_database();
+        TestApp::start(&url, Some(folder), Some(old)).await
+    }
+
+    /// The same on PostgreSQL.
+    pub async fn postgres_of(old: &Fixture) -> TestApp {
+        TestApp::start(&postgres_schema().await, None, Some(old)).await
+    }
+
+    async fn start(url: &str, folder: Option<Arc<Folder>>, old: Option<&Fixture>) -> TestApp {
         let db = Db::open(&Options {
             pool: 20,
             ..Options::new(url)
         })
         .await
         .unwrap();
+        if let Some(old) = old {
+            old.load(&db).await;
+        }
         db.migrate(MIGRATIONS, START * 1_000_000).await.unwrap();
         TestApp::node(
             db,

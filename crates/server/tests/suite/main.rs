@@ -27,5 +27,6 @@ mod mail;
 mod password_policy;
 mod refresh;
 mod rezi;
+mod storage;
 mod suspension;
 mod tokens;
