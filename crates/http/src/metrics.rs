@@ -32,6 +32,8 @@ struct Figures {
     hashing_probe: OnceLock<Probe>,
     hashed: Counter,
     hashed_probe: OnceLock<Probe>,
+    backup_made: Family<NoLabels, Gauge>,
+    backup_failures: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -51,6 +53,10 @@ struct SignInLabels {
     outcome: &'static str,
 }
 
+/// For a figure that is there only once it means something.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NoLabels {}
+
 impl Metrics {
     /// Tells where to read how many passwords wait to be hashed; the first call counts.
     pub fn watch_hashing(&self, waiting: impl Fn() -> u64 + Send + Sync + 'static) {
@@ -60,6 +66,16 @@ impl Metrics {
     /// Tells where to read how many passwords were hashed so far; the first call counts.
     pub fn watch_hashed(&self, hashed: impl Fn() -> u64 + Send + Sync + 'static) {
         let _ = self.0.hashed_probe.set(Box::new(hashed));
+    }
+
+    /// Notes a backup that was made; seconds since 1970.
+    pub fn backup_made(&self, at: i64) {
+        self.0.backup_made.get_or_create(&NoLabels {}).set(at);
+    }
+
+    /// Counts a backup that was due and could not be made.
+    pub fn backup_failed(&self) {
+        self.0.backup_failures.inc();
     }
 
     /// Counts one answered request; `status` is its code.
@@ -140,6 +156,18 @@ impl Default for Metrics {
             hashing.clone(),
         );
         registry.register("hashed", "Passwords hashed", hashed.clone());
+        let (backup_made, backup_failures) = (Family::default(), Counter::default());
+        registry.register_with_unit(
+            "backup_last_success_timestamp",
+            "When the last scheduled backup was made",
+            Unit::Seconds,
+            backup_made.clone(),
+        );
+        registry.register(
+            "backup_failures",
+            "Scheduled backups that could not be made",
+            backup_failures.clone(),
+        );
         Metrics(Arc::new(Figures {
             registry,
             requests,
@@ -149,6 +177,8 @@ impl Default for Metrics {
             hashing_probe: OnceLock::new(),
             hashed,
             hashed_probe: OnceLock::new(),
+            backup_made,
+            backup_failures,
         }))
     }
 }
@@ -171,6 +201,9 @@ mod tests {
         metrics.request("pages", "/sign-in", 200, Duration::from_millis(4));
         metrics.request("pages", "/sign-in", 204, Duration::from_millis(400));
         metrics.sign_in("invalid_credentials");
+        assert!(!metrics.expose().unwrap().contains("timestamp_seconds{"));
+        metrics.backup_made(1_700_000_000);
+        metrics.backup_failed();
         let text = metrics.expose().unwrap();
         for line in [
             r#"vestibule_requests_total{surface="pages",route="/sign-in",status="2xx"} 2"#,
@@ -178,6 +211,8 @@ mod tests {
             r#"vestibule_sign_ins_total{outcome="invalid_credentials"} 1"#,
             "vestibule_hashing_waiting 3",
             "vestibule_hashed_total 7",
+            "vestibule_backup_last_success_timestamp_seconds{} 1700000000",
+            "vestibule_backup_failures_total 1",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -21,6 +21,7 @@ mod partner;
 mod password;
 mod ports;
 mod provider;
+mod restored;
 mod session;
 mod signing_key;
 mod team;
@@ -51,6 +52,7 @@ pub use partner::ExchangePartnerToken;
 pub use password::{ChangePassword, ForgotPassword, ResetPassword, SignInPassword};
 pub use ports::{Clock, Micros, Ports, Upstream};
 pub use provider::SignInProvider;
+pub use restored::{HeldKey, Restored};
 pub use session::{
     Authenticated, Refresh, Session, SessionKind, SignedIn, TokenSpec, TokenSubject,
 };
@@ -104,6 +106,9 @@ impl std::fmt::Debug for Identity {
     }
 }
 
+/// What the value is sealed as that only the database's own secret key opens.
+const KEY_CHECK: &str = "key-check";
+
 /// Ended sessions, used tokens and sent mails are kept for so long.
 const KEEP: Duration = Duration::from_secs(7 * 86_400);
 
@@ -134,19 +139,24 @@ impl Identity {
         Ok(db.read(tenant::store::kept_key_check).await?.is_none())
     }
 
+    /// Whether this secret key is the one that first opened the database; `None` before any has.
+    pub async fn fits(db: &Db, sealer: &Sealer) -> Result<Option<bool>> {
+        let kept = db.read(tenant::store::kept_key_check).await?;
+        Ok(kept.map(|kept| sealer.open(KEY_CHECK, &kept).is_ok()))
+    }
+
     /// Refuses a secret key other than the one that first opened this database: what one seals, the other cannot read.
     async fn check_secret_key(&self) -> Result<()> {
-        const CONTEXT: &str = "key-check";
         let mut kept = self.db().read(tenant::store::kept_key_check).await?;
         if kept.is_none() {
-            let ours = self.sealer().seal(CONTEXT, b"");
+            let ours = self.sealer().seal(KEY_CHECK, b"");
             kept = self
                 .db()
                 .write(move |tx| tenant::store::keep_key_check(tx, &ours))
                 .await?;
         }
         let kept = kept.unwrap_or_default();
-        match self.sealer().open(CONTEXT, &kept) {
+        match self.sealer().open(KEY_CHECK, &kept) {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::internal(
                 "the secret key is not the one that this database was first opened with; put that one back",

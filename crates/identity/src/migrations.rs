@@ -24,4 +24,9 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "limits",
         sql: include_str!("../migrations/0004_limits.sql"),
     },
+    Migration {
+        version: 5,
+        name: "held_keys",
+        sql: include_str!("../migrations/0005_held_keys.sql"),
+    },
 ];

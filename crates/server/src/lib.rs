@@ -1,8 +1,10 @@
 //! The `vestibule` server: settings, command line, effects on the machine, workers, the demo.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod backups;
 pub mod cli;
 mod commands;
+mod copies;
 pub mod demo;
 pub mod effects;
 pub mod listener;

@@ -6,13 +6,15 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,7 +22,7 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 
@@ -33,8 +35,10 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;
 /// More wait in the system's queue.
 const MAX_CONNECTIONS: usize = 8192;
+/// The system's queue is no longer than this, usually.
+const MAX_WAITING: usize = 4096;
 /// For requests in flight when the server is told to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(9);
 /// Connections without a request (browsers open some in advance) are not waited for longer than this.
 const STOP_IDLE: Duration = Duration::from_millis(300);
 
@@ -64,7 +68,7 @@ impl Listener {
         self.address
     }
 
-    /// Accepts nobody any more, lets requests in flight finish (10 s at most), closes everything.
+    /// Accepts nobody any more, lets requests in flight finish (9 s at most), closes everything.
     pub async fn stop(mut self) {
         // Without a receiver the task has ended already.
         let _ = self.stop.send(true);
@@ -78,51 +82,124 @@ impl Drop for Listener {
     }
 }
 
+/// What all connections of a listener share.
+#[derive(Default)]
+struct Traffic {
+    /// Every answer is the last one of its connection.
+    stopping: AtomicBool,
+    /// Requests that have not been answered.
+    requests: AtomicUsize,
+    /// Connections on which a request has come.
+    used: AtomicUsize,
+}
+
 async fn accept(socket: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let graceful = GracefulShutdown::new();
+    let mut open = Connections {
+        router,
+        traffic: Arc::default(),
+        graceful: GracefulShutdown::new(),
+        tasks: JoinSet::new(),
+    };
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let in_flight = Arc::new(AtomicUsize::new(0));
-    let mut connections = JoinSet::new();
     loop {
         let (stream, peer, place) = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
-            Some(_) = connections.join_next() => continue,
+            Some(_) = open.tasks.join_next() => continue,
             accepted = next(&socket, &places) => accepted,
         };
-        let connection = serve(stream, peer, router.clone(), Arc::clone(&in_flight));
-        let connection = graceful.watch(connection);
-        connections.spawn(async move {
+        open.add(stream, peer, place);
+    }
+    let deadline = tokio::time::Instant::now() + STOP_TIMEOUT;
+    open.traffic.stopping.store(true, Ordering::Relaxed);
+    // Closing the socket would reset those who have connected and not been accepted yet.
+    open.add_waiting(socket);
+    open.finish(deadline).await;
+}
+
+struct Connections {
+    router: Router,
+    traffic: Arc<Traffic>,
+    graceful: GracefulShutdown,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    fn add(&mut self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+        let connection = serve(stream, peer, self.router.clone(), Arc::clone(&self.traffic));
+        let connection = self.graceful.watch(connection);
+        self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, "connection ended: {error}");
             }
             drop(place);
         });
     }
-    drop(socket);
-    let finished = tokio::select! {
-        () = graceful.shutdown() => true,
-        () = idle(&in_flight) => true,
-        () = tokio::time::sleep(STOP_TIMEOUT) => false,
-    };
-    if !finished {
-        tracing::warn!(
-            requests = in_flight.load(Ordering::Relaxed),
-            "stopped before all requests had finished"
-        );
+
+    /// Takes what waits in the system's queue, and closes it.
+    fn add_waiting(&mut self, socket: TcpListener) {
+        let Ok(socket) = socket.into_std() else {
+            return;
+        };
+        for _ in 0..MAX_WAITING {
+            let Ok((stream, peer)) = socket.accept() else {
+                return;
+            };
+            let stream = stream
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.add(stream, peer, None);
+            }
+        }
     }
-    connections.shutdown().await;
+
+    /// Lets requests finish. Clients that keep their connections alive are told with their next answer that it is the
+    /// last; only then are quiet connections closed, so that no request meets a closing one.
+    async fn finish(mut self, deadline: tokio::time::Instant) {
+        let told = async {
+            until(STOP_IDLE, || {
+                self.traffic.requests.load(Ordering::Relaxed) == 0
+            })
+            .await
+        };
+        let _ = tokio::time::timeout(STOP_IDLE * 10, told).await;
+        let traffic = Arc::clone(&self.traffic);
+        let closed = async {
+            tokio::select! {
+                () = self.graceful.shutdown() => {}
+                // What is left has never asked anything.
+                () = until(Duration::ZERO, || traffic.used.load(Ordering::Relaxed) == 0) => {}
+            }
+        };
+        if tokio::time::timeout_at(deadline, closed).await.is_err() {
+            tracing::warn!(
+                requests = traffic.requests.load(Ordering::Relaxed),
+                "stopped before all requests had finished"
+            );
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Ends when this has held for so long.
+async fn until(span: Duration, holds: impl Fn() -> bool) {
+    let step = Duration::from_millis(20);
+    let mut held = Duration::ZERO;
+    loop {
+        tokio::time::sleep(step).await;
+        held = if holds() { held + step } else { Duration::ZERO };
+        if held >= span.max(step) {
+            return;
+        }
+    }
 }
 
 /// The next connection, once there is a place for it.
 async fn next(
     socket: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (
-    TcpStream,
-    SocketAddr,
-    Option<tokio::sync::OwnedSemaphorePermit>,
-) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
         match socket.accept().await {
@@ -143,19 +220,28 @@ fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    in_flight: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
 ) -> Connection<impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future = Answer>> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "TCP_NODELAY: {error}");
     }
+    // Lives as long as the connection.
+    let used = OnceLock::new();
     let service = service_fn(move |request: hyper::Request<Incoming>| -> Answer {
-        let counted = Counted::new(&in_flight);
+        used.get_or_init(|| Counted::new(&traffic, |traffic| &traffic.used));
+        let counted = Counted::new(&traffic, |traffic| &traffic.requests);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
+        let (router, traffic) = (router.clone(), Arc::clone(&traffic));
         Box::pin(async move {
-            let response = router.oneshot(request).await;
+            let mut response = router.oneshot(request).await;
             drop(counted);
+            if let Ok(response) = &mut response
+                && traffic.stopping.load(Ordering::Relaxed)
+            {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             response
         })
     });
@@ -168,33 +254,25 @@ fn serve(
         .serve_connection(TokioIo::new(Strict::new(stream)), service)
 }
 
-/// Ends when no request has been in flight for a while.
-async fn idle(in_flight: &AtomicUsize) {
-    let mut quiet = Duration::ZERO;
-    let step = Duration::from_millis(20);
-    while quiet < STOP_IDLE {
-        tokio::time::sleep(step).await;
-        quiet = if in_flight.load(Ordering::Relaxed) == 0 {
-            quiet + step
-        } else {
-            Duration::ZERO
-        };
-    }
+/// Counts in one of the figures for as long as it lives.
+struct Counted {
+    traffic: Arc<Traffic>,
+    figure: fn(&Traffic) -> &AtomicUsize,
 }
 
-/// A request in flight, for as long as it lives.
-struct Counted(Arc<AtomicUsize>);
-
 impl Counted {
-    fn new(count: &Arc<AtomicUsize>) -> Counted {
-        count.fetch_add(1, Ordering::Relaxed);
-        Counted(Arc::clone(count))
+    fn new(traffic: &Arc<Traffic>, figure: fn(&Traffic) -> &AtomicUsize) -> Counted {
+        figure(traffic).fetch_add(1, Ordering::Relaxed);
+        Counted {
+            traffic: Arc::clone(traffic),
+            figure,
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        (self.figure)(&self.traffic).fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -13,6 +13,7 @@ use vestibule_dialect::Dialects;
 use vestibule_http::{App, Demo, HttpSettings, Metrics};
 use vestibule_identity::{Clock, Identity, MIGRATIONS, Parts, Ports, References};
 
+use crate::copies::Copies;
 use crate::effects::{self, MachineReferences, SystemClock};
 use crate::secret_key;
 use crate::settings::{HashSettings, Settings, is_reference};
@@ -121,7 +122,8 @@ impl Node {
     }
 }
 
-async fn start(
+/// The core on an open database.
+pub(crate) async fn start(
     settings: &Settings,
     db: Db,
     sealer: Sealer,
@@ -153,7 +155,7 @@ pub(crate) fn cause(error: &vestibule_identity::Error) -> String {
     }
 }
 
-fn db_error(error: vestibule_db::Error) -> anyhow::Error {
+pub(crate) fn db_error(error: vestibule_db::Error) -> anyhow::Error {
     anyhow::anyhow!("cannot read the database: {}", error.cause())
 }
 
@@ -170,42 +172,87 @@ pub(crate) fn dialects(settings: &Settings) -> anyhow::Result<Dialects> {
     Dialects::load(settings.dialects.as_deref()).map_err(|problems| anyhow::anyhow!("{problems}"))
 }
 
+/// How a database is opened that is brought up to date.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) create: Create,
+    /// A server, of which a SQLite file takes one at a time.
+    pub(crate) sole: bool,
+    /// Whether a copy of a SQLite file is kept from before its schema changes.
+    pub(crate) snapshot: bool,
+}
+
 /// Opens the database, and sees to its schema.
 pub async fn open_database(settings: &Settings, schema: Schema) -> anyhow::Result<Db> {
-    let sole = schema == Schema::Serve;
-    match schema {
-        Schema::Migrate | Schema::Serve => {
-            Ok(open_and_migrate(settings, Create::First, sole).await?.0)
-        }
-        Schema::MustBeCurrent => {
-            let db = connect(settings, Create::Never, false).await?.or_refuse()?;
-            check_version(&db).await?;
-            Ok(db)
-        }
+    if schema == Schema::MustBeCurrent {
+        let db = connect(settings, Create::Never, false).await?.or_refuse()?;
+        check_version(&db).await?;
+        return Ok(db);
     }
+    let opening = Opening {
+        create: Create::First,
+        sole: schema == Schema::Serve,
+        snapshot: true,
+    };
+    Ok(open_and_migrate(settings, opening).await?.0)
+}
+
+/// Opens a database that is there, of any schema.
+pub(crate) async fn existing_database(settings: &Settings) -> anyhow::Result<Db> {
+    let db = connect(settings, Create::Never, false).await?.or_refuse()?;
+    let found = db.schema_version().await.map_err(db_error)?;
+    ensure!(found.is_some(), "there is nothing in the database yet");
+    Ok(db)
 }
 
 /// Opens the database and brings its schema up to date; answers the versions applied as well.
 pub(crate) async fn open_and_migrate(
     settings: &Settings,
-    create: Create,
-    sole: bool,
+    opening: Opening,
 ) -> anyhow::Result<(Db, Vec<u32>)> {
-    let db = connect(settings, create, sole).await?.or_refuse()?;
+    let create = opening.create;
+    let db = connect(settings, create, opening.sole).await?.or_refuse()?;
     let found = db.schema_version().await.map_err(db_error)?;
     // A server killed in its first start leaves an empty database, but not this mark.
     let sign = secret_key::mark_of(&settings.secret_key_file);
     if found.is_none() && create == Create::First && sign.exists() {
-        bail!(
-            "{}",
-            gone(&format!("the {} database is empty", db.engine()), &sign)
-        );
+        let what = format!("the {} database is empty", db.engine());
+        bail!("{}", gone(&what, &sign));
+    }
+    if let Some(old) = found
+        .filter(|old| *old < newest())
+        .filter(|_| opening.snapshot)
+    {
+        snapshot(settings, &db, old).await?;
     }
     let applied = db
         .migrate(MIGRATIONS, SystemClock.now().0)
         .await
         .context("cannot bring the database up to date")?;
     Ok((db, applied))
+}
+
+/// Keeps a copy of a SQLite file as it is before its schema changes.
+async fn snapshot(settings: &Settings, db: &Db, schema: u32) -> anyhow::Result<()> {
+    let url = resolve(settings, &settings.database_url, "database_url")?;
+    let Some(file) = vestibule_db::sqlite_file(url.expose_secret()) else {
+        return Ok(());
+    };
+    let copies = Copies::before_migration(&file);
+    let made = copies
+        .make(db, &format!("{schema}-"), SystemClock.now())
+        .await;
+    let path = made.context(
+        "cannot keep a copy of the database before bringing it up to date; see to that, \
+         or run `vestibule db migrate --no-snapshot`",
+    )?;
+    tracing::info!(path = %path.display(), schema, "kept a copy of the database as it was before the upgrade");
+    Ok(())
+}
+
+/// The schema that this program works with.
+fn newest() -> u32 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
 /// What is where the settings say that the database is.
@@ -278,7 +325,7 @@ async fn connect(settings: &Settings, create: Create, sole: bool) -> anyhow::Res
 
 async fn check_version(db: &Db) -> anyhow::Result<()> {
     let found = db.schema_version().await.map_err(db_error)?.unwrap_or(0);
-    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    let known = newest();
     if found < known {
         bail!(
             "the database is not up to date (schema {found}, this program needs {known}); run `vestibule db migrate`"
@@ -305,7 +352,7 @@ async fn first_key(settings: &Settings, db: &Db) -> anyhow::Result<Sealer> {
     secret_key::create(path)
 }
 
-fn missing_key(settings: &Settings, engine: Engine) -> String {
+pub(crate) fn missing_key(settings: &Settings, engine: Engine) -> String {
     format!(
         "the secret key file {} is missing, but the {engine} database holds what only it opens; \
          restore it from your backup or name it by secret_key_file",

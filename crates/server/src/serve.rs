@@ -1,11 +1,14 @@
 //! `vestibule serve`: a node from start to stop.
 
 use anyhow::Context;
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use vestibule_http::Demo;
 
+use crate::backups::Backups;
 use crate::listener::Listener;
 use crate::mail::SmtpUrl;
 use crate::mounts::Mounts;
@@ -37,6 +40,7 @@ impl Server {
         demo: Option<Demo>,
     ) -> anyhow::Result<Server> {
         let app = node.app(demo);
+        let backups = Backups::of(&node, app.settings.metrics.clone())?;
         let metrics = match node.settings.metrics_listen {
             None => None,
             Some(address) => {
@@ -50,7 +54,7 @@ impl Server {
         let mut mounts = Mounts::default();
         mounts.look(&node).await.map_err(core_error)?;
         let listener = Listener::start(socket, vestibule_http::router(app))?;
-        let workers = Workers::start(&node, mounts);
+        let workers = Workers::start(&node, mounts, backups);
         Ok(Server {
             node,
             listener,
@@ -69,13 +73,14 @@ impl Server {
         self.metrics.as_ref().map(Listener::address)
     }
 
-    /// Finishes the requests in flight, then the mails in hand, then closes the database.
+    /// Finishes the requests in flight and the mails in hand (9 s at most), then closes the database.
     pub async fn stop(self) {
-        self.listener.stop().await;
-        if let Some(metrics) = self.metrics {
-            metrics.stop().await;
-        }
-        self.workers.stop().await;
+        let metrics = async {
+            if let Some(metrics) = self.metrics {
+                metrics.stop().await;
+            }
+        };
+        tokio::join!(self.listener.stop(), metrics, self.workers.stop());
         if let Err(error) = self.node.identity.finish_audit().await {
             tracing::error!("the last audit entries are not sealed: {}", cause(&error));
         }
@@ -88,6 +93,26 @@ pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The socket that the service manager listens on for us, where it does (systemd's `LISTEN_FDS`): it outlives this
+/// process, so that nobody is refused while one follows another.
+fn handed_over() -> anyhow::Result<Option<TcpListener>> {
+    let socket = ListenFd::from_env()
+        .take_tcp_listener(0)
+        .context("the service manager handed over something else than a TCP socket")?;
+    let Some(socket) = socket else {
+        return Ok(None);
+    };
+    socket.set_nonblocking(true)?;
+    Ok(Some(TcpListener::from_std(socket)?))
+}
+
+/// Tells the service manager, where there is one (systemd's `NOTIFY_SOCKET`).
+fn tell(state: &NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
+        tracing::warn!("cannot tell the service manager: {error}");
+    }
 }
 
 /// A mail server that cannot be used should show now, not with the first mail.
@@ -104,7 +129,10 @@ fn check_mail(settings: &Settings) -> anyhow::Result<()> {
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     // First of all, so that a port that is taken is told at once.
-    let socket = bind(&settings.listen).await?;
+    let socket = match handed_over()? {
+        Some(socket) => socket,
+        None => bind(&settings.listen).await?,
+    };
     check_mail(&settings)?;
     let node = Node::open(settings, Schema::Serve).await?;
     let server = Server::start(node, socket, None).await?;
@@ -121,8 +149,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         "listening on http://{}",
         server.address()
     );
+    tell(&NotifyState::Ready);
     stop.wait().await;
     tracing::info!("stopping");
+    tell(&NotifyState::Stopping);
     tokio::select! {
         () = server.stop() => tracing::info!("stopped"),
         () = stop.wait() => tracing::warn!("stopped at once, on a second signal"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
+use crate::backups::Backups;
 use crate::mail::{MailWorker, Sender};
 use crate::mounts::Mounts;
 use crate::node::{Node, cause};
@@ -19,7 +20,7 @@ const MOUNTS: Duration = Duration::from_secs(1);
 const SEAL: Duration = Duration::from_millis(500);
 const PURGE: Duration = Duration::from_secs(600);
 /// Mails in hand get so long to be handed over.
-const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+const STOP_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// The running workers.
 pub(crate) struct Workers {
@@ -29,7 +30,7 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// `mounts` is what has been told about the tenants' dialects already.
-    pub(crate) fn start(node: &Node, mounts: Mounts) -> Workers {
+    pub(crate) fn start(node: &Node, mounts: Mounts, backups: Option<Backups>) -> Workers {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let identity = node.identity.clone();
@@ -54,6 +55,9 @@ impl Workers {
         }));
         let worker = MailWorker::new(node.identity.clone(), Sender::new(&node.settings));
         tasks.spawn(Arc::new(worker).run(stopping));
+        if let Some(backups) = backups {
+            tasks.spawn(backups.run(stop.subscribe()));
+        }
         Workers { stop, tasks }
     }
 

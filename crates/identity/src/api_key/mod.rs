@@ -41,6 +41,8 @@ pub struct ApiKeyView {
     pub created_at: Micros,
     pub expires_at: Option<Micros>,
     pub revoked_at: Option<Micros>,
+    /// Since a restore the key waits to be confirmed, and opens nothing.
+    pub held_at: Option<Micros>,
 }
 
 /// A stored key that a presented one is compared with.
@@ -50,6 +52,7 @@ pub(crate) struct Stored {
     pub(crate) digest: [u8; 32],
     pub(crate) expires_at: Option<Micros>,
     pub(crate) revoked_at: Option<Micros>,
+    pub(crate) held_at: Option<Micros>,
 }
 
 impl Identity {
@@ -63,6 +66,7 @@ impl Identity {
             created_at: cx.now,
             expires_at,
             revoked_at: None,
+            held_at: None,
         };
         let (cx, digest) = (cx.clone(), key.digest());
         self.db()
@@ -91,22 +95,10 @@ impl Identity {
 
     /// Ends a key at once, whichever tenant's it is. Revoking twice is no error.
     pub async fn revoke_api_key(&self, id: &str) -> Result<()> {
-        let (id, now) = (id.to_owned(), self.now());
-        let owner = {
-            let id = id.clone();
-            self.db().read(move |tx| store::find(tx, &id)).await?
-        };
-        let owner = owner
-            .ok_or_else(|| Error::with_detail(Kind::NotFound, format!("No API key `{id}`.")))?;
-        let tenant = self
-            .directory()
-            .by_id(&owner.tenant_id)
-            .await?
-            .ok_or(Kind::UnknownTenant)?;
-        let cx = self.operator_cx(tenant);
+        let (cx, id) = (self.cx_of_key(id).await?, id.to_owned());
         self.db()
             .write(move |tx| {
-                store::revoke(tx, &id, now)?;
+                store::revoke(tx, &id, cx.now)?;
                 audit::record(
                     tx,
                     &cx,
@@ -116,6 +108,36 @@ impl Identity {
                 )
             })
             .await
+    }
+
+    /// Lets a key that a restore holds back be used again. No error where it is not held; `NotFound` for a revoked one.
+    pub async fn confirm_api_key(&self, id: &str) -> Result<()> {
+        let (cx, id) = (self.cx_of_key(id).await?, id.to_owned());
+        self.db()
+            .write(move |tx| {
+                if !store::confirm(tx, &id)? {
+                    return Err(Error::with_detail(
+                        Kind::NotFound,
+                        format!("The API key `{id}` is revoked."),
+                    ));
+                }
+                audit::record(
+                    tx,
+                    &cx,
+                    audit::Entry::done("api_key.confirmed").actor("operator"),
+                )
+            })
+            .await
+    }
+
+    /// The context of an operator's deed on a key, in the tenant that it belongs to.
+    async fn cx_of_key(&self, id: &str) -> Result<Cx> {
+        let wanted = id.to_owned();
+        let found = self.db().read(move |tx| store::find(tx, &wanted)).await?;
+        let owner = found
+            .ok_or_else(|| Error::with_detail(Kind::NotFound, format!("No API key `{id}`.")))?;
+        let tenant = self.directory().by_id(&owner.tenant_id).await?;
+        Ok(self.operator_cx(tenant.ok_or(Kind::UnknownTenant)?))
     }
 
     /// The tenant whose live key this is.
@@ -151,7 +173,7 @@ impl Identity {
         Err(refused.into())
     }
 
-    /// The row of a presented key, compared by digest in constant time, and not revoked.
+    /// The row of a presented key, compared by digest in constant time, and neither revoked nor held.
     async fn stored_key(&self, key: &SecretString) -> Result<Stored> {
         let key = ApiKey::parse(key.expose_secret()).ok_or(Kind::UnauthorizedKey)?;
         let id = key.id.clone();
@@ -160,7 +182,8 @@ impl Identity {
             .read(move |tx| store::find(tx, &id))
             .await?
             .ok_or(Kind::UnauthorizedKey)?;
-        if !vestibule_crypto::equal(&stored.digest, &key.digest()) || stored.revoked_at.is_some() {
+        let ended = stored.revoked_at.is_some() || stored.held_at.is_some();
+        if !vestibule_crypto::equal(&stored.digest, &key.digest()) || ended {
             return Err(Kind::UnauthorizedKey.into());
         }
         Ok(stored)

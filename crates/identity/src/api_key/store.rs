@@ -21,7 +21,7 @@ pub(crate) fn insert(
 
 pub(crate) fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Stored>> {
     Ok(tx.opt(
-        "SELECT id, tenant_id, digest, expires_at, revoked_at FROM api_key WHERE id = $1",
+        "SELECT id, tenant_id, digest, expires_at, revoked_at, held_at FROM api_key WHERE id = $1",
         &params![id],
         |row| {
             Ok(Stored {
@@ -30,6 +30,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Stored>> {
                 digest: row.get(2)?,
                 expires_at: row.get(3)?,
                 revoked_at: row.get(4)?,
+                held_at: row.get(5)?,
             })
         },
     )?)
@@ -37,7 +38,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Stored>> {
 
 pub(crate) fn list(tx: &mut Tx<'_>, tenant: &str) -> Result<Vec<ApiKeyView>> {
     Ok(tx.all(
-        "SELECT id, name, test, created_at, expires_at, revoked_at FROM api_key WHERE tenant_id = $1 ORDER BY created_at, id",
+        "SELECT id, name, test, created_at, expires_at, revoked_at, held_at FROM api_key WHERE tenant_id = $1 ORDER BY created_at, id",
         &params![tenant],
         |row| {
             Ok(ApiKeyView {
@@ -47,6 +48,7 @@ pub(crate) fn list(tx: &mut Tx<'_>, tenant: &str) -> Result<Vec<ApiKeyView>> {
                 created_at: row.get(3)?,
                 expires_at: row.get(4)?,
                 revoked_at: row.get(5)?,
+                held_at: row.get(6)?,
             })
         },
     )?)
@@ -58,4 +60,13 @@ pub(crate) fn revoke(tx: &mut Tx<'_>, id: &str, now: Micros) -> Result<()> {
         &params![id, now],
     )?;
     Ok(())
+}
+
+/// `false` when the key is revoked, or there is none.
+pub(crate) fn confirm(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+    let found = tx.exec(
+        "UPDATE api_key SET held_at = NULL WHERE id = $1 AND revoked_at IS NULL",
+        &params![id],
+    )?;
+    Ok(found == 1)
 }

@@ -52,6 +52,15 @@ pub enum ApiKeyCommand {
         /// The id that `create` and `list` show
         id: String,
     },
+    /// Let keys that a restore holds back be used again
+    Confirm {
+        /// Ids that `list` and `db restore` show
+        #[arg(required_unless_present = "tenant")]
+        ids: Vec<String>,
+        /// All held keys of the tenant
+        #[arg(long, value_name = "SLUG", conflicts_with = "ids")]
+        tenant: Option<String>,
+    },
 }
 
 /// One person of one tenant.
@@ -207,8 +216,12 @@ pub enum SigningKeyCommand {
 /// `vestibule db …`
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
-    /// Bring the schema up to date
-    Migrate,
+    /// Bring the schema up to date; make an empty database where there is none
+    Migrate {
+        /// Keep no copy of the embedded database from before
+        #[arg(long)]
+        no_snapshot: bool,
+    },
     /// Look for damage
     Check,
     /// Copy the embedded database to a new file, while in use
@@ -216,6 +229,23 @@ pub enum DbCommand {
         /// The new file; it must not exist yet
         file: PathBuf,
     },
+    /// Put a backup in the embedded database's place, while no server runs; ends all sessions, links and tokens
+    Restore {
+        /// What `backup` made
+        file: PathBuf,
+        #[command(flatten)]
+        keys: KeptKeys,
+    },
+    /// End all sessions, links and tokens after a restore by other means, such as PostgreSQL's own
+    Restored(KeptKeys),
+}
+
+/// What becomes of API keys at a restore.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct KeptKeys {
+    /// Hold no API keys back: none was revoked since the backup
+    #[arg(long)]
+    pub keep_api_keys: bool,
 }
 
 fn since(text: &str) -> Result<Since, String> {

@@ -49,6 +49,10 @@ fn documented_commands_parse() {
         "vestibule db migrate --database sqlite:x.db",
         "vestibule db check",
         "vestibule db backup x.db",
+        "vestibule db restore x.db --keep-api-keys",
+        "vestibule db restored",
+        "vestibule api-key confirm abc def",
+        "vestibule api-key confirm --tenant acme",
         "vestibule config --config x.toml",
     ] {
         assert!(parse(line).is_ok(), "{line}");
@@ -67,6 +71,9 @@ fn wrong_usage_exits_with_2() {
         "vestibule api-key create --tenant acme --expires soon",
         "vestibule user show ann@acme.test",
         "vestibule tenant list --wrong",
+        "vestibule api-key confirm",
+        "vestibule api-key confirm abc --tenant acme",
+        "vestibule db restore",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }

@@ -46,8 +46,26 @@ pub(super) async fn run(command: ApiKeyCommand, node: &Node, output: Output) -> 
                 .map_err(core_error)?;
             let document: Vec<Value> = keys.iter().map(document).collect();
             let rows: Vec<_> = keys.iter().map(row).collect();
-            let heading = ["ID", "NAME", "TEST", "CREATED", "EXPIRES", "REVOKED"];
+            let heading = [
+                "ID", "NAME", "TEST", "CREATED", "EXPIRES", "REVOKED", "HELD",
+            ];
             output.table(&json!({ "api_keys": document }), &heading, &rows)
+        }
+        ApiKeyCommand::Confirm { mut ids, tenant } => {
+            if let Some(slug) = tenant {
+                let keys = node.identity.api_keys(&node.cx(&slug).await?).await;
+                let keys = keys.map_err(core_error)?.into_iter();
+                let held = keys.filter(|key| key.held_at.is_some() && key.revoked_at.is_none());
+                ids = held.map(|key| key.id).collect();
+            }
+            for id in &ids {
+                let confirmed = node.identity.confirm_api_key(id).await;
+                confirmed.map_err(core_error)?;
+            }
+            output.answer(&json!({ "confirmed": ids }), || match ids.is_empty() {
+                true => "no key is held".to_owned(),
+                false => format!("confirmed {}", ids.join(", ")),
+            })
         }
         ApiKeyCommand::Revoke { id } => {
             node.identity
@@ -69,6 +87,7 @@ fn document(key: &ApiKeyView) -> Value {
         "created_at": rfc3339(key.created_at),
         "expires_at": key.expires_at.map(rfc3339),
         "revoked_at": key.revoked_at.map(rfc3339),
+        "held_at": key.held_at.map(rfc3339),
     })
 }
 
@@ -81,5 +100,6 @@ fn row(key: &ApiKeyView) -> Vec<String> {
         rfc3339(key.created_at),
         or_dash(key.expires_at),
         or_dash(key.revoked_at),
+        or_dash(key.held_at),
     ]
 }

@@ -7,9 +7,12 @@ mod config;
 mod db;
 mod dialect;
 mod moment;
+mod restore;
 mod signing_key;
 mod tenant;
 mod user;
+
+pub(crate) use moment::compact;
 
 use std::process::ExitCode;
 use std::sync::Arc;

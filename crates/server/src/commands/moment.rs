@@ -11,7 +11,12 @@ pub(crate) fn rfc3339(at: Micros) -> String {
     )
 }
 
-/// The same, or `-`.
+/// For names of files: `20261231T235959Z`.
+pub(crate) fn compact(at: Micros) -> String {
+    rfc3339(at).replace(['-', ':'], "")
+}
+
+/// RFC 3339, or `-`.
 pub(crate) fn or_dash(at: Option<Micros>) -> String {
     at.map_or_else(|| "-".to_owned(), rfc3339)
 }
@@ -28,5 +33,6 @@ mod tests {
         );
         assert_eq!(rfc3339(Micros(0)), "1970-01-01T00:00:00Z");
         assert_eq!(or_dash(None), "-");
+        assert_eq!(compact(Micros(0)), "19700101T000000Z");
     }
 }

@@ -42,6 +42,7 @@ pub struct Settings {
     pub hash: HashSettings,
     pub request_timeout: Duration,
     pub limits: Numbers,
+    pub backup: BackupSettings,
     /// Name, shown value and origin of each, in the order of the reference.
     pub entries: Vec<Entry>,
 }
@@ -53,6 +54,15 @@ pub struct HashSettings {
     pub iterations: u32,
     pub workers: usize,
     pub queue: usize,
+}
+
+/// Copies of the embedded database by the clock.
+#[derive(Clone, Debug)]
+pub struct BackupSettings {
+    /// `None`: no copies.
+    pub every: Option<Duration>,
+    pub keep: usize,
+    pub directory: PathBuf,
 }
 
 /// How log lines look.

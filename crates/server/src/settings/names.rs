@@ -25,6 +25,9 @@ pub(super) const NAMES: &[&str] = &[
     "hash_queue",
     "request_timeout",
     "limits",
+    "backup_every",
+    "backup_keep",
+    "backup_directory",
 ];
 
 pub(super) fn known(name: &str) -> Option<&'static str> {

@@ -12,7 +12,7 @@ use vestibule_identity::Span;
 use vestibule_identity::limit::{Numbers, TABLE};
 
 use super::layers::{Entry, Layered};
-use super::{HashSettings, LogFormat, Settings, names};
+use super::{BackupSettings, HashSettings, LogFormat, Settings, names};
 use crate::mail::SmtpUrl;
 
 pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
@@ -46,6 +46,13 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
         },
         request_timeout: required(layered, "request_timeout", span)?,
         limits: optional(layered, "limits", limits)?.unwrap_or_default(),
+        backup: BackupSettings {
+            every: optional(layered, "backup_every", span)?,
+            keep: number(layered, "backup_keep", 1)?,
+            directory: layered
+                .text("backup_directory")
+                .map_or_else(|| data.join("backups"), PathBuf::from),
+        },
         database_url: database_url.into(),
         secret_key_file,
         data,
@@ -62,6 +69,7 @@ fn entries(layered: &Layered, settings: &Settings) -> Vec<Entry> {
             &settings.database_url,
         ))),
         "secret_key_file" => Some(settings.secret_key_file.display().to_string()),
+        "backup_directory" => Some(settings.backup.directory.display().to_string()),
         "smtp_url" => layered.text(name).map(mask_url),
         _ => layered.text(name).map(str::to_owned),
     };

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::app::{postgres_schema, unique};
 
-const ACME: &str = "slug = 'acme'\nname = 'Acme'\ndomains = ['lms.acme.test']\n";
-const NOBODY: u32 = 65_534;
+pub(crate) const ACME: &str = "slug = 'acme'\nname = 'Acme'\ndomains = ['lms.acme.test']\n";
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// A working directory of its own, gone with the value.
-struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -24,7 +24,7 @@ impl Drop for Place {
 }
 
 /// What a command said.
-struct Said {
+pub(crate) struct Said {
     code: i32,
     out: String,
     err: String,
@@ -32,14 +32,14 @@ struct Said {
 
 impl Said {
     #[track_caller]
-    fn done(self) -> String {
+    pub(crate) fn done(self) -> String {
         assert_eq!(self.code, 0, "{}", self.err);
         self.out
     }
 
     /// The one line of a refusal, without the program's name.
     #[track_caller]
-    fn refused(self) -> String {
+    pub(crate) fn refused(self) -> String {
         assert_eq!((self.code, &*self.out), (1, ""), "{}", self.err);
         let line = self.err.strip_prefix("vestibule: ").unwrap();
         assert_eq!(line.matches('\n').count(), 1, "{line}");
@@ -48,13 +48,13 @@ impl Said {
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         let folder = std::env::temp_dir().join(unique("vestibule-commands"));
         fs::create_dir_all(&folder).unwrap();
         Place(folder)
     }
 
-    fn with(files: &[(&str, &str)]) -> Place {
+    pub(crate) fn with(files: &[(&str, &str)]) -> Place {
         let place = Place::new();
         for (name, text) in files {
             place.write(name, text);
@@ -62,16 +62,16 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         fs::write(self.path(name), text).unwrap();
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap();
         let mut names: Vec<String> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -80,29 +80,33 @@ impl Place {
         names
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command.env_clear().current_dir(&self.0);
         command.args(line.split_whitespace()).stdin(Stdio::null());
         command
     }
 
-    fn run(&self, line: &str) -> Said {
+    pub(crate) fn run(&self, line: &str) -> Said {
         said(&mut self.command(line))
     }
 
     /// A server, once it listens; its log goes to the file `log`.
-    fn serve(&self, more: &str) -> Serving {
+    pub(crate) fn serve(&self, more: &str) -> Serving {
         let log = fs::File::create(self.path("log")).unwrap();
         let line = format!("serve --listen 127.0.0.1:0 --data data {more}");
-        let child = self.command(&line).stderr(log).spawn().unwrap();
-        let serving = Serving(child, self.path("log"));
+        self.serving(self.command(&line).stderr(log))
+    }
+
+    /// The same of a command that writes its log there.
+    pub(crate) fn serving(&self, command: &mut Command) -> Serving {
+        let serving = Serving(command.spawn().unwrap(), self.path("log"));
         serving.wait_for("listening on http://");
         serving
     }
 }
 
-fn said(command: &mut Command) -> Said {
+pub(crate) fn said(command: &mut Command) -> Said {
     let output = command.output().unwrap();
     Said {
         code: output.status.code().unwrap(),
@@ -111,16 +115,37 @@ fn said(command: &mut Command) -> Said {
     }
 }
 
-struct Serving(Child, PathBuf);
+pub(crate) struct Serving(Child, PathBuf);
 
 impl Serving {
-    fn log(&self) -> String {
+    /// Where it listens, or tells its metrics.
+    pub(crate) fn port(&self, after: &str) -> u16 {
+        self.wait_for(after);
+        let log = self.log();
+        let rest = log.split(after).nth(1).unwrap();
+        let digits = rest.split(':').nth(1).unwrap();
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap();
+        digits[..end].parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Ends it as an operator does; its exit status.
+    pub(crate) fn stop(mut self) -> i32 {
+        self.signal("TERM");
+        self.0.wait().unwrap().code().unwrap()
+    }
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.1).unwrap()
     }
 
     /// Polls the log.
     #[track_caller]
-    fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         for _ in 0..300 {
             if self.log().contains(text) {
                 return;
