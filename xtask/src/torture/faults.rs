@@ -37,12 +37,14 @@ pub(crate) const FAULTS: [Fault; 4] = [
         write_errno: 30,
         sync: Sync::Honest,
     },
-    Fault {
-        name: "fsync fails",
-        write_errno: 0,
-        sync: Sync::Failing,
-    },
+    FSYNC_FAILS,
 ];
+
+pub(crate) const FSYNC_FAILS: Fault = Fault {
+    name: "fsync fails",
+    write_errno: 0,
+    sync: Sync::Failing,
+};
 
 impl Fault {
     pub(crate) fn control(self, clock_seconds: i64) -> Control {

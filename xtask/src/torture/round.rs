@@ -13,7 +13,7 @@ use super::act::Desk;
 use super::check::{Checker, Finding, Sort};
 use super::client::Client;
 use super::disk::{Disk, is_shared_memory};
-use super::faults::FAULTS;
+use super::faults::{FAULTS, FSYNC_FAILS};
 use super::journal::{self, Entry, Journal};
 use super::server::{Control, Server, Site, Sync, make_folder, make_private};
 use super::smtp::Sink;
@@ -215,6 +215,11 @@ impl Torture<'_> {
             thread::sleep(Duration::from_millis(step));
             left -= step;
             self.keep_shared_memory()?;
+        }
+        if troubled {
+            // The last thing that happens to the log before the kill: what the next process cannot know.
+            self.site.control(FSYNC_FAILS.control(self.clock))?;
+            thread::sleep(Duration::from_millis(50));
         }
         Ok(())
     }
