@@ -264,7 +264,9 @@ impl Torture<'_> {
         let mut server = match site.start() {
             Ok(server) => server,
             Err(error) => {
-                self.finding(Err(error.context("the server does not start any more")));
+                let what = format!("everything: the server does not start any more: {error:#}");
+                let sort = Sort::Lost;
+                self.tally.findings.push(Finding { sort, what });
                 return Ok(Vec::new());
             }
         };
