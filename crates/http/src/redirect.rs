@@ -144,57 +144,9 @@ mod tests {
 
     #[test]
     fn hostile_shapes_are_dropped() {
-        for text in [
-            "",
-            "dashboard",
-            "//evil.test",
-            "///evil.test",
-            "/\\evil.test",
-            "\\/evil.test",
-            "\\\\evil.test",
-            "/%2f%2fevil.test",
-            "/%2fevil.test",
-            "/%5cevil.test",
-            "/%5Cevil.test",
-            "/%255cevil.test",
-            "/%252fevil.test",
-            "/%25252fevil.test",
-            "/%2525252525252fevil.test",
-            "\t//evil.test",
-            "/\t/evil.test",
-            "/%09/evil.test",
-            " //evil.test",
-            " /a",
-            "https:/evil.test",
-            "https://evil.test",
-            "http:evil.test",
-            "javascript:alert(1)",
-            "JaVaScRiPt:alert(1)",
-            "data:text/html,x",
-            "/\r\nSet-Cookie:x=1",
-            "/%0d%0aSet-Cookie:x=1",
-            "/a\0",
-            "/%00",
-            "/a//b",
-            "/a%2f/b",
-            "/.//evil.test",
-            "/..//evil.test",
-            "/..%2f/evil.test",
-            "/a?next=//evil.test",
-            "/a?next=%2F%2Fevil.test",
-            "/a?next=https://evil.test",
-            "%2fdashboard",
-            "/%ff",
-            "/a\u{2028}b",
-            "/\u{202e}moc.live//",
-            "/\u{200b}/evil",
-            "@evil.test",
-            ".evil.test",
-            "?next=/a",
-            "#/a",
-            "/a\\b",
-            "/%e2%80%a8",
-        ] {
+        let hostile = include_str!("../../../testdata/hostile/paths.json");
+        let hostile: Vec<String> = serde_json::from_str(hostile).unwrap();
+        for text in &hostile {
             assert_eq!(internal_path(text), None, "{text:?} passed");
         }
         assert_eq!(internal_path(&format!("/{}", "a".repeat(2048))), None);

@@ -122,45 +122,9 @@ mod tests {
 
     #[test]
     fn hostile_shapes_are_refused() {
-        for text in [
-            "",
-            "@",
-            "a@",
-            "@b.c",
-            "a",
-            "a b@c.d",
-            "a@b@c.d",
-            "v@t.x,a@evil.x",
-            "v@t.x;a@evil.x",
-            "v@t.x\na@evil.x",
-            "<v@t.x>",
-            "\"a\"@b.c",
-            "v＠evil.com@t.x",
-            "v@t。x",
-            "v﹫t.x",
-            "mıke@x.com",
-            "\u{212a}ate@x.com",
-            "ſam@x.com",
-            "İ@x.com",
-            "a@-b.c",
-            "a@b..c",
-            "a@b.c.",
-            "a@1.2.3.4",
-            "a@[1.2.3.4]",
-            "a\0@b.c",
-            ".a@b.c",
-            "a.@b.c",
-            "a..b@c.d",
-            "a@b",
-            "a@xn--example-.com",
-            "a\r\nRCPT TO:<x@y.z>@b.c",
-            "a@b.c\u{202e}",
-            "zw@\u{200b}b.test",
-            "sh@b\u{ad}b.test",
-            "sh@b.te\u{2060}st",
-            "a\u{200d}b@b.test",
-            "a@b.test\u{feff}",
-        ] {
+        let hostile = include_str!("../../../testdata/hostile/emails.json");
+        let hostile: Vec<String> = serde_json::from_str(hostile).unwrap();
+        for text in hostile.iter().map(String::as_str).chain(["", "a\0@b.test"]) {
             assert!(Email::parse(text).is_err(), "{text:?} passed");
         }
         assert!(Email::parse(&format!("{}@b.c", "a".repeat(65))).is_err());

@@ -99,57 +99,27 @@ mod tests {
     #[test]
     fn callers_links() {
         let mut tenant = tenant("acme", "Acme");
-        tenant.file.redirect_hosts = vec!["www.example.com".into(), "localhost".into()];
+        tenant.file.redirect_hosts = vec!["www.acme.test".into()];
         for link in [
-            "https://www.example.com/verify-token/{token}",
-            "https://WWW.example.com/?t={token}",
-            "https://www.example.com/#{token}",
-            "http://localhost:3000/{token}",
+            "https://www.acme.test/verify-token/{token}",
+            "https://WWW.acme.test/?t={token}",
+            "https://www.acme.test/#{token}",
         ] {
             assert!(link_is_allowed(&tenant, link).is_ok(), "{link}");
         }
-        for link in [
-            "https://www.example.com.evil.test/{token}",
-            "https://www.example.com@evil.test/{token}",
-            "https://www.example.com\\@evil.test/{token}",
-            "https://evil.test#https://www.example.com/{token}",
-            "https://evil.test/?u=https://www.example.com&t={token}",
-            "//evil.test/{token}",
-            "https:evil.test/{token}",
-            "https:/www.example.com/{token}",
-            "https://www%2eexample%2ecom:y@evil.test/{token}",
-            "https://{token}.evil.test/",
-            "https://{token}.www.example.com/",
-            "javascript:alert({token})",
-            "data:text/html,{token}",
-            "http://www.example.com/{token}",
-            "https://www.example.com:444/{token}",
-            "https://wwwaexample.com/{token}",
-            "https://www.example.com/app/%2e%2e/{token}",
-            "https://www.example.com/../{token}",
-            "https://www.ex\u{430}mple.com/{token}",
-            "https://www.example.com./{token}",
-            "https://www.example.com/\r\n{token}",
-            "https://www.example.com/\t{token}",
-            "https://www.example.com/",
-            "https://www.example.com/{token}{token}",
-            "https://www.example.com/{token",
-            "https://www.example.com/{{token}}",
-            "https://user@www.example.com/{token}",
-            "",
-            "{token}",
-            "ftp://www.example.com/{token}",
-            "https:///www.example.com/{token}",
-            " https://www.example.com/{token}",
-        ] {
+        let hostile = include_str!("../../../../testdata/hostile/links.json");
+        let hostile: Vec<String> = serde_json::from_str(hostile).unwrap();
+        for link in hostile.iter().map(String::as_str).chain([""]) {
             assert!(link_is_allowed(&tenant, link).is_err(), "{link:?} passed");
         }
         assert!(
             link_is_allowed(
                 &tenant,
-                &format!("https://www.example.com/{{token}}?{}", "a".repeat(4_096))
+                &format!("https://www.acme.test/{{token}}?{}", "a".repeat(4_096))
             )
             .is_err()
         );
+        tenant.file.redirect_hosts = vec!["localhost".into()];
+        assert!(link_is_allowed(&tenant, "http://localhost:3000/{token}").is_ok());
     }
 }

@@ -9,12 +9,14 @@
     clippy::disallowed_methods
 )]
 
+mod addresses;
 mod app;
 mod audit;
 mod browser;
 mod captcha;
 mod commands;
 mod forge;
+mod hostile;
 
 mod alphalearn;
 mod enclaive;

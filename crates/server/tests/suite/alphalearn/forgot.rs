@@ -10,6 +10,7 @@ use super::{
     tokens,
 };
 use crate::app::{Reply, TestApp, at_once, on_both};
+use crate::hostile::LINKS;
 
 const EMAIL: &str = "pooja.g@example.com";
 const NEW: &str = "copper-meadow-77-bridges";
@@ -275,20 +276,8 @@ on_both! {
         }
         app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
         let long = format!("https://www.acme.test/{{token}}?{}", "a".repeat(4_096));
-        for link in [
-            "https://www.acme.test.evil.test/{token}", "https://www.acme.test@evil.test/{token}", "https://www.acme.test\\@evil.test/{token}",
-            "https://evil.test#https://www.acme.test/{token}", "https://evil.test/?u=https://www.acme.test&t={token}", "//evil.test/{token}",
-            "https:evil.test/{token}", "https:/www.acme.test/{token}", "https:///www.acme.test/{token}", "https://www%2eacme%2etest:y@evil.test/{token}",
-            "https://www%2eacme%2etest/{token}", "https://{token}.evil.test/", "https://{token}.www.acme.test/", "https://{token}@www.acme.test/",
-            "{token}://www.acme.test/", "javascript:alert('{token}')", "data:text/html,{token}", "http://www.acme.test/{token}", "https://www.acme.test:444/{token}",
-            "https://www.acme.test:80/{token}", "https://wwwaacme.test/{token}", "https://acme.test/{token}", "https://x.www.acme.test/{token}",
-            "https://lms.zeta.test/{token}", "https://www.acme.test/app/%2e%2e/{token}", "https://www.acme.test/../{token}", "https://www.acm\u{435}.test/{token}",
-            "https://www.acme.test./{token}", "https://www.acme.test/\r\nBcc:x@evil.test{token}", "https://www.acme.test/\t{token}", "https://www.acme.test/\u{0}{token}",
-            "https://www.acme.test/", "https://www.acme.test/{token}{token}", "https://www.acme.test/{token}/{token}", "https://www.acme.test/{token",
-            "https://www.acme.test/{{token}}", "https://www.acme.test/{TOKEN}", "https://www.acme.test/{token}?x={y}", "https://user@www.acme.test/{token}",
-            "https://user:pw@www.acme.test/{token}", "ftp://www.acme.test/{token}", "{token}", "www.acme.test/{token}", "/verify/{token}", "https://[::1]/{token}",
-            "https://localhost/{token}", "http://127.0.0.1/{token}", &long,
-        ] {
+        let more = ["https://lms.zeta.test/{token}".to_owned(), long];
+        for link in LINKS.iter().chain(&more) {
             for proof in [None, Some(key.as_str())] {
                 let reply = ask(&app, HOST, proof, json!({"email": EMAIL, "overrideEmailUrl": link, "sendEmailNotification": 1})).await;
                 assert_eq!((reply.status.as_u16(), code(&reply).as_str()), (400, "400"), "{link:?} {}", reply.body);

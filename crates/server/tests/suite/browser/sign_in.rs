@@ -7,7 +7,7 @@ use super::{
     sign_in, submit,
 };
 use crate::app::{build, on_both};
-use crate::rezi::HOSTILE;
+use crate::hostile::PATHS;
 
 on_both! {
     async fn the_right_password_signs_in(app: TestApp) {
@@ -68,12 +68,12 @@ on_both! {
 
     async fn next_leads_back_inside_and_never_outside(app: TestApp) {
         acme_with_ada(&app).await;
-        let form = |next: &'static str| [("email", EMAIL), ("password", PASSWORD), ("next", next)];
+        let form = |next| [("email", EMAIL), ("password", PASSWORD), ("next", next)];
         for next in ["/account", "/onboarding?a=b", "/course/7#x"] {
             leads_to(&submit(&app, "/sign-in", "", &form(next)).await, next);
         }
         let cookie = sign_in(&app, EMAIL, PASSWORD).await;
-        for hostile in HOSTILE {
+        for hostile in PATHS.iter() {
             let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", hostile).finish();
             leads_to(&page(&app, &format!("/sign-in?{query}"), &cookie).await, APP);
             leads_to(&page(&app, &format!("/sign-up?{query}"), &cookie).await, APP);

@@ -11,55 +11,7 @@ use super::{
     registered, reset, sign_up, signed_in,
 };
 use crate::app::{TestApp, at_once, build, claims, on_both};
-
-/// Shapes that make one address look like two, or like somebody else's.
-pub(crate) const HOSTILE: &[&str] = &[
-    "v@t.test,a@evil.test",
-    "v@t.test;a@evil.test",
-    "v@t.test a@evil.test",
-    "v@t.test\na@evil.test",
-    "v@t.test\r\na@evil.test",
-    "v@t.test\ta@evil.test",
-    "v@t.test\r\nBcc: a@evil.test",
-    "a\r\nRCPT TO:<x@evil.test>@t.test",
-    "<v@t.test>",
-    "<v@t.test>,<a@evil.test>",
-    "V <v@t.test>",
-    "\"v@t.test\"@evil.test",
-    "\"v\"@t.test",
-    "v@t.test@evil.test",
-    "v@evil.test#@t.test",
-    "v@[127.0.0.1]",
-    "v@127.0.0.1",
-    "v＠t.test",
-    "v\u{ff20}evil.test@t.test",
-    "v\u{fe6b}t.test",
-    "v@t\u{3002}test",
-    "v@t\u{ff0e}test",
-    "m\u{131}ke@t.test",
-    "\u{212a}ate@t.test",
-    "\u{17f}am@t.test",
-    "\u{130}da@t.test",
-    "v@t.test.",
-    "v@.t.test",
-    "v@t..test",
-    "v@-t.test",
-    ".v@t.test",
-    "v.@t.test",
-    "v..v@t.test",
-    "v@t",
-    "@t.test",
-    "v@",
-    "v",
-    "v@t.test\u{202e}",
-    "v\u{200b}@t.test",
-    "mailto:v@t.test",
-    "v@xn--example-.test",
-    "v%40t.test",
-    "v@t.test%0d%0aBcc:a@evil.test",
-    "v(comment)@t.test",
-    "v\\@t.test",
-];
+use crate::hostile::EMAILS;
 
 async fn forgotten(app: &TestApp, email: &str) -> String {
     forgot(app, email).await.is(200, json!({ "status": "ok" }));
@@ -118,8 +70,8 @@ on_both! {
         for victim in ["v@t.test", "mike@t.test", "kate@t.test", "sam@t.test", "ida@t.test"] {
             app.person(&cx, victim, PASSWORD, "Trainee").await;
         }
-        for email in HOSTILE {
-            forgot(&app, *email).await.is(400, failure(400, json!(["email is not a valid e-mail address"])));
+        for email in EMAILS.iter() {
+            forgot(&app, email.as_str()).await.is(400, failure(400, json!(["email is not a valid e-mail address"])));
         }
         for email in [json!(["v@t.test"]), json!(["v@t.test", "a@evil.test"]), json!({ "$ne": null }), json!(1), json!(true)] {
             forgot(&app, email).await.is(400, failure(400, json!(["email must be a text"])));

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use vestibule_identity::MailKind;
 
-use super::password::HOSTILE;
 use super::{HOST, PASSWORD, Tokens, failure, login, refresh, registered, sign_up};
 use crate::app::{at_once, claims, header, on_both};
+use crate::hostile::EMAILS;
 
 on_both! {
     async fn signing_up_answers_tokens_and_mails_one_link(app: TestApp) {
@@ -180,7 +180,7 @@ on_both! {
 
     async fn hostile_addresses_are_400_and_mail_nobody(app: TestApp) {
         app.acme().await;
-        for email in HOSTILE {
+        for email in EMAILS.iter() {
             let reply = sign_up(&app, HOST, email, PASSWORD).await;
             reply.is(400, failure(400, json!(["email is not a valid e-mail address"])));
         }

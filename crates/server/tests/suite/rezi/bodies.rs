@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{EMAIL, HOST, TOKEN, UID, exchange_at, text};
 use crate::app::{Reply, TestApp, build, on_both};
+use crate::hostile::EMAILS;
 
 const MISSING: &str = "missing information to connect user";
 
@@ -103,13 +104,8 @@ on_both! {
     async fn malformed_addresses(app: TestApp) {
         let cx = app.acme().await;
         let key = app.api_key(&cx).await;
-        for email in [
-            "user", "user@", "@example.com", "user@@example.com", "user@example", "user@.com", "user@example..com", "user@-example.com", "user@example.com.",
-            "us er@example.com", "user@exam ple.com", ".user@example.com", "user.@example.com", "us..er@example.com", "user@[127.0.0.1]", "user@127.0.0.1",
-            "victim@example.com,user@evil.test", "victim@example.com;user@evil.test", "victim@example.com\nuser@evil.test", "<victim@example.com>",
-            "user@example.com\r\nBcc: x@evil.test", "user＠example.com", "\"user\"@example.com", "user@exam\u{212a}le.com", "us\u{131}r@example.com",
-            &format!("{}@example.com", "a".repeat(65)), &format!("user@{}.com", "a".repeat(250)),
-        ] {
+        let long = [format!("{}@example.com", "a".repeat(65)), format!("user@{}.com", "a".repeat(250))];
+        for email in EMAILS.iter().chain(&long) {
             let reply = exchange_at(&app, HOST, &key, json!({"email": email, "uid": UID})).await;
             assert_ne!(bad_request(&reply, email), MISSING, "{email}");
         }

@@ -9,8 +9,6 @@ mod misuse;
 mod options;
 mod tenants;
 
-pub use options::HOSTILE;
-
 use serde_json::{Value, json};
 
 use crate::app::{Reply, TestApp};
