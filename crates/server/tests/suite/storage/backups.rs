@@ -49,7 +49,7 @@ async fn backups_are_made_by_the_clock_and_the_oldest_removed() {
     left.sort();
     assert_eq!(left.len(), 3, "{left:?}");
     assert_eq!(left[0], "precious.db");
-    assert!(left[1] > "vestibule-20260101".to_owned(), "{left:?}");
+    assert!(*left[1] > *"vestibule-20260101", "{left:?}");
     assert!(
         told.contains("vestibule_backup_last_success_timestamp_seconds{} 1"),
         "{told}"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use vestibule_db::{Db, Error, Options};
 
@@ -86,10 +86,11 @@ fn scribble(path: &Path) {
     fs::write(path, "not what was here before ".repeat(4_000)).unwrap();
 }
 
+#[expect(clippy::type_complexity, reason = "named it would say less")]
 struct Case {
     what: &'static str,
     log: bool,
-    spoil: fn(&dyn Fn(&str) -> std::path::PathBuf),
+    spoil: fn(&dyn Fn(&str) -> PathBuf),
     said: &'static str,
 }
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vestibule_db::{Db, Engine, Error, Options};
+use vestibule_db::{Db, Engine, Options};
 use vestibule_identity::MIGRATIONS;
 
 use super::fixture::{ADA, Fixture};
@@ -50,7 +50,7 @@ async fn counts(db: &Db, old: &Fixture) -> BTreeMap<String, usize> {
     for table in kept(old).into_keys() {
         let sql: &'static str = format!("SELECT count(*) FROM {table}").leak();
         let rows: i64 = db
-            .read(move |tx| Ok::<_, Error>(tx.one(sql, &[], |row| row.get(0))?))
+            .read(move |tx| tx.one(sql, &[], |row| row.get(0)))
             .await
             .unwrap();
         counts.insert(table, usize::try_from(rows).unwrap());
@@ -172,13 +172,13 @@ async fn the_database_from_before_is_kept_beside() {
         );
     }
     place.run("db migrate --data data").done();
-    let kept = snapshots(&place);
-    assert_eq!(kept.len(), 3, "{kept:?}");
-    let kept = kept.last().unwrap();
-    assert!(kept.starts_with("vestibule.db.schema-1-2"), "{kept}");
+    let left = snapshots(&place);
+    assert_eq!(left.len(), 3, "{left:?}");
+    let made = left.last().unwrap();
+    assert!(made.starts_with("vestibule.db.schema-1-2"), "{made}");
     place.run("db migrate --data data").done();
     assert_eq!(snapshots(&place).len(), 3);
-    let url = format!("sqlite:{}", place.path("data").join(kept).display());
+    let url = format!("sqlite:{}", place.path("data").join(made).display());
     let db = Db::open(&Options::new(url)).await.unwrap();
     assert_eq!(db.schema_version().await.unwrap(), Some(1));
     assert_eq!(counts(&db, &all[0]).await, kept(&all[0]));
