@@ -248,15 +248,18 @@ on_both! {
         let body = serde_json::json!({ "email": BOB, "password": PASSWORD, "name": "Bob" });
         node.post(HOST, "/api/register", &[], body.clone()).await.status(409);
         node.post(HOST, "/api/forgot-password", &[], body).await.status(200);
-        let done = || (node.identity.hashes_done(), node.identity.db().statements());
-        let before = done();
+        let hashes = node.identity.hashes_done();
         for path in ["/api/login", "/authorize/login", "/v3/authorize/login", "/sign-in", "/api/register", "/sign-up", "/api/forgot-password", "/api/forgot-passsword", "/authorize/forgot-password", "/forgot-password", "/v1/user/token"] {
             let (name, value) = if path == "/v1/user/token" { ("authorization", &*bearer) } else { ("accept", "*/*") };
             let headers = [ORIGIN, ("content-type", "application/x-www-form-urlencoded"), (name, value)];
+            let statements = node.identity.db().statements();
             let reply = node.send(build("POST", HOST, path, &headers, Body::new(Unreadable))).await;
             assert_eq!(reply.status, 429, "{path} {}", reply.body);
             assert!(reply.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{path}");
+            // That an error page was shown is noted.
+            let noted = u64::from(["/sign-in", "/sign-up", "/forgot-password"].contains(&path));
+            assert_eq!(node.identity.db().statements() - statements, noted, "{path}");
         }
-        assert_eq!(done(), before);
+        assert_eq!(node.identity.hashes_done(), hashes);
     }
 }
