@@ -27,5 +27,5 @@ mod well_known;
 
 pub use ipnet::IpNet;
 pub use metrics::Metrics;
-pub use router::{metrics_router, router};
+pub use router::{RouteKind, metrics_router, router, routes};
 pub use settings::{App, Demo, DemoPerson, DemoTenant, HttpSettings};

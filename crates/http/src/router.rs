@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, delete, get, on, post};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
 use http::{StatusCode, header};
 use vestibule_identity::Kind;
 
@@ -17,18 +17,11 @@ use crate::{browser, demo, dialect, inbox, layers, native, well_known};
 
 /// Everything that is answered on the public listener. Serve it with `ConnectInfo<SocketAddr>`, or clients have no address.
 pub fn router(app: App) -> Router {
-    let demo = app.settings.demo.is_some();
+    let surfaces = surfaces(app.settings.demo.is_some());
     let shared = share(app);
-    let routes = Router::new()
-        .merge(hosted_pages())
-        .merge(account_api())
-        .merge(documents());
-    let routes = if demo {
-        routes.merge(demo_pages())
-    } else {
-        routes
-    };
-    routes
+    let routers = surfaces.into_iter().map(|surface| surface.router);
+    routers
+        .fold(Router::new(), Router::merge)
         .fallback(dialect::answer)
         .method_not_allowed_fallback(|| async { Fault::from(Kind::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(
@@ -38,8 +31,61 @@ pub fn router(app: App) -> Router {
         .with_state(shared)
 }
 
-fn hosted_pages() -> Router<Shared> {
-    Router::new()
+/// What a route of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteKind {
+    /// Shows or takes a form of a hosted page.
+    Page,
+    /// The signed-in person's API, and the question that proxies ask.
+    Account,
+    /// The same for everybody.
+    Document,
+    /// There in the demo only.
+    Demo,
+}
+
+/// The paths of ours, as patterns, beside those of the dialects: for tables that must name every route.
+pub fn routes(demo: bool) -> Vec<(RouteKind, &'static str)> {
+    let listed = |surface: Surface| {
+        let kind = surface.kind;
+        surface.paths.into_iter().map(move |path| (kind, path))
+    };
+    surfaces(demo).into_iter().flat_map(listed).collect()
+}
+
+/// Routes of one kind. There is no other way to add one, so that none is missing from the list.
+struct Surface {
+    kind: RouteKind,
+    router: Router<Shared>,
+    paths: Vec<&'static str>,
+}
+
+impl Surface {
+    fn new(kind: RouteKind) -> Surface {
+        Surface {
+            kind,
+            router: Router::new(),
+            paths: Vec::new(),
+        }
+    }
+
+    fn route(mut self, path: &'static str, methods: MethodRouter<Shared>) -> Surface {
+        self.paths.push(path);
+        self.router = self.router.route(path, methods);
+        self
+    }
+}
+
+fn surfaces(demo: bool) -> Vec<Surface> {
+    let mut all = vec![hosted_pages(), account_api(), documents()];
+    if demo {
+        all.push(demo_pages());
+    }
+    all
+}
+
+fn hosted_pages() -> Surface {
+    Surface::new(RouteKind::Page)
         .route("/", get(demo::root))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route(
@@ -74,8 +120,8 @@ const QUESTIONS: MethodFilter = MethodFilter::GET
     .or(MethodFilter::DELETE)
     .or(MethodFilter::OPTIONS);
 
-fn account_api() -> Router<Shared> {
-    Router::new()
+fn account_api() -> Surface {
+    Surface::new(RouteKind::Account)
         .route("/account/v1/session", get(native::session))
         .route(
             "/account/v1/profile",
@@ -87,8 +133,8 @@ fn account_api() -> Router<Shared> {
         .route("/forward-auth", on(QUESTIONS, native::forward_auth))
 }
 
-fn documents() -> Router<Shared> {
-    Router::new()
+fn documents() -> Surface {
+    Surface::new(RouteKind::Document)
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route(
             "/.well-known/openid-configuration",
@@ -102,8 +148,8 @@ fn documents() -> Router<Shared> {
         .route("/captcha/challenge", get(captcha::challenge))
 }
 
-fn demo_pages() -> Router<Shared> {
-    Router::new()
+fn demo_pages() -> Surface {
+    Surface::new(RouteKind::Demo)
         .route("/dev/inbox", get(inbox::show))
         .route("/demo/partner", post(demo::partner))
 }

@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 use vestibule_identity::{ChangePassword, Kind, Session};
 
 use super::onboarding::{profile_change, profile_values, typed_values};
-use super::{Alert, Answer, see_other, with_alert};
+use super::{Alert, Answer, see_other, signed_in, with_alert};
 use crate::extract::{Form, Person, Query};
 use crate::shared::Shared;
 use crate::{moment, templates};
@@ -92,7 +92,7 @@ pub(crate) async fn save_profile(
     }
 }
 
-/// POST `/account/password`: every other session ends.
+/// POST `/account/password`: every other session ends, and this one goes on under a new id.
 pub(crate) async fn change_password(
     State(shared): State<Shared>,
     person: Person,
@@ -113,7 +113,18 @@ pub(crate) async fn change_password(
             .await
     };
     match outcome {
-        Ok(()) => Ok(see_other("/account?notice=password-changed")),
+        Ok(()) => {
+            let identity = &shared.identity;
+            let new = identity.renew_session(&site.cx, &who.session).await?;
+            signed_in(
+                identity,
+                site,
+                None,
+                &new,
+                "/account?notice=password-changed",
+            )
+            .await
+        }
         Err(error) => {
             let alert = Alert::of(site, error)?;
             page(

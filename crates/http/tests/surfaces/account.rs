@@ -147,6 +147,11 @@ async fn the_account_page_changes_profile_password_and_sessions() {
     let right = [("current", stage::PASSWORD), ("new", "a new long phrase")];
     let changed = stage.form_as("/account/password", &right, &here).await;
     assert_eq!(changed.location(), "/account?notice=password-changed");
+    let (old, here) = (here, changed.cookie().unwrap());
+    assert_eq!(
+        stage.get_as("/account/v1/session", &old).await.status,
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(stage.who(&here).await, "ada@example.com");
     assert_eq!(
         stage.get_as("/account/v1/session", &elsewhere).await.status,

@@ -119,6 +119,24 @@ impl Identity {
             .await
     }
 
+    /// Goes on under a new session id: whatever named the old one is dead at once. `Unauthorized` when it is over already.
+    pub async fn renew_session(&self, cx: &Cx, old: &Session) -> Result<SignedIn> {
+        let new = NewSession::draw(self, cx, old.kind);
+        let (cx, old) = (cx.clone(), old.clone());
+        self.db()
+            .write(move |tx| {
+                let account = &old.account_id;
+                if !store::end_one(tx, &cx, account, &old.id, EndReason::Replaced)? {
+                    return Err(Kind::Unauthorized.into());
+                }
+                let signed_in = store::start(tx, &cx, account, &new)?;
+                let entry = audit::Entry::done("session.renewed").account(account);
+                audit::record(tx, &cx, entry.target(&old.id))?;
+                Ok(signed_in)
+            })
+            .await
+    }
+
     /// Ends one session of the account. `NotFound` when it has no such live session.
     pub async fn end_session(&self, cx: &Cx, account_id: &str, session_id: &str) -> Result<()> {
         self.end(cx, account_id, session_id, EndReason::Ended).await

@@ -217,6 +217,11 @@ impl TestApp {
         .await
     }
 
+    /// Where the embedded database is.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self._folder.as_ref().map(|folder| folder.0.clone())
+    }
+
     /// Another node of the same installation: memory and keys of its own, the same database and clock.
     pub async fn second_node(&self) -> TestApp {
         TestApp::node(

@@ -51,8 +51,10 @@ on_both! {
             told(&submit(&app, "/account/password", &here, &[("current", current), ("new", new)]).await, status);
         }
         assert!(is_live(&app, &there).await && password_works(&app, EMAIL, PASSWORD).await);
-        leads_to(&submit(&app, "/account/password", &here, &[("current", PASSWORD), ("new", NEW)]).await, "/account?notice=password-changed");
-        assert!(is_live(&app, &here).await && !is_live(&app, &there).await);
+        let changed = submit(&app, "/account/password", &here, &[("current", PASSWORD), ("new", NEW)]).await;
+        leads_to(&changed, "/account?notice=password-changed");
+        let renewed = changed.session_cookie().unwrap();
+        assert!(is_live(&app, &renewed).await && !is_live(&app, &here).await && !is_live(&app, &there).await);
         assert_eq!(app.get(HOST, "/account/v1/session", &[("authorization", &token)]).await.status, 401);
         assert!(password_works(&app, EMAIL, NEW).await && !password_works(&app, EMAIL, PASSWORD).await);
         app.mailed_nothing_but(MailKind::PasswordChanged).await;

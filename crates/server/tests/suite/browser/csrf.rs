@@ -165,6 +165,24 @@ on_both! {
         scene.nothing_happened(&app).await;
     }
 
+    async fn every_route_that_takes_a_change_is_tried_here(app: TestApp) {
+        let scene = Scene::set(&app).await;
+        let tried = |path: &str| {
+            let pattern = ["/verify-email/", "/reset-password/"].into_iter().find(|start| path.starts_with(start));
+            pattern.map_or(path.to_owned(), |start| format!("{start}{{token}}"))
+        };
+        let mut known: Vec<String> = scene.forms.iter().map(|(path, _)| format!("POST {}", tried(path))).collect();
+        known.extend(["PATCH /account/v1/profile", "DELETE /account/v1/sessions/{id}"].map(str::to_owned));
+        for (_, path) in vestibule_http::routes(false).into_iter().filter(|(_, path)| *path != "/forward-auth") {
+            let reply = send(&app, "BREW", path, &[], "").await;
+            let changes = reply.header("allow").split(',').map(str::trim).filter(|method| !["GET", "HEAD"].contains(method));
+            for method in changes {
+                let route = format!("{method} {path}");
+                assert!(known.contains(&route), "{route} is not tried with requests of other sites");
+            }
+        }
+    }
+
     async fn nobody_is_signed_in_by_another_site(app: TestApp) {
         let scene = Scene::set(&app).await;
         for (path, body) in scene.forms.iter().filter(|(path, _)| path.starts_with("/sign-in") || path.starts_with("/sign-up") || path.starts_with("/verify-email/")) {

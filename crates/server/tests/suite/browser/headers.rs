@@ -1,5 +1,7 @@
 //! What every answer carries, whatever it is.
 
+use vestibule_http::RouteKind;
+
 use super::{EMAIL, HOST, PASSWORD, acme_with_ada, sign_in, submit};
 use crate::app::{Reply, build, on_both};
 
@@ -10,8 +12,16 @@ fn protected(reply: &Reply, what: &str) {
         ("referrer-policy", "no-referrer"),
         ("x-frame-options", "DENY"),
         ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
     ] {
         assert_eq!(reply.header(name), value, "{what}: {name}");
+    }
+    for feature in ["camera", "geolocation", "microphone", "payment"] {
+        let off = format!("{feature}=()");
+        assert!(
+            reply.header("permissions-policy").contains(&off),
+            "{what}: {off}"
+        );
     }
     assert!(!reply.header("x-request-id").is_empty(), "{what}");
     assert!(
@@ -129,6 +139,29 @@ on_both! {
         assert_eq!(forged.status, 403);
         protected(&forged, "a forged form");
         a_clean_page(&forged, "a forged form");
+    }
+
+    async fn every_route_there_is_is_protected(app: TestApp) {
+        acme_with_ada(&app).await;
+        let cookie = sign_in(&app, EMAIL, PASSWORD).await;
+        let routes = vestibule_http::routes(true);
+        assert!(routes.len() > 25, "{routes:?}");
+        for (kind, pattern) in routes {
+            let path = pattern.replace("{token}", "x").replace("{id}", "x").replace("{hash}", "x").replace("{name}", "x");
+            for method in ["GET", "HEAD", "POST", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+                for cookie in ["", &cookie] {
+                    let reply = app.send(build(method, HOST, &path, &[("cookie", cookie), ("accept", "text/html")], "")).await;
+                    let what = format!("{method} {path}");
+                    protected(&reply, &what);
+                    if kind == RouteKind::Page && reply.header("content-type").starts_with("text/html") && method != "HEAD" {
+                        a_clean_page(&reply, &what);
+                    }
+                    if kind == RouteKind::Page || kind == RouteKind::Account {
+                        assert_eq!(reply.header("cache-control"), "no-store", "{what}");
+                    }
+                }
+            }
+        }
     }
 
     async fn every_other_answer_is_protected(app: TestApp) {
