@@ -12,6 +12,7 @@
 mod addresses;
 mod app;
 mod audit;
+mod authorization;
 mod browser;
 mod captcha;
 mod commands;
