@@ -25,9 +25,9 @@ impl Drop for Place {
 
 /// What a command said.
 pub(crate) struct Said {
-    code: i32,
-    out: String,
-    err: String,
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {

@@ -30,6 +30,7 @@ mod mail;
 mod password_policy;
 mod refresh;
 mod rezi;
+mod secrets;
 mod storage;
 mod suspension;
 mod tokens;

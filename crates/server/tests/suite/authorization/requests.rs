@@ -1,9 +1,7 @@
 //! How each route is asked: everything in order but who asks, as far as one request can be in order for all of them.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use axum::extract::ConnectInfo;
 use serde_json::json;
 
 use super::principals::Principal;
@@ -32,12 +30,12 @@ pub async fn ask(app: &TestApp, method: &str, path: &str, who: &Principal) -> St
     if path == "/v1/user/token" {
         headers.remove(0);
     }
-    let mut request = build(method, HOST, &address(path, token), &headers, body);
+    let request = build(method, HOST, &address(path, token), &headers, body);
     // Each from an address of its own: what is asked here is who may, not how often.
-    let [a, b, c, d] = (0x0a00_0000 + turn).to_be_bytes();
-    let from = ConnectInfo(SocketAddr::from(([a, b, c, d], 4711)));
-    request.extensions_mut().insert(from);
-    let reply = app.send(request).await;
+    let reply = app
+        .from((0x0a00_0000 + turn).to_be_bytes())
+        .send(request)
+        .await;
     let status = reply.status.as_u16();
     assert!(status < 500, "{method} {path}: {}", reply.body);
     // Into the session, or out to the sign-in page: both are 303.

@@ -30,7 +30,7 @@ impl io::Write for Tap {
 }
 
 /// While it lives, everything that any test of this process logs is kept, at the finest level.
-struct Listening;
+pub struct Listening;
 
 impl Drop for Listening {
     fn drop(&mut self) {
@@ -38,7 +38,7 @@ impl Drop for Listening {
     }
 }
 
-fn listen() -> Listening {
+pub fn listen() -> Listening {
     static TAPPED: OnceLock<()> = OnceLock::new();
     TAPPED.get_or_init(|| {
         let log = tracing_subscriber::fmt()
@@ -51,7 +51,7 @@ fn listen() -> Listening {
     Listening
 }
 
-fn heard() -> String {
+pub fn heard() -> String {
     String::from_utf8_lossy(&WRITTEN.lock().unwrap()).into_owned()
 }
 

@@ -6,7 +6,7 @@ mod csrf;
 mod documents;
 mod forward_auth;
 mod headers;
-mod logs;
+pub mod logs;
 mod onboarding;
 mod password;
 mod sign_in;
