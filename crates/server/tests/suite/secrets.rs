@@ -192,6 +192,9 @@ on_both! {
         answers.keep("weak password", form("/sign-up", "", &[("email", "short@example.com"), ("password", &WRONG.repeat(20)), ("name", "S")]).await).status(400);
         let ada = answers.keep("sign-in", form("/sign-in", "", &[("email", "ada@example.com"), ("password", FIRST)]).await).session_cookie().unwrap();
         secrets.add("cookie", ada.split_once('=').unwrap().1, "sign-in");
+        let (_, told) = answers.0.last().unwrap();
+        let device = told.split("__Host-vestibule-device=").nth(1).and_then(|rest| rest.split(';').next());
+        secrets.add("device's cookie", device.unwrap(), "sign-in");
         let changed = answers.keep("change of password", form("/account/password", &ada, &[("current", FIRST), ("new", SECOND)]).await);
         let ada = changed.status(303).session_cookie().unwrap();
         secrets.add("renewed cookie", ada.split_once('=').unwrap().1, "change of password");
