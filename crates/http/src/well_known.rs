@@ -34,11 +34,17 @@ fn public_json(document: &Value) -> Response {
 /// GET `/.well-known/jwks.json` (RFC 7517).
 pub(crate) async fn jwks(State(shared): State<Shared>, site: Site) -> Result<Response, Fault> {
     let tenant = site.tenant();
-    shared
+    let complete = shared
         .dialects
         .ensure_signing_keys(&shared.identity, tenant)
-        .await?;
-    Ok(public_json(&shared.identity.jwks(tenant).await?))
+        .await;
+    let keys = shared.identity.jwks(tenant).await?;
+    // Where no key can be made just now, those that have signed something are still told. No key at all is no answer:
+    // it would be remembered.
+    if keys["keys"].as_array().is_none_or(Vec::is_empty) {
+        complete?;
+    }
+    Ok(public_json(&keys))
 }
 
 /// GET `/.well-known/openid-configuration`: only what is true. There is no authorization endpoint yet.

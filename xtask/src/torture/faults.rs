@@ -116,9 +116,32 @@ pub(crate) fn drill(torture: &mut Torture<'_>) -> Result<Times> {
     }
     let killed = server.kill();
     torture.finding(killed);
+    let restarted = restart(torture, &journals);
+    torture.finding(restarted);
     torture.end(disk, Cut::Power { moments: 0 }, &journals)?;
     torture.settle_and_check(&journals)?;
     Ok(times)
+}
+
+/// A server that starts while nothing can be written tells who people are, that it is not ready, and gets over it.
+fn restart(torture: &Torture<'_>, journals: &[Vec<Entry>]) -> Result<()> {
+    let full = FAULTS[0];
+    torture.site.control(full.control(torture.clock))?;
+    let mut server = torture.site.start_until("/health/live")?;
+    let mut drill = Drill {
+        desk: torture.desk(&server),
+        fault: full,
+        journal: journals.iter().flatten().cloned().collect(),
+        findings: Vec::new(),
+    };
+    drill.reads()?;
+    torture.control(Sync::Honest)?;
+    drill.recovers(&[], &mut Times::default())?;
+    server.kill()?;
+    match drill.findings.first() {
+        None => Ok(()),
+        Some(finding) => bail!("started anew: {finding}"),
+    }
 }
 
 struct Drill<'a> {
@@ -290,7 +313,11 @@ impl Drill<'_> {
     /// The same acts as before work now, as if they had never been tried.
     fn recovers(&mut self, acts: &[(Act, Shape)], times: &mut Times) -> Result<()> {
         let begun = Instant::now();
-        while begun.elapsed() < RECOVERY && self.desk.web.get("/health/ready", &[])?.status != 200 {
+        while self.desk.web.get("/health/ready", &[])?.status != 200 {
+            if begun.elapsed() > RECOVERY {
+                self.expect(false, || "not ready after it".to_owned());
+                break;
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         times.recovery = times.recovery.max(begun.elapsed());

@@ -187,8 +187,13 @@ impl Site {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Starts the server and waits for its first good answer.
+    /// Starts the server and waits until it is ready.
     pub(crate) fn start(&self) -> Result<Server<'_>> {
+        self.start_until("/health/ready")
+    }
+
+    /// Starts the server and waits for the first 200 at a path.
+    pub(crate) fn start_until(&self, path: &str) -> Result<Server<'_>> {
         let said = self.folder.join("said");
         let begun = Instant::now();
         let child = self
@@ -204,7 +209,7 @@ impl Site {
             port: 0,
             start: Duration::ZERO,
         };
-        while !server.is_ready()? {
+        while !server.answers(path)? {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the server ended ({status}): {}", server.said()?);
             }
@@ -227,7 +232,7 @@ pub(crate) struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    fn is_ready(&mut self) -> Result<bool> {
+    fn answers(&mut self, path: &str) -> Result<bool> {
         if self.port == 0 {
             const MARK: &str = "listening on http://127.0.0.1:";
             let said = self.said()?;
@@ -239,7 +244,7 @@ impl<'a> Server<'a> {
         Ok(self.port != 0
             && self
                 .web()
-                .get("/health/ready", &[])
+                .get(path, &[])
                 .is_ok_and(|reply| reply.status == 200))
     }
 

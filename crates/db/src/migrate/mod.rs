@@ -97,11 +97,19 @@ pub(crate) async fn migrate(
             name: pair[1].name,
         });
     }
+    // What is up to date is not written to: a server must start on a full disk too.
+    if db.read(move |tx| is_current(tx, migrations)).await? {
+        return Ok(Vec::new());
+    }
     let mut versions = Vec::new();
     while let Some(version) = db.write(move |tx| step(tx, migrations, now_micros)).await? {
         versions.push(version);
     }
     Ok(versions)
+}
+
+fn is_current(tx: &mut Tx<'_>, migrations: &'static [Migration]) -> Result<bool, MigrateError> {
+    Ok(table_exists(tx)? && next(&applied(tx)?, migrations)?.is_none())
 }
 
 /// Applies the first migration that is missing. It asks anew under the lock, for another process may have been here.
@@ -183,7 +191,8 @@ pub(crate) fn schema_version(tx: &mut Tx<'_>) -> Result<Option<u32>, Error> {
 
 fn table_exists(tx: &mut Tx<'_>) -> Result<bool, Error> {
     let sql = if tx.is_postgres() {
-        "SELECT to_regclass('schema_migration') IS NOT NULL"
+        // Not to_regclass: it may remember a "no" from before the wait for the lock.
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'schema_migration' AND relkind = 'r' AND pg_table_is_visible(oid))"
     } else {
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration')"
     };

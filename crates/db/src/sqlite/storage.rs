@@ -74,10 +74,19 @@ impl Pen {
     pub(super) fn open(storage: Arc<Storage>) -> Result<Self, Error> {
         let connection = open::connect(storage.path(), Purpose::Write)?;
         // Where others have the file open, the log is theirs and they know its state.
-        fold(&connection, Duration::ZERO)?;
+        let folded = fold(&connection, Duration::ZERO);
+        let connection = match folded {
+            Ok(_) => Some(connection),
+            Err(error @ Error::Damaged(_)) => return Err(error),
+            // On a full disk, say, what is there can be read all the same.
+            Err(error) => {
+                storage.met(&error);
+                None
+            }
+        };
         Ok(Self {
             storage,
-            connection: Some(connection),
+            connection,
         })
     }
 
