@@ -11,6 +11,8 @@ pub mod stretch;
 pub mod token;
 
 mod api_key;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod jwk;
 mod phc;
 mod strict_json;

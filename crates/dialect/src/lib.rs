@@ -13,6 +13,8 @@ pub mod examples;
 mod expression;
 mod filters;
 mod form;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod inputs;
 mod json;
 mod load;

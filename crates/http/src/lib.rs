@@ -10,6 +10,8 @@ mod device;
 mod dialect;
 mod extract;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod inbox;
 mod layers;
 pub mod mail;

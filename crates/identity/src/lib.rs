@@ -12,6 +12,8 @@ mod context;
 mod duration;
 mod email;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handoff;
 pub mod limit;
 mod migrations;

@@ -20,6 +20,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use vestibule_identity::{Client, Cx, Error, Identity, Kind, Micros, Tenant};
 
 pub(crate) use body::{BodyFault, read as read_body};
+#[cfg(feature = "fuzzing")]
+pub(crate) use client::address as client_address;
 pub(crate) use host::Host;
 pub(crate) use request_id::RequestIds;
 

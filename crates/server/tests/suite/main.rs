@@ -23,6 +23,7 @@ mod alphalearn;
 mod enclaive;
 mod enumeration;
 mod fourth_dialect;
+mod fuzz;
 mod google;
 mod house;
 mod limits;
