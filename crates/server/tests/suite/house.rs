@@ -9,15 +9,39 @@ use vestibule_identity::{ExchangePartnerToken, SessionKind, SignInPassword};
 
 use crate::app::TestApp;
 
-/// Every `store.rs` of the identity core.
-fn stores(folder: &Path, found: &mut Vec<PathBuf>) {
+/// The files under a crate's folder that are wanted.
+fn files(folder: &Path, wanted: fn(&Path) -> bool, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
-            true => stores(&path, found),
-            false if path.ends_with("store.rs") => found.push(path),
+            true => files(&path, wanted, found),
+            false if wanted(&path) => found.push(path),
             false => {}
         }
+    }
+}
+
+#[test]
+fn the_threat_model_names_tests_that_exist() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut sources = Vec::new();
+    let rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
+    files(&crates, rust, &mut sources);
+    let sources: String = sources
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let page = include_str!("../../../../docs/src/inside/threats.md");
+    let named: Vec<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|text| text.rsplit_once("::"))
+        .map(|(_, name)| name)
+        .collect();
+    assert!(named.len() > 40, "the search is broken: {named:?}");
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "{name} is gone");
     }
 }
 
@@ -34,12 +58,13 @@ fn statements(source: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_prepares_on_both_engines() {
-    let mut files = Vec::new();
-    stores(
+    let mut found = Vec::new();
+    files(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("../identity/src"),
-        &mut files,
+        |path| path.ends_with("store.rs"),
+        &mut found,
     );
-    let all: Vec<(PathBuf, String)> = files
+    let all: Vec<(PathBuf, String)> = found
         .into_iter()
         .flat_map(|file| {
             statements(&std::fs::read_to_string(&file).unwrap())
