@@ -5,6 +5,7 @@ mod backups;
 pub mod cli;
 mod commands;
 mod copies;
+mod database;
 pub mod demo;
 pub mod effects;
 pub mod listener;

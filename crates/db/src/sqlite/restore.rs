@@ -74,7 +74,7 @@ impl Restore {
             .and_then(|file| file.sync_all())
             .map_err(|error| trouble("sync", &self.staged, &error))?;
         let kept = match fs::symlink_metadata(&self.database) {
-            Ok(_) => Some(self.keep_old(&companion(&self.database, suffix))?),
+            Ok(_) => Some(self.keep_old(&self.free_name(suffix))?),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(trouble("look at", &self.database, &error)),
         };
@@ -91,6 +91,16 @@ impl Restore {
             .map_err(|error| trouble("replace", &self.database, &error))?;
         sync_folder_of(&self.database)?;
         Ok(kept)
+    }
+
+    /// Two restores may end within what the suffix tells apart.
+    fn free_name(&self, suffix: &str) -> PathBuf {
+        let named = |more: String| companion(&self.database, &format!("{suffix}{more}"));
+        let later = (2..100).map(|count| named(format!("-{count}")));
+        let mut names = std::iter::once(named(String::new())).chain(later);
+        names
+            .find(|name| name.symlink_metadata().is_err())
+            .unwrap_or_else(|| named(String::new()))
     }
 
     fn keep_old(&self, kept: &Path) -> Result<PathBuf, Error> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::restore;
 use crate::cli::{DbCommand, Output};
-use crate::node::{Create, Opening, Schema, open_and_migrate, open_database};
+use crate::database::{Create, Opening, Schema, open_and_migrate, open_database};
 use crate::settings::Settings;
 
 pub(super) async fn run(

@@ -11,6 +11,7 @@ use vestibule_identity::{Clock, Identity, MIGRATIONS, Restored};
 
 use super::moment::compact;
 use crate::cli::{KeptKeys, Output};
+use crate::database::existing_database;
 use crate::effects::{self, SystemClock};
 use crate::node::{self, core_error, db_error};
 use crate::secret_key;
@@ -35,7 +36,7 @@ fn shown(bar: &ProgressBar) -> impl FnMut(u64, u64) + Send + 'static {
 }
 
 pub(super) async fn backup(settings: &Settings, file: &Path, output: Output) -> anyhow::Result<()> {
-    let db = node::existing_database(settings).await?;
+    let db = existing_database(settings).await?;
     let fits = match secret_key::load(&settings.secret_key_file)? {
         None => None,
         Some(sealer) => Identity::fits(&db, &sealer).await.map_err(core_error)?,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -329,7 +329,50 @@ fn a_restore_takes_the_place_of_whatever_is_there() {
         assert!(told.contains("acme"), "{what}: {told}");
         assert!(kept(&place) > replaced || what == "gone", "{what}");
         assert_eq!(place.serve("").stop(), 0, "{what}");
-        // The names of what is kept tell the second.
-        std::thread::sleep(Duration::from_millis(1_001));
+    }
+}
+
+#[test]
+fn a_kill_leaves_the_old_database_or_the_restored_one() {
+    const ROUNDS: u32 = 12;
+    let backup = Place::with(&[("acme.toml", ACME)]);
+    backup.run("apply acme.toml --data data").done();
+    json_of(&backup, "api-key create --tenant acme");
+    backup.run("db backup copy.db --data data").done();
+    let other = "slug = 'later'\nname = 'Later'\n";
+    backup.write("later.toml", other);
+    backup.run("apply later.toml --data data").done();
+    let mut whole = Duration::ZERO;
+    for round in 0..=ROUNDS {
+        let place = Place::new();
+        let mut copy = std::process::Command::new("cp");
+        copy.arg("-a")
+            .arg(backup.path("data"))
+            .arg(backup.path("copy.db"));
+        assert!(copy.arg(place.path("")).status().unwrap().success());
+        let mut command = place.command("db restore copy.db --data data");
+        let since = Instant::now();
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        if round == 0 {
+            assert!(child.wait().unwrap().success());
+            whole = since.elapsed();
+        } else {
+            std::thread::sleep(whole * (round - 1) / ROUNDS);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let is_old = place
+            .run("tenant list --data data")
+            .done()
+            .contains("later");
+        let keys = json_of(&place, "api-key list --tenant acme");
+        let is_held = !keys["api_keys"][0]["held_at"].is_null();
+        assert_eq!(is_held, !is_old, "round {round}: {keys}");
+        place.run("db restore copy.db --data data").done();
+        assert!(!place.path("data/vestibule.db.restoring").exists());
     }
 }
