@@ -1,5 +1,8 @@
--- Entries from before the chain cannot be vouched for and are not carried over: no release wrote any.
-DROP TABLE audit;
+-- Entries from before the chain wait here until their tenant's chain begins; only then the key is at hand that seals them.
+ALTER TABLE audit RENAME TO audit_before;
+
+INSERT INTO audit_before (tenant_id, at, id, event, outcome, reason, actor, surface, request_id)
+SELECT id, created_at, 'created', 'tenant.created', 'done', 'before_the_chain', 'operator', 'native', 'upgrade' FROM tenant;
 
 CREATE TABLE audit (
     tenant_id TEXT NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
