@@ -121,12 +121,11 @@ pub(crate) fn run(runner: &Runner, options: &Options) -> Result<()> {
         if runner.interrupted() {
             bail!("interrupted");
         }
+        let moments = options.moments;
         let cut = match number % 3 {
             _ if site.is_postgres() => Cut::Kill,
-            0 => Cut::Power {
-                moments: options.moments,
-            },
-            1 => Cut::Faults,
+            0 => Cut::Power { moments },
+            1 => Cut::Faults { moments },
             _ => Cut::Kill,
         };
         torture.round(cut)?;

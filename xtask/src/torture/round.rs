@@ -33,7 +33,7 @@ pub(crate) enum Cut {
     /// moments of the round.
     Power { moments: usize },
     /// The storage fails now and then, kill -9, a restart on sound storage, and then the power fails.
-    Faults,
+    Faults { moments: usize },
 }
 
 /// SQLite's shared memory as it was at some time.
@@ -103,8 +103,7 @@ impl Torture<'_> {
                 self.tally.kills += 1;
                 return Ok(());
             }
-            Cut::Power { moments } => moments,
-            Cut::Faults => 0,
+            Cut::Power { moments } | Cut::Faults { moments } => moments,
         };
         let log = self.site.changes()?;
         for _ in 0..moments {
@@ -336,8 +335,9 @@ impl Torture<'_> {
     /// A whole round.
     pub(crate) fn round(&mut self, cut: Cut) -> Result<()> {
         let disk = self.begin()?;
-        let mut journals = self.live(cut == Cut::Faults)?;
-        if cut == Cut::Faults {
+        let troubled = matches!(cut, Cut::Faults { .. });
+        let mut journals = self.live(troubled)?;
+        if troubled {
             // What a failed fsync left behind must not harm those who come after a restart.
             journals.extend(self.live(false)?);
         }

@@ -58,10 +58,11 @@ impl Sqlite {
         let (lock, writer) = blocking(move || {
             open::prepare(&file, create)?;
             let lock = sole.then(|| lock::hold(&file)).transpose()?;
-            if sole || !lock::is_held(&file) {
+            let alone = sole || !lock::is_held(&file);
+            if alone {
                 wal::check(&file)?;
             }
-            let writer = Writer::start(Pen::open(health)?)?;
+            let writer = Writer::start(Pen::open(health, alone)?)?;
             Ok((lock, writer))
         })
         .await?;

@@ -13,7 +13,7 @@ use super::error::convert;
 use crate::Error;
 
 /// How long a statement waits for another process's lock.
-pub(super) const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(5);
 /// More than the statements that the program has.
 const STATEMENTS: usize = 512;
 /// "VSTB", in the header of the files that we make.

@@ -3,17 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::error::convert;
-use super::open::{self, BUSY, Purpose};
+use super::open::{self, Purpose};
+use super::statement::control;
+use super::wal;
 use crate::Error;
-
-/// How long starting the log anew waits for readers.
-const FOLD: Duration = Duration::from_secs(1);
 
 /// The state of the file, shared by its connections.
 pub(super) struct Storage {
@@ -71,14 +68,17 @@ pub(super) struct Pen {
 }
 
 impl Pen {
-    pub(super) fn open(storage: Arc<Storage>) -> Result<Self, Error> {
+    /// `alone`: nobody else has the file open. Otherwise the log is theirs, and they know its state.
+    pub(super) fn open(storage: Arc<Storage>, alone: bool) -> Result<Self, Error> {
         let connection = open::connect(storage.path(), Purpose::Write)?;
-        // Where others have the file open, the log is theirs and they know its state.
-        let folded = fold(&connection, Duration::ZERO);
-        let connection = match folded {
-            Ok(_) => Some(connection),
+        let sure = match alone {
+            true => renew(&connection, storage.path()),
+            false => Ok(()),
+        };
+        let connection = match sure {
+            Ok(()) => Some(connection),
             Err(error @ Error::Damaged(_)) => return Err(error),
-            // On a full disk, say, what is there can be read all the same.
+            // Where nothing can be written, what is there can be read all the same.
             Err(error) => {
                 storage.met(&error);
                 None
@@ -103,9 +103,7 @@ impl Pen {
             Some(connection) => connection,
             None => {
                 let connection = open::connect(self.storage.path(), Purpose::Write)?;
-                if !fold(&connection, FOLD)? {
-                    return Err(Error::Busy);
-                }
+                renew(&connection, self.storage.path())?;
                 connection
             }
         };
@@ -121,22 +119,20 @@ impl Pen {
 
     /// Ends in good order: everything in the database file, the log empty.
     pub(super) fn put_away(self) {
-        let folded = self.connection.map(|connection| fold(&connection, BUSY));
+        const FOLD: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let folded = self
+            .connection
+            .map(|connection| connection.query_row(FOLD, [], |_| Ok(())));
         if let Some(Err(error)) = folded {
             tracing::warn!(%error, "the last SQLite checkpoint failed");
         }
     }
 }
 
-/// Brings what the log holds into the database file, synced, and starts the log anew; `false` if others are in the way.
-///
-/// A failed fsync may leave commits in the log that the system will never write and yet takes for written; a process
-/// that starts after such a one cannot tell. Commits appended behind them would be lost with them at a power failure.
-fn fold(connection: &Connection, wait: Duration) -> Result<bool, Error> {
-    const SQL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-    let failed = |error| convert(error, SQL);
-    connection.busy_timeout(wait).map_err(failed)?;
-    let busy = connection.query_row(SQL, [], |row| row.get::<_, bool>(0));
-    connection.busy_timeout(BUSY).map_err(failed)?;
-    Ok(!busy.map_err(failed)?)
+/// Makes sure of the log, while nobody can write to it.
+fn renew(connection: &Connection, path: &Path) -> Result<(), Error> {
+    control(connection, "BEGIN IMMEDIATE")?;
+    let renewed = wal::renew(path);
+    control(connection, "ROLLBACK")?;
+    renewed
 }

@@ -5,7 +5,7 @@
 //! Formats: <https://www.sqlite.org/walformat.html>.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
 use super::lock::pause;
@@ -51,6 +51,37 @@ pub(super) fn check(database: &Path) -> Result<(), Error> {
             "{wal} is damaged; put it back, or restore a backup; to go on without the changes in it, delete it and {shm}"
         ),
     }))
+}
+
+/// Writes the log's content over itself and syncs it.
+///
+/// A failed fsync may leave commits in the log that the system will never write and yet takes for written; a process
+/// that starts after such a one cannot tell. Commits appended behind them would be lost with them at a power failure.
+/// What has just been written, the system must write.
+pub(super) fn renew(database: &Path) -> Result<(), Error> {
+    let wal = companion(database, "-wal");
+    let written = match File::options().read(true).write(true).open(&wal) {
+        Ok(mut file) => overwrite(&mut file),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    written.map_err(|error| match error.kind() {
+        ErrorKind::StorageFull => Error::Full,
+        ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
+        _ => Error::Unavailable(format!("{}: {error}", wal.display())),
+    })
+}
+
+fn overwrite(file: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return file.sync_all();
+        }
+        file.seek_relative(-i64::try_from(count).map_err(io::Error::other)?)?;
+        file.write_all(&buffer[..count])?;
+    }
 }
 
 fn look(wal: &Path, shm: &Path) -> io::Result<Option<Damage>> {
