@@ -334,7 +334,7 @@ fn a_restore_takes_the_place_of_whatever_is_there() {
 
 #[test]
 fn a_kill_leaves_the_old_database_or_the_restored_one() {
-    const ROUNDS: u32 = 12;
+    const ROUNDS: u32 = 8;
     let backup = Place::with(&[("acme.toml", ACME)]);
     backup.run("apply acme.toml --data data").done();
     json_of(&backup, "api-key create --tenant acme");

@@ -138,7 +138,7 @@ fn snapshots(place: &Place) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_leaves_the_old_schema_or_the_new_one() {
-    const ROUNDS: u32 = 16;
+    const ROUNDS: u32 = 8;
     let newest = MIGRATIONS.last().unwrap().version;
     let migrate = "db migrate --data data --log off";
     for old in Fixture::all().iter().filter(|old| old.version < newest) {
