@@ -6,5 +6,7 @@ pub mod targets;
 /// Runs the named target once.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = targets::TARGETS.iter().find(|target| target.name == name);
-    (target.unwrap_or_else(|| panic!("there is no target {name}")).run)(bytes);
+    (target
+        .unwrap_or_else(|| panic!("there is no target {name}"))
+        .run)(bytes);
 }
