@@ -10,7 +10,10 @@ use vestibule_identity::Tenant;
 use crate::cookie::Cookie;
 use crate::layers::{Host, client_address};
 
-pub use crate::redirect::internal_path;
+/// A path on our own site, if it is one.
+pub fn internal_path(text: &str) -> Option<String> {
+    crate::redirect::internal_path(text)
+}
 
 /// The name and the port of a `Host`.
 pub fn host(text: &str) -> Option<String> {

@@ -14,6 +14,7 @@ mod fault;
 pub mod fuzzing;
 mod inbox;
 mod layers;
+mod listener;
 pub mod mail;
 mod metrics;
 mod moment;
@@ -28,6 +29,7 @@ mod templates;
 mod well_known;
 
 pub use ipnet::IpNet;
+pub use listener::Listener;
 pub use metrics::Metrics;
 pub use router::{RouteKind, metrics_router, router, routes};
 pub use settings::{App, Demo, DemoPerson, DemoTenant, HttpSettings};

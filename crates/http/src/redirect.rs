@@ -16,7 +16,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 /// A path on this host, safe to be followed: exactly one leading `/`; no scheme, host, backslash, control character or
 /// `//`, as it stands and however often it is decoded. `None` for anything else.
-pub fn internal_path(text: &str) -> Option<String> {
+pub(crate) fn internal_path(text: &str) -> Option<String> {
     let mut seen = text.to_owned();
     for round in 0.. {
         if !is_plain_path(&seen) || round > MOST_DECODINGS {

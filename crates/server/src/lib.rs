@@ -8,7 +8,6 @@ mod copies;
 mod database;
 pub mod demo;
 pub mod effects;
-pub mod listener;
 mod logs;
 pub mod mail;
 mod mounts;

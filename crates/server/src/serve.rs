@@ -6,10 +6,9 @@ use sd_notify::NotifyState;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use vestibule_http::Demo;
+use vestibule_http::{Demo, Listener};
 
 use crate::backups::Backups;
-use crate::listener::Listener;
 use crate::mail::SmtpUrl;
 use crate::mounts::Mounts;
 use crate::node::{Node, Schema, cause, core_error, resolve};
