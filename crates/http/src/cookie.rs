@@ -40,13 +40,13 @@ impl Cookie {
     /// Its value in the request. Where a name comes twice the first counts, as the most specific one.
     pub(crate) fn read(self, tenant: &Tenant, headers: &HeaderMap) -> Option<SecretString> {
         let name = self.name(tenant);
-        let lines = headers
+        // Pair by pair: what another page put beside ours may be no ASCII.
+        let pairs = headers
             .get_all(header::COOKIE)
             .iter()
-            .filter_map(|line| line.to_str().ok());
-        let mut pairs = lines
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='));
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| str::from_utf8(pair).ok());
+        let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
         let (_, value) = pairs.find(|(key, _)| *key == name)?;
         (!value.is_empty()).then(|| SecretString::from(value))
     }
@@ -187,6 +187,15 @@ mod tests {
                 .expose_secret(),
             "right"
         );
+        let beside = [
+            &b"caf\xe9=\xff; __Host-vestibule=right"[..],
+            "m=ü; __Host-vestibule=right".as_bytes(),
+        ];
+        for line in beside {
+            headers.insert(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+            let read = Cookie::Session.read(&tenant, &headers);
+            assert_eq!(read.unwrap().expose_secret(), "right");
+        }
         headers.insert(
             header::COOKIE,
             HeaderValue::from_static("__Host-vestibule="),

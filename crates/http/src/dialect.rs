@@ -82,16 +82,20 @@ async fn client(
     parts: &Parts,
     reception: &Reception,
 ) -> Result<Client, Error> {
-    let Some(address) = parts.headers.get(CLIENT_ADDRESS) else {
+    let mut addresses = parts.headers.get_all(CLIENT_ADDRESS).iter();
+    let Some(address) = addresses.next() else {
         return Ok(reception.client.clone());
     };
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    // Of two, one may be the person's own invention.
+    let address = match addresses.next() {
+        None => text(address),
+        Some(_) => String::new(),
+    };
     let key = parts.headers.get(KEY).map(text).map(SecretString::from);
     let (host, client) = (reception.tenant(), &reception.client);
     let identity = &shared.identity;
-    identity
-        .forwarded_client(host, client, key, &text(address))
-        .await
+    identity.forwarded_client(host, client, key, &address).await
 }
 
 /// A refusal before anything was read, in the words of the dialect whose path it is.

@@ -1,8 +1,6 @@
--- Entries from before the chain wait here until their tenant's chain begins; only then the key is at hand that seals them.
+-- Entries from before the chain carry no MAC, and nothing in a database can tell a true one from one put in later: they are
+-- kept here and never taken into the chain.
 ALTER TABLE audit RENAME TO audit_before;
-
-INSERT INTO audit_before (tenant_id, at, id, event, outcome, reason, actor, surface, request_id)
-SELECT id, created_at, 'created', 'tenant.created', 'done', 'before_the_chain', 'operator', 'native', 'upgrade' FROM tenant;
 
 CREATE TABLE audit (
     tenant_id TEXT NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,

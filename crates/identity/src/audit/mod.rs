@@ -10,7 +10,7 @@ pub(crate) use flood::Flood;
 pub(crate) use rules::BEGINNING;
 pub use rules::{AuditFault, AuditKey};
 pub use seal::AuditReport;
-pub(crate) use store::{record, record_if};
+pub(crate) use store::record;
 
 use serde::Serialize;
 

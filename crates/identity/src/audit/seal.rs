@@ -142,10 +142,6 @@ fn begin(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Chain> {
     if !store::sealed(tx, &tenant.id, i64::MIN, 1)?.is_empty() {
         return Err(missing());
     }
-    for mut line in store::take_before(tx, &tenant.id)? {
-        line.mac = tenant.audit_key.written(&tenant.id, &line)?.to_vec();
-        store::insert(tx, &tenant.id, &line, true)?;
-    }
     let genesis = Chain::genesis(&tenant.audit_key, &tenant.id)?;
     store::begin_chain(tx, &tenant.id, &genesis)?;
     store::hold_chain(tx, &tenant.id)?.ok_or_else(missing)

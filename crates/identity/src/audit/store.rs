@@ -1,4 +1,4 @@
-//! Rows of `audit`, of `audit_chain`, and of `audit_before`, which holds what was written before there were chains.
+//! Rows of `audit` and `audit_chain`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -14,11 +14,6 @@ static TURN: AtomicI64 = AtomicI64::new(0);
 
 /// Writes an entry beside its effect. It waits there, under its writer's MAC, to be put into the chain.
 pub(crate) fn record(tx: &mut Tx<'_>, cx: &Cx, entry: Entry) -> Result<()> {
-    record_if(tx, cx, entry, true)
-}
-
-/// As `record`, or the same work for nothing.
-pub(crate) fn record_if(tx: &mut Tx<'_>, cx: &Cx, entry: Entry, wanted: bool) -> Result<()> {
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
     let client = &cx.client;
     let agent = client.user_agent.as_deref();
@@ -46,15 +41,15 @@ pub(crate) fn record_if(tx: &mut Tx<'_>, cx: &Cx, entry: Entry, wanted: bool) ->
         mac: Vec::new(),
     };
     line.mac = cx.tenant.audit_key.written(&cx.tenant.id, &line)?.to_vec();
-    insert(tx, &cx.tenant.id, &line, wanted)
+    insert(tx, &cx.tenant.id, &line)
 }
 
-pub(crate) fn insert(tx: &mut Tx<'_>, tenant: &str, line: &Line, wanted: bool) -> Result<()> {
+fn insert(tx: &mut Tx<'_>, tenant: &str, line: &Line) -> Result<()> {
     let entry = &line.entry;
     tx.exec(
         "INSERT INTO audit (tenant_id, id, at, turn, event, outcome, reason, account_id, actor, actor_id, target, surface,
              client_address, user_agent, request_id, times, mac)
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 WHERE $18 = 1",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         &params![
             tenant,
             &line.id,
@@ -72,8 +67,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, tenant: &str, line: &Line, wanted: bool) -
             &entry.user_agent,
             &entry.request_id,
             entry.times,
-            &line.mac,
-            i64::from(wanted)
+            &line.mac
         ],
     )?;
     Ok(())
@@ -132,7 +126,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, query: &AuditQuery) -> Result<
 /// The tenants with entries that wait to be sealed.
 pub(crate) fn waiting_tenants(tx: &mut Tx<'_>) -> Result<Vec<String>> {
     Ok(tx.all(
-        "SELECT tenant_id FROM audit WHERE seq IS NULL UNION SELECT tenant_id FROM audit_before",
+        "SELECT DISTINCT tenant_id FROM audit WHERE seq IS NULL",
         &params![],
         |row| row.get(0),
     )?)
@@ -151,8 +145,7 @@ pub(crate) fn waiting(tx: &mut Tx<'_>, tenant: &str, limit: i64) -> Result<Vec<L
 
 pub(crate) fn count_waiting(tx: &mut Tx<'_>, tenant: &str) -> Result<i64> {
     Ok(tx.one(
-        "SELECT (SELECT COUNT(*) FROM audit WHERE tenant_id = $1 AND seq IS NULL)
-             + (SELECT COUNT(*) FROM audit_before WHERE tenant_id = $1)",
+        "SELECT COUNT(*) FROM audit WHERE tenant_id = $1 AND seq IS NULL",
         &params![tenant],
         |row| row.get(0),
     )?)
@@ -229,44 +222,4 @@ pub(crate) fn cut(tx: &mut Tx<'_>, tenant: &str, up_to: i64) -> Result<u64> {
         "DELETE FROM audit WHERE tenant_id = $1 AND seq <= $2",
         &params![tenant, up_to],
     )?)
-}
-
-/// Takes out what was written before there were chains, oldest first, to be written anew under a MAC.
-pub(crate) fn take_before(tx: &mut Tx<'_>, tenant: &str) -> Result<Vec<Line>> {
-    let mut turn = i64::MIN;
-    let lines = tx.all(
-        "SELECT at, id, event, outcome, reason, account_id, actor, surface, client_address, user_agent, request_id
-         FROM audit_before WHERE tenant_id = $1 ORDER BY at, CASE WHEN id = 'created' THEN 0 ELSE 1 END, id",
-        &params![tenant],
-        |row| {
-            turn += 1;
-            Ok(Line {
-                id: format!("{}.{}", row.get::<String>(10)?, row.get::<String>(1)?),
-                turn,
-                entry: AuditEntry {
-                    seq: None,
-                    at: row.get(0)?,
-                    event: row.get(2)?,
-                    outcome: row.get(3)?,
-                    reason: row.get(4)?,
-                    account_id: row.get(5)?,
-                    actor: row.get(6)?,
-                    actor_id: None,
-                    target: None,
-                    surface: row.get(7)?,
-                    client_address: row.get(8)?,
-                    user_agent: row.get(9)?,
-                    request_id: row.get(10)?,
-                    times: 1,
-                },
-                hash: None,
-                mac: Vec::new(),
-            })
-        },
-    )?;
-    tx.exec(
-        "DELETE FROM audit_before WHERE tenant_id = $1",
-        &params![tenant],
-    )?;
-    Ok(lines)
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
+use crate::limit::{BAD_TOKENS, address_key};
 use crate::tenant::{Captcha, CaptchaAt};
 
 fn verdict_url(captcha: Captcha) -> Option<&'static str> {
@@ -47,10 +48,14 @@ impl Identity {
         let Some(answer) = wanted(cx, at, answer)? else {
             return Ok(());
         };
-        match cx.tenant.file.registration.captcha {
+        // Each answer costs a derivation or a question to the provider: wrong ones are counted, and then not looked at.
+        self.limits()
+            .check(BAD_TOKENS, &address_key(&cx.tenant.id, &cx.client), cx.now)?;
+        let checked = match cx.tenant.file.registration.captcha {
             Captcha::Pow => self.take_work(cx, answer).await,
             _ => self.ask_provider(cx, answer).await,
-        }
+        };
+        checked.map_err(|error| self.bad_token(cx, error))
     }
 
     async fn ask_provider(&self, cx: &Cx, answer: &str) -> Result<()> {

@@ -55,6 +55,7 @@ impl Identity {
         let counts = matches!(
             error.kind,
             Kind::InvalidToken
+                | Kind::InvalidCaptcha
                 | Kind::InvalidRefreshToken
                 | Kind::InvalidLoginToken
                 | Kind::ExpiredLoginToken

@@ -101,7 +101,7 @@ limits! {
     EMAIL_EXISTS = "email_exists": 30 in MINUTE, Node,
         "questions whether an address is registered" by "client address and tenant";
     BAD_TOKENS = "bad_tokens": 1000 in QUARTER, Node,
-        "refused links, reset, refresh, login and ID tokens and private keys; beyond, good ones still pass" by "client address and tenant";
+        "refused links, reset, refresh, login and ID tokens, private keys and captcha answers; beyond, good ones still pass, captcha answers excepted" by "client address and tenant";
     WRONG_UID_ACCOUNT = "wrong_uid_account": 10 in QUARTER, Node,
         "wrong partner secrets" by "account";
     WRONG_UID_KEY = "wrong_uid_key": 300 in QUARTER, Node,

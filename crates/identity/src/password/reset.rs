@@ -70,7 +70,6 @@ pub struct ResetPassword {
 struct Request {
     account: Account,
     entry: audit::Entry,
-    is_noted: bool,
     /// The token handed to a caller who may have it.
     for_caller: Option<[u8; 32]>,
     for_mail: [u8; 32],
@@ -101,7 +100,7 @@ impl Request {
         let goes_out = self.wants_mail && sent < self.most_mails;
         one_time::store::add_if(tx, cx, &new(self.for_mail), goes_out)?;
         outbox::store::add_if(tx, cx, &self.mail, goes_out)?;
-        audit::record_if(tx, cx, self.entry.clone(), self.is_noted)
+        audit::record(tx, cx, self.entry.clone())
     }
 }
 
@@ -155,7 +154,6 @@ impl Identity {
             for_caller: proven.then(|| handed_out.digest()),
             for_mail: mailed.digest(),
             most_mails: i64::from(self.limits().most(limit::RESET_MAILS)),
-            is_noted: is_known || self.audit_flood().admits(cx, &entry),
             entry,
             account,
         };
