@@ -1,6 +1,7 @@
 //! Accepting connections: HTTP/1.1 with limits against slow and greedy clients, and a stop that lets requests finish.
 
 mod framing;
+mod patience;
 
 use std::convert::Infallible;
 use std::io;
@@ -27,6 +28,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 
 use framing::Strict;
+use patience::Patience;
 
 /// A head not complete by then, or a connection idle for so long, is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -213,7 +215,7 @@ async fn next(
     }
 }
 
-type Connection<S> = http1::Connection<TokioIo<Strict<TcpStream>>, S>;
+type Connection<S> = http1::Connection<TokioIo<Strict<Patience<TcpStream>>>, S>;
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 fn serve(
@@ -251,7 +253,7 @@ fn serve(
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD_BYTES)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Strict::new(stream)), service)
+        .serve_connection(TokioIo::new(Strict::new(Patience::new(stream))), service)
 }
 
 /// Counts in one of the figures for as long as it lives.

@@ -158,6 +158,17 @@ impl Identity {
 
     /// Takes up to `limit` due mails for this worker; a crash gives them back after two minutes. Expired ones are dropped.
     pub async fn claim_mail(&self, limit: i64) -> Result<Vec<MailJob>> {
+        self.claim_mail_of_each(limit, limit, Vec::new()).await
+    }
+
+    /// The same, at most `each` of one tenant and none of the tenants in `busy`, by id: no tenant's slow mail server may
+    /// hold up the mails of the others.
+    pub async fn claim_mail_of_each(
+        &self,
+        limit: i64,
+        each: i64,
+        busy: Vec<String>,
+    ) -> Result<Vec<MailJob>> {
         let now = self.now();
         let due = self.db().read(move |tx| store::any_due(tx, now)).await?;
         if !due {
@@ -167,7 +178,7 @@ impl Identity {
             .db()
             .write(move |tx| {
                 store::expire(tx, now)?;
-                store::claim(tx, now, now + LEASE, limit)
+                store::claim(tx, (now, now + LEASE), limit, each, &busy)
             })
             .await?;
         self.jobs(rows).await

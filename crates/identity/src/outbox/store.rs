@@ -55,16 +55,21 @@ pub(crate) fn any_due(tx: &mut Tx<'_>, now: Micros) -> Result<bool> {
     Ok(found.is_some())
 }
 
-/// Takes due mails by moving their next attempt behind the lease; two workers never get the same one.
+/// Takes due mails, at most `each` of a tenant and none of the `busy` ones, by moving their next attempt behind the lease;
+/// two workers never get the same one.
 pub(crate) fn claim(
     tx: &mut Tx<'_>,
-    now: Micros,
-    leased_until: Micros,
+    (now, leased_until): (Micros, Micros),
     limit: i64,
+    each: i64,
+    busy: &[String],
 ) -> Result<Vec<MailRow>> {
     let due: Vec<(String, Micros)> = tx.all(
-        "SELECT id, next_attempt_at FROM outbox WHERE state = 'due' AND next_attempt_at <= $1 ORDER BY next_attempt_at, id LIMIT $2",
-        &params![now, limit],
+        "SELECT id, next_attempt_at FROM (
+             SELECT id, next_attempt_at, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY next_attempt_at, id) AS place
+             FROM outbox WHERE state = 'due' AND next_attempt_at <= $1 AND $4 NOT LIKE '%,' || tenant_id || ',%'
+         ) AS waiting WHERE place <= $3 ORDER BY next_attempt_at, id LIMIT $2",
+        &params![now, limit, each, format!(",{},", busy.join(","))],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let mut claimed = Vec::with_capacity(due.len());

@@ -45,7 +45,7 @@ impl Set {
     fn settle(&self, kid: &str, now: Micros) -> Result<Option<Arc<VerifyingKey>>> {
         match self.key(kid, STALE, now) {
             Some(key) => Ok(Some(key)),
-            None if self.is_younger(FRESH, now) => Ok(None),
+            None if self.is_younger(FRESH, now) && self.fetched_at == self.asked_at => Ok(None),
             None => {
                 let asked = self.asked_at.map_or(PAUSE, |at| now.since(at));
                 let wait = PAUSE.saturating_sub(asked).as_secs().max(1);
@@ -155,6 +155,10 @@ fn parse(body: &[u8]) -> Result<HashMap<String, Arc<VerifyingKey>>, String> {
         ) {
             keys.insert(kid.to_owned(), Arc::new(key));
         }
+    }
+    if keys.is_empty() {
+        // Good keys are not given up for such an answer.
+        return Err("the document has no key that we can use".to_owned());
     }
     Ok(keys)
 }

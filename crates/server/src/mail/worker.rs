@@ -17,8 +17,9 @@ use crate::effects::MachineReferences;
 use crate::node::cause;
 use crate::settings::{Settings, is_reference};
 
-/// Mails under way at once.
-const CONCURRENCY: usize = 4;
+/// Mails under way at once, and those of one tenant about: its server may hang, and the others' must not wait for it.
+const CONCURRENCY: usize = 64;
+const OF_ONE_TENANT: usize = 4;
 /// Claimed at once by [`MailWorker::run_once`]; few enough to be done before the claim runs out.
 const BATCH: usize = 2;
 const POLL: Duration = Duration::from_millis(250);
@@ -134,15 +135,25 @@ impl MailWorker {
     /// Works until told to stop, then finishes the mails in hand.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut sending = JoinSet::new();
+        let mut under_way = HashMap::<String, usize>::new();
         let mut failing = false;
         loop {
             let free = CONCURRENCY.saturating_sub(sending.len());
-            match self.claim(free).await {
+            let busy = under_way
+                .iter()
+                .filter(|(_, count)| **count >= OF_ONE_TENANT);
+            let busy = busy.map(|(tenant, _)| tenant.clone()).collect();
+            match self.claim(free, OF_ONE_TENANT, busy).await {
                 Ok(jobs) => {
                     failing = false;
                     for job in jobs {
                         let worker = Arc::clone(&self);
-                        sending.spawn(async move { worker.deliver(job).await });
+                        let tenant = job.tenant.id.clone();
+                        *under_way.entry(tenant.clone()).or_default() += 1;
+                        sending.spawn(async move {
+                            worker.deliver(job).await;
+                            tenant
+                        });
                     }
                 }
                 Err(error) if !failing => {
@@ -153,7 +164,14 @@ impl MailWorker {
             }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
-                Some(_) = sending.join_next() => {}
+                Some(done) = sending.join_next() => match done {
+                    Ok(tenant) => {
+                        under_way.entry(tenant).and_modify(|count| *count = count.saturating_sub(1));
+                        under_way.retain(|_, count| *count > 0);
+                    }
+                    // A panic: whose mail it was is not known, and none is under way longer than its claim.
+                    Err(_) => under_way.clear(),
+                },
                 () = tokio::time::sleep(POLL) => {}
             }
         }
@@ -165,7 +183,7 @@ impl MailWorker {
     pub async fn run_once(&self) -> vestibule_identity::Result<usize> {
         let mut count = 0;
         loop {
-            let jobs = self.claim(BATCH).await?;
+            let jobs = self.claim(BATCH, BATCH, Vec::new()).await?;
             if jobs.is_empty() {
                 return Ok(count);
             }
@@ -176,9 +194,16 @@ impl MailWorker {
         }
     }
 
-    async fn claim(&self, limit: usize) -> vestibule_identity::Result<Vec<MailJob>> {
-        match i64::try_from(limit) {
-            Ok(limit @ 1..) => self.identity.claim_mail(limit).await,
+    async fn claim(
+        &self,
+        limit: usize,
+        each: usize,
+        busy: Vec<String>,
+    ) -> vestibule_identity::Result<Vec<MailJob>> {
+        match (i64::try_from(limit), i64::try_from(each)) {
+            (Ok(limit @ 1..), Ok(each)) => {
+                self.identity.claim_mail_of_each(limit, each, busy).await
+            }
             _ => Ok(Vec::new()),
         }
     }

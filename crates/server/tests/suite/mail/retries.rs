@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use vestibule_identity::MailJob;
 
 use super::sink::{Behaviour, Sink};
 use super::{post, worker};
@@ -192,6 +193,18 @@ on_both! {
         app.pass(Duration::from_secs(86_400));
         assert_eq!(worker.run_once().await.unwrap(), 0);
         assert!(sink.take().is_empty());
+    }
+
+    async fn no_tenant_takes_every_place_at_the_post(app: TestApp) {
+        let (acme, _) = (app.acme().await, app.zeta().await);
+        audience(&app, 6).await;
+        let of_acme = |jobs: &[MailJob]| jobs.iter().filter(|job| job.tenant.id == acme.tenant.id).count();
+        let first = app.identity.claim_mail_of_each(5, 4, Vec::new()).await.unwrap();
+        assert_eq!((first.len(), of_acme(&first)), (4, 4), "its own share");
+        let busy = vec![acme.tenant.id.clone()];
+        assert!(app.identity.claim_mail_of_each(5, 4, busy).await.unwrap().is_empty());
+        let others = vec![acme.tenant.id.chars().rev().collect(), acme.tenant.id[1..].to_owned()];
+        assert_eq!(app.identity.claim_mail_of_each(5, 4, others).await.unwrap().len(), 2);
     }
 
     async fn a_mail_in_the_hands_of_a_worker_that_died_is_sent_after_its_lease(app: TestApp) {
