@@ -52,7 +52,14 @@ struct TargetTables {
 }
 
 /// Folders that hold what is ours, and the kinds of file in them that the words are looked for in.
-const FOLDERS: [&str; 4] = ["crates", "dialects", "pages", "xtask"];
+const FOLDERS: [&str; 6] = [
+    "browser/src",
+    "browser/tests",
+    "crates",
+    "dialects",
+    "pages",
+    "xtask",
+];
 const TEXT: [&str; 7] = ["rs", "toml", "sql", "html", "css", "js", "ftl"];
 
 /// Literals that contain both parts are SQL. Upper case, as it is written everywhere here.

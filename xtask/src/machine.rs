@@ -23,18 +23,22 @@ pub(crate) const POSTGRES: Need = Need {
     purpose: "PostgreSQL server, the second database engine",
 };
 
+pub(crate) const CHROMIUM: Need = Need {
+    program: "chromium",
+    packages: &["chromium"],
+    purpose: "browser for the hosted pages' tests",
+};
+
+pub(crate) const CHROMEDRIVER: Need = Need {
+    program: "chromedriver",
+    packages: &["chromium-driver"],
+    purpose: "drives the browser",
+};
+
 pub(crate) const ALL: &[Need] = &[
     POSTGRES,
-    Need {
-        program: "chromium",
-        packages: &["chromium"],
-        purpose: "browser for the hosted pages' tests",
-    },
-    Need {
-        program: "chromedriver",
-        packages: &["chromium-driver"],
-        purpose: "drives the browser",
-    },
+    CHROMIUM,
+    CHROMEDRIVER,
     Need {
         program: "curl",
         packages: &["curl"],

@@ -47,6 +47,18 @@ enum Command {
     },
     /// Kill the server and cut its power at random moments; nothing acknowledged may be lost
     Torture(torture::Options),
+    /// Take the book's pictures of the hosted pages in Chromium
+    Screenshots {
+        /// Where they go
+        #[arg(default_value = "docs/images")]
+        folder: std::path::PathBuf,
+        /// Every page in every look
+        #[arg(long)]
+        all: bool,
+        /// Only look for Chromium, never install it
+        #[arg(long)]
+        no_install: bool,
+    },
     /// Check Cargo.lock against deny.toml and xtask/advisories.toml
     CheckDeps,
     /// Write the list of common passwords anew; crates/identity/data/README.md tells from what
@@ -79,6 +91,20 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         } => {
             machine::prepare(&runner, &[machine::POSTGRES], !no_install)?;
             postgres::stay(&runner, durable)?;
+        }
+        Command::Screenshots {
+            folder,
+            all,
+            no_install,
+        } => {
+            machine::prepare(
+                &runner,
+                &[machine::CHROMIUM, machine::CHROMEDRIVER],
+                !no_install,
+            )?;
+            let mut pictures = runner.cargo("run -q -p browser --bin screenshots --".split(' '));
+            pictures.arg(folder).args(all.then_some("--all"));
+            runner.run(&mut pictures)?;
         }
         Command::Torture(options) => torture::run(&runner, &options)?,
         Command::CheckDeps => deps::check(&runner)?,

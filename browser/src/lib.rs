@@ -1,0 +1,20 @@
+//! A real Chromium before a real server: what the tests of the hosted pages and the pictures of the book are made with.
+//!
+//! Chromium is driven through ChromeDriver, which speaks WebDriver (W3C), JSON over HTTP: the few commands that are needed
+//! here are less than any crate for it brings along.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "for tests only: what is not as it should be ends the test"
+)]
+
+mod axe;
+mod chromium;
+mod server;
+mod tour;
+
+pub use chromium::{Chromium, Look};
+pub use server::{PASSWORD, Server};
+pub use tour::{sign_up, tour};

@@ -1,0 +1,145 @@
+//! Each flow from its begin to its end, by keyboard alone, with scripts and without.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use browser::{Chromium, Look, PASSWORD, Server};
+
+/// A phone with scripts, and a desk without.
+const LOOKS: [Look; 2] = [Look::PHONE, Look::DESK.without_scripts()];
+
+/// Part of an address that nobody has.
+fn unique() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn each(journey: impl Fn(&Server, &Chromium)) {
+    let (server, browser) = (Server::start(), Chromium::start(LOOKS[0]));
+    for look in LOOKS {
+        browser.forget();
+        browser.set(look);
+        journey(&server, &browser);
+    }
+}
+
+fn sign_in(browser: &Chromium, email: &str, password: &str) {
+    browser.type_into("[name=email]", email);
+    browser.type_into("[name=password]", password);
+    browser.enter();
+}
+
+#[test]
+fn signing_in_leads_to_the_page_that_was_wanted() {
+    each(|server, browser| {
+        let (email, password) = server.person();
+        browser.open(&server.at("/account"));
+        browser.is_at("/sign-in?next=%2Faccount");
+        sign_in(browser, &email, "not my password");
+        browser.is_at("/sign-in");
+        assert!(browser.has("[role=alert]"), "{}", browser.says("main"));
+        browser.run("document.querySelector('[name=email]').value = ''", &[]);
+        sign_in(browser, &email, &password);
+        browser.is_at("/account");
+        browser.tab_to("#sign-out");
+        browser.enter();
+        browser.is_at("/sign-in?notice=signed-out");
+        assert!(browser.has("[role=status]"));
+    });
+}
+
+#[test]
+fn a_newcomer_signs_up_confirms_and_gets_to_the_app() {
+    each(|server, browser| {
+        let email = format!("new-{}@example.com", unique());
+        browser.open(&server.at("/sign-up"));
+        browser.type_into("[name=name]", "Grace Hopper");
+        browser.type_into("[name=email]", &email);
+        browser.type_into("[name=password]", PASSWORD);
+        browser.enter();
+        browser.is_at("/verify-email");
+        browser.open(&server.mailed_link(&email, "/verify-email/"));
+        browser.tab_to("main form .primary");
+        browser.enter();
+        browser.is_at("/onboarding");
+        browser.tab_to("main form .primary");
+        browser.enter();
+        browser.is_at("/app");
+        assert!(browser.says("main").contains(&email));
+    });
+}
+
+#[test]
+fn a_forgotten_password_is_set_anew() {
+    each(|server, browser| {
+        let email = format!("old-{}@example.com", unique());
+        browser::sign_up(server, browser, &email);
+        browser.open(&server.at("/account"));
+        browser.follow("#sign-out");
+        browser.tab_to("a[href^='/forgot-password']");
+        browser.enter();
+        browser.type_into("[name=email]", &email);
+        browser.enter();
+        browser.is_at("/forgot-password");
+        browser.open(&server.mailed_link(&email, "/reset-password/"));
+        browser.type_into("[name=password]", "purple-mountain-85");
+        browser.enter();
+        browser.is_at("/sign-in?notice=password-reset");
+        sign_in(browser, &email, "purple-mountain-85");
+        browser.is_at("/app");
+    });
+}
+
+#[test]
+fn a_password_is_changed_and_every_other_browser_signed_out() {
+    each(|server, browser| {
+        let email = format!("change-{}@example.com", unique());
+        browser::sign_up(server, browser, &email);
+        let elsewhere = Chromium::start(Look::DESK);
+        elsewhere.open(&server.at("/sign-in?next=/account"));
+        sign_in(&elsewhere, &email, PASSWORD);
+        elsewhere.is_at("/account");
+        browser.open(&server.at("/account"));
+        browser.type_into("[name=current]", PASSWORD);
+        browser.type_into("[name=new]", "purple-mountain-85");
+        browser.enter();
+        browser.is_at("/account?notice=password-changed");
+        assert!(browser.has("[role=status]"));
+        elsewhere.reload();
+        elsewhere.is_at("/sign-in?next=%2Faccount");
+    });
+}
+
+#[test]
+fn a_partners_link_asks_before_it_changes_who_is_signed_in() {
+    each(|server, browser| {
+        let (email, password) = server.person();
+        browser.open(&server.at("/sign-in"));
+        sign_in(browser, &email, &password);
+        for (choice, stays) in [("stay", true), ("new", false)] {
+            browser.open(&server.at("/"));
+            browser.tab_to("form[action='/demo/partner'] .primary");
+            browser.enter();
+            browser.tab_to("#go");
+            browser.enter();
+            browser.is_at("/sign-in/choose");
+            browser.tab_to(&format!("[name=choice][value={choice}]"));
+            browser.enter();
+            browser.open(&server.at("/app"));
+            assert_eq!(browser.says("main").contains(&email), stays);
+        }
+    });
+}
+
+#[test]
+fn without_scripts_there_are_none() {
+    let browser = Chromium::start(Look::DESK);
+    let page = "data:text/html,<title>without</title><script>document.title = 'with'</script>";
+    for (look, title) in [
+        (Look::DESK, "with"),
+        (Look::DESK.without_scripts(), "without"),
+    ] {
+        browser.set(look);
+        browser.open(page);
+        assert_eq!(browser.title(), title);
+    }
+}
