@@ -250,6 +250,19 @@ impl Chromium {
         panic!("no other page came: {}: {}", self.url(), self.says("main"));
     }
 
+    /// Waits until a page that goes on by itself has done so.
+    pub fn comes_to(&self, wanted: &str) {
+        let there =
+            "return location.pathname === arguments[0] && document.readyState === 'complete'";
+        for _ in 0..500 {
+            if self.run(there, &[json!(wanted)]) == true {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.is_at(wanted);
+    }
+
     /// Ends the test unless the window is at an address of that path and begin of a query.
     pub fn is_at(&self, wanted: &str) {
         let url = self.url();

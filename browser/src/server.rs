@@ -127,6 +127,25 @@ impl Server {
         (text("email"), text("password"))
     }
 
+    /// The six digits in the newest mail to that address that has some; waits for it.
+    pub fn mailed_code(&self, to: &str) -> String {
+        let is_code =
+            |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+        for _ in 0..200 {
+            let page = ureq::get(self.at("/dev/inbox")).call().unwrap();
+            let page = page.into_body().read_to_string().unwrap();
+            let mails = page.split("<article").skip(1);
+            let mut codes = mails
+                .filter(|mail| mail.contains(to))
+                .filter_map(|mail| mail.lines().find(is_code));
+            if let Some(code) = codes.next() {
+                return code.to_owned();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("no mail to {to} with a code came");
+    }
+
     /// The link in the newest mail to that address that has one which begins so after the host; waits for it.
     pub fn mailed_link(&self, to: &str, path: &str) -> String {
         let start = format!("href=\"{}", self.at(path));

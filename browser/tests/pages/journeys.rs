@@ -49,7 +49,9 @@ fn signing_in_leads_to_the_page_that_was_wanted() {
 
 #[test]
 fn a_newcomer_signs_up_confirms_and_gets_to_the_app() {
+    let turns = std::cell::Cell::new(0);
     each(|server, browser| {
+        let turn = turns.replace(turns.get() + 1);
         let email = format!("new-{}@example.com", unique());
         browser.open(&server.at("/sign-up"));
         browser.type_into("[name=name]", "Grace Hopper");
@@ -57,10 +59,15 @@ fn a_newcomer_signs_up_confirms_and_gets_to_the_app() {
         browser.type_into("[name=password]", PASSWORD);
         browser.enter();
         browser.is_at("/verify-email");
-        browser.open(&server.mailed_link(&email, "/verify-email/"));
-        browser.tab_to("main form .primary");
-        browser.enter();
-        browser.is_at("/onboarding");
+        if turn == 0 {
+            // The link goes on by itself where it was asked for.
+            browser.open(&server.mailed_link(&email, "/verify-email/"));
+            browser.comes_to("/onboarding");
+        } else {
+            browser.type_into("[name=code]", &server.mailed_code(&email));
+            browser.enter();
+            browser.is_at("/onboarding");
+        }
         browser.tab_to("main form .primary");
         browser.enter();
         browser.is_at("/app");
@@ -79,13 +86,41 @@ fn a_forgotten_password_is_set_anew() {
         browser.enter();
         browser.type_into("[name=email]", &email);
         browser.enter();
-        browser.is_at("/forgot-password");
+        browser.is_at("/forgot-password/sent");
         browser.open(&server.mailed_link(&email, "/reset-password/"));
         browser.type_into("[name=password]", "purple-mountain-85");
         browser.enter();
         browser.is_at("/sign-in?notice=password-reset");
         sign_in(browser, &email, "purple-mountain-85");
         browser.is_at("/app");
+    });
+}
+
+#[test]
+fn a_forgotten_password_is_set_anew_by_the_code() {
+    each(|server, browser| {
+        let email = format!("code-{}@example.com", unique());
+        browser::sign_up(server, browser, &email);
+        browser.forget();
+        browser.open(&server.at("/sign-in?next=/account"));
+        browser.tab_to("a[href^='/forgot-password']");
+        browser.enter();
+        browser.type_into("[name=email]", &email);
+        browser.enter();
+        browser.is_at("/forgot-password/sent");
+        browser.reload();
+        browser.type_into("[name=code]", "000 000");
+        browser.enter();
+        assert!(browser.has("[role=alert]"), "{}", browser.says("main"));
+        server.mailed_link(&email, "/reset-password/");
+        browser.type_into("[name=code]", &server.mailed_code(&email));
+        browser.enter();
+        browser.is_at("/reset-password/");
+        browser.type_into("[name=password]", "purple-mountain-85");
+        browser.enter();
+        browser.is_at("/sign-in?notice=password-reset&next=%2Faccount");
+        sign_in(browser, &email, "purple-mountain-85");
+        browser.is_at("/account");
     });
 }
 

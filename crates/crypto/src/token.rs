@@ -38,6 +38,20 @@ pub fn alphanumeric(random: &dyn Random, len: usize) -> String {
     text
 }
 
+/// `len` decimal digits, each equally likely.
+pub fn digits(random: &dyn Random, len: usize) -> SecretString {
+    // Bytes above the largest multiple of 10 would favour the first digits.
+    const LIMIT: u8 = 250;
+    let mut text = Zeroizing::new(String::with_capacity(len));
+    while text.len() < len {
+        let bytes = Zeroizing::new(secret_bytes::<16>(random));
+        let fair = bytes.iter().filter(|byte| **byte < LIMIT);
+        let missing = len - text.len();
+        text.extend(fair.take(missing).map(|byte| char::from(b'0' + byte % 10)));
+    }
+    SecretString::from(text.as_str())
+}
+
 /// SHA-256.
 #[must_use]
 pub fn digest(data: &[u8]) -> [u8; 32] {

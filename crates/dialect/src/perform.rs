@@ -109,6 +109,7 @@ async fn perform_unsigned(
                         link,
                         proof,
                         captcha,
+                        begun: None,
                     },
                 )
                 .await?;
@@ -150,6 +151,7 @@ pub(crate) fn register(inputs: &mut Inputs) -> Register {
         name: inputs.text("name"),
         captcha: plain(inputs.optional_secret("captcha")),
         kind: KIND,
+        return_to: None,
     }
 }
 

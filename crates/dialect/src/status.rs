@@ -11,7 +11,7 @@ pub fn natural_status(kind: Kind) -> StatusCode {
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Kind::EmailTaken => StatusCode::CONFLICT,
         Kind::UnknownTenant => StatusCode::MISDIRECTED_REQUEST,
-        Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Kind::RateLimited | Kind::SpentCode => StatusCode::TOO_MANY_REQUESTS,
         Kind::Overloaded | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::BrowserOrigin
@@ -40,6 +40,7 @@ pub fn natural_status(kind: Kind) -> StatusCode {
         | Kind::AmbiguousTenant
         | Kind::MissingToken
         | Kind::InvalidToken
+        | Kind::InvalidCode
         | Kind::MissingRefreshToken
         | Kind::MissingProvider
         | Kind::InvalidProvider

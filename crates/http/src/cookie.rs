@@ -17,6 +17,8 @@ pub(crate) enum Cookie {
     Present,
     /// A credential that waits for an answer to "which of the two do you want to be?".
     Choice,
+    /// A forgotten password, in the browser that asked for the mail.
+    Flow,
     /// Names the browser, sealed. It outlives sign-outs and opens nothing: it keeps strangers' wrong passwords from
     /// shutting out somebody who signed in here before.
     Device,
@@ -32,6 +34,8 @@ impl Cookie {
             (Cookie::Present, false) => "vestibule-present",
             (Cookie::Choice, true) => "__Host-vestibule-choice",
             (Cookie::Choice, false) => "vestibule-choice",
+            (Cookie::Flow, true) => "__Host-vestibule-flow",
+            (Cookie::Flow, false) => "vestibule-flow",
             (Cookie::Device, true) => "__Host-vestibule-device",
             (Cookie::Device, false) => "vestibule-device",
         }

@@ -197,6 +197,10 @@ impl Fields {
             .map_or("", |(_, value)| value)
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     pub(crate) fn secret(&self, name: &str) -> SecretString {
         SecretString::from(self.get(name))
     }

@@ -10,6 +10,7 @@ mod device;
 mod dialect;
 mod extract;
 mod fault;
+mod flow;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod inbox;

@@ -49,6 +49,7 @@ pub fn render(tenant: &Tenant, mail: &Mail) -> Result<RenderedMail, RenderError>
         support => tenant.file.branding.support.as_deref(),
         home => tenant.issuer(),
         link => mail.link.as_ref().map(|link| link.expose_secret()),
+        code => mail.code.as_ref().map(|code| code.expose_secret()),
         subject => &subject,
     };
     let part = |suffix: &str| {
@@ -81,6 +82,7 @@ mod tests {
                 name: "<img src=x onerror=alert(1)>{{7777*7777}}".into(),
                 locale: "en-US".into(),
                 link: Some(SecretString::from(link)),
+                code: Some(SecretString::from("314159")),
             };
             let rendered = render(&tenant, &mail).unwrap();
             assert!(
@@ -109,6 +111,7 @@ mod tests {
                     "{}",
                     rendered.text
                 );
+                assert!(rendered.text.contains("314159") && rendered.html.contains("314159"));
                 let anchor = format!("href=\"{link}\"");
                 assert!(rendered.html.contains(&anchor), "{}", rendered.html);
             }

@@ -94,12 +94,16 @@ fn hosted_pages() -> Surface {
         )
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
         .route("/sign-out", post(sign_out::submit))
-        .route("/verify-email", get(verify::told).post(verify::resend))
+        .route("/verify-email", get(verify::told).post(verify::answer))
         .route(
             "/verify-email/{token}",
             get(verify::show).post(verify::confirm),
         )
         .route("/forgot-password", get(forgot::ask).post(forgot::send))
+        .route(
+            "/forgot-password/sent",
+            get(forgot::sent).post(forgot::code),
+        )
         .route(
             "/reset-password/{token}",
             get(forgot::show).post(forgot::reset),

@@ -185,6 +185,11 @@ pub(crate) fn base(tenant: Option<&std::sync::Arc<Tenant>>, request_id: &str, la
     }
 }
 
+/// The address of one of our files.
+pub(crate) fn asset(name: &str) -> String {
+    format!("/assets/{}/{name}", *ASSETS_HASH)
+}
+
 /// Part of the address of the tenant's stylesheet.
 pub(crate) fn brand_hash(tenant: &Tenant) -> String {
     let mut hasher = DefaultHasher::new();

@@ -68,6 +68,10 @@ kinds! {
     MissingToken = "missing_token": "The token is missing.",
     /// A one-time token that is unknown, used, expired or another tenant's.
     InvalidToken = "invalid_token": "The link or code is not valid or was used already.",
+    /// Digits of a mail, typed where that mail was asked for, that are not those of the mail.
+    InvalidCode = "invalid_code": "The code is not right. Take it from the latest mail.",
+    /// A mailed code that nothing fits any more: expired, used, or tried too often.
+    SpentCode = "spent_code": "This code can no longer be used. Follow the link in the mail, or have a new mail sent.",
     MissingRefreshToken = "missing_refresh_token": "The refresh token is missing.",
     InvalidRefreshToken = "invalid_refresh_token": "The refresh token is not valid.",
     MissingProvider = "missing_provider": "The provider is missing.",
@@ -130,6 +134,15 @@ impl Error {
         Error {
             retry_after: Some(seconds.max(1)),
             ..Error::new(Kind::RateLimited)
+        }
+    }
+
+    /// The mailed code was tried too often; `seconds` until it would have expired.
+    #[track_caller]
+    pub(crate) fn spent_code(seconds: u32) -> Error {
+        Error {
+            retry_after: Some(seconds.max(1)),
+            ..Error::new(Kind::SpentCode)
         }
     }
 

@@ -48,7 +48,7 @@ pub use error::{Error, Kind, Result};
 pub use handoff::{BrowserCredential, OpenBrowser, Opened};
 pub use limit::{Device, Door};
 pub use migrations::MIGRATIONS;
-pub use one_time::{OneTimeKind, ResendVerification, VerifyEmail};
+pub use one_time::{Begun, OneTimeKind, ResendVerification, VerifyEmail};
 pub use outbox::{Mail, MailJob, MailKind};
 pub use partner::ExchangePartnerToken;
 pub use password::{ChangePassword, ForgotPassword, ResetPassword, SignInPassword};
@@ -184,11 +184,12 @@ impl Identity {
             .write(move |tx| {
                 let sessions = session::store::purge(tx, now - KEEP)?;
                 let tokens = one_time::store::purge(tx, now - KEEP)?;
+                let codes = one_time::store::purge_codes(tx, now)?;
                 let logins = handoff::store::purge(tx, now - KEEP)?;
                 let windows = limit::store::purge(tx, now - limit::LONGEST)?;
                 let mails = outbox::store::purge(tx, now - KEEP)?;
                 let captchas = captcha::store::purge(tx, now)?;
-                Ok(entries + sessions + tokens + logins + windows + mails + captchas)
+                Ok(entries + sessions + tokens + codes + logins + windows + mails + captchas)
             })
             .await
     }

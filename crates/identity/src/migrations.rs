@@ -29,4 +29,9 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "held_keys",
         sql: include_str!("../migrations/0005_held_keys.sql"),
     },
+    Migration {
+        version: 6,
+        name: "mailed_codes",
+        sql: include_str!("../migrations/0006_mailed_codes.sql"),
+    },
 ];

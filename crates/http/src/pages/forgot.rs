@@ -1,36 +1,38 @@
 //! Forgotten passwords: asking for a link, and setting a new password by it.
 
 use axum::extract::State;
+use http::HeaderMap;
 use minijinja::context;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use vestibule_identity::{CaptchaAt, Error, ForgotPassword, Kind, OneTimeKind, ResetPassword};
 
 use super::captcha::{self, with_captcha};
-use super::{Alert, Answer, see_other, with_alert};
-use crate::cookie;
+use super::{Alert, Answer, see_other, with_alert, with_next};
+use crate::cookie::{self, Cookie};
 use crate::extract::{Form, PathToken, Query};
+use crate::flow::Flow;
 use crate::pages::with_cookies;
+use crate::redirect;
 use crate::shared::Shared;
 use crate::site::Site;
 
 const AT: CaptchaAt = CaptchaAt::ForgotPassword;
 
-fn ask_page(site: &Site, email: &str, sent: bool, alert: Option<Alert>) -> Answer {
-    let (name, values) = ("forgot-password.html", context! { email, sent });
-    match sent {
-        true => with_alert(site, alert, name, values),
-        false => with_captcha(site, AT, alert, name, values),
-    }
+fn ask_page(site: &Site, email: &str, next: &str, alert: Option<Alert>) -> Answer {
+    let values = context! { email, next };
+    with_captcha(site, AT, alert, "forgot-password.html", values)
 }
 
 /// GET `/forgot-password`.
 pub(crate) async fn ask(site: Site, Query(query): Query) -> Answer {
-    ask_page(&site, query.get("email"), false, None)
+    ask_page(&site, query.get("email"), query.get("next"), None)
 }
 
 /// POST `/forgot-password`: the same answer whether or not anybody has this address.
 pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields): Form) -> Answer {
-    let email = fields.get("email");
+    let (email, next) = (fields.get("email"), fields.get("next"));
+    let identity = &shared.identity;
+    let flow = Flow::begin(identity, &site, email, next);
     let outcome = if email.trim().is_empty() {
         Err(Kind::MissingEmail.into())
     } else {
@@ -40,12 +42,55 @@ pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields):
             link: None,
             proof: None,
             captcha: captcha::answer(&site, AT, &fields),
+            begun: Some(flow.begun()),
         };
-        shared.identity.forgot_password(&site.cx, command).await
+        identity.forgot_password(&site.cx, command).await
     };
     match outcome {
-        Ok(_) => ask_page(&site, email, true, None),
-        Err(error) => ask_page(&site, email, false, Some(Alert::of(&site, error)?)),
+        Ok(_) => {
+            let cookie = flow.remember(identity, site.tenant())?;
+            let told = see_other("/forgot-password/sent");
+            Ok(with_cookies(told, cookie.into_iter().collect()))
+        }
+        Err(error) => ask_page(&site, email, next, Some(Alert::of(&site, error)?)),
+    }
+}
+
+/// GET `/forgot-password/sent`: tells of the mail, and takes its code.
+pub(crate) async fn sent(State(shared): State<Shared>, site: Site, headers: HeaderMap) -> Answer {
+    match Flow::read(&shared.identity, &site, &headers) {
+        Some(flow) => sent_page(&site, &flow, None),
+        None => Ok(see_other("/forgot-password")),
+    }
+}
+
+fn sent_page(site: &Site, flow: &Flow, alert: Option<Alert>) -> Answer {
+    let again = redirect::with_options(
+        &with_next("/forgot-password", &flow.next),
+        &[("email".to_owned(), flow.email.clone())],
+    );
+    let values = context! { email => &flow.email, next => &flow.next, again };
+    with_alert(site, alert, "forgot-password-sent.html", values)
+}
+
+/// POST `/forgot-password/sent`: the code of the mail takes the place of its link.
+pub(crate) async fn code(
+    State(shared): State<Shared>,
+    site: Site,
+    headers: HeaderMap,
+    Form(fields): Form,
+) -> Answer {
+    let identity = &shared.identity;
+    let Some(flow) = Flow::read(identity, &site, &headers) else {
+        return Ok(see_other("/forgot-password"));
+    };
+    let typed = fields.get("code");
+    match identity.reset_code(&site.cx, &flow.name(), typed).await {
+        Ok(token) => {
+            let form = format!("/reset-password/{}", token.expose_secret());
+            Ok(see_other(&form))
+        }
+        Err(error) => sent_page(&site, &flow, Some(Alert::of(&site, error)?)),
     }
 }
 
@@ -72,13 +117,15 @@ pub(crate) async fn reset(
             token: token.clone(),
             password: fields.secret("password"),
         };
-        shared.identity.reset_password(&site.cx, command).await
+        shared.identity.reset_and_return(&site.cx, command).await
     };
     match outcome {
-        Ok(_) => Ok(with_cookies(
-            see_other("/sign-in?notice=password-reset"),
-            cookie::sign_out(site.tenant()),
-        )),
+        Ok((_, return_to)) => {
+            let on = with_next("/sign-in?notice=password-reset", &return_to);
+            let mut cookies = cookie::sign_out(site.tenant());
+            cookies.extend(Cookie::Flow.clear(site.tenant()));
+            Ok(with_cookies(see_other(&on), cookies))
+        }
         Err(error) if matches!(error.kind, Kind::InvalidToken | Kind::RateLimited) => {
             spent(&site, error)
         }

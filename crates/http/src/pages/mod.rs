@@ -12,7 +12,7 @@ pub(crate) mod verify;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use minijinja::Value;
-use vestibule_identity::{Authenticated, Error, Identity, Kind, SignedIn};
+use vestibule_identity::{Account, Authenticated, Error, Identity, Kind, SignedIn};
 
 use crate::fault::Fault;
 use crate::site::Site;
@@ -33,6 +33,20 @@ pub(crate) fn see_other(location: &str) -> Response {
 /// Where a person goes on to: the checked internal path they came for, else the tenant's app.
 pub(crate) fn onward(site: &Site, next: &str) -> String {
     redirect::internal_path(next).unwrap_or_else(|| site.tenant().home().to_owned())
+}
+
+/// `path`, leading on to `next` where there is one.
+pub(crate) fn with_next(path: &str, next: &str) -> String {
+    let option = (!next.is_empty()).then(|| ("next".to_owned(), next.to_owned()));
+    redirect::with_options(path, option.as_slice())
+}
+
+/// Where a newcomer goes on to: past the onboarding page, unless it was seen.
+pub(crate) fn welcome(site: &Site, account: &Account, next: &str) -> String {
+    match account.onboarded {
+        true => onward(site, next),
+        false => with_next("/onboarding", next),
+    }
 }
 
 /// Signs this browser in and sends it on. The session that its cookie named so far ends with that cookie.

@@ -5,7 +5,7 @@ use minijinja::context;
 use vestibule_identity::{CaptchaAt, Kind, Register, SessionKind};
 
 use super::captcha::{self, with_captcha};
-use super::{Alert, Answer, onward, see_other, sign_in, signed_in, with_alert};
+use super::{Alert, Answer, onward, see_other, sign_in, signed_in, with_alert, with_next};
 use crate::extract::{Fields, Form, Query, Visitor};
 use crate::shared::Shared;
 use crate::site::Site;
@@ -59,20 +59,14 @@ pub(crate) async fn submit(
                 name: fields.get("name").to_owned(),
                 captcha: captcha::answer(&site, AT, &fields),
                 kind: SessionKind::Browser,
+                return_to: Some(fields.get("next").to_owned()),
             };
             shared.identity.register(&site.cx, command).await
         }
     };
     match outcome {
         Ok(new) => {
-            let next = form_urlencoded::Serializer::new(String::new())
-                .append_pair("next", fields.get("next"))
-                .finish();
-            let told = if fields.get("next").is_empty() {
-                "/verify-email".to_owned()
-            } else {
-                format!("/verify-email?{next}")
-            };
+            let told = with_next("/verify-email", fields.get("next"));
             signed_in(&shared.identity, &site, who, &new, &told).await
         }
         Err(error) => page(&site, &fields, Some(Alert::of(&site, error)?)),

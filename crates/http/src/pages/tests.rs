@@ -76,7 +76,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ),
         (
             "forgot-password.html",
-            context! { email => HOSTILE, sent => false, captcha => provider },
+            context! { email => HOSTILE, next => HOSTILE, captcha => provider },
         ),
         (
             "sign-up.html",
@@ -88,7 +88,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ),
         (
             "verify-email-told.html",
-            context! { email => HOSTILE, next => HOSTILE, leads_to => HOSTILE },
+            context! { email => HOSTILE, next => HOSTILE, leads_to => HOSTILE, by_code => true },
         ),
         ("verify-email.html", context! { email => HOSTILE }),
         (
@@ -100,12 +100,12 @@ fn samples() -> Vec<(&'static str, Value)> {
             context! { confirmed => HOSTILE, leads_to => HOSTILE, again => "/verify-email", again_key => "link_spent.verify_again" },
         ),
         (
-            "forgot-password.html",
-            context! { email => HOSTILE, sent => true },
+            "forgot-password-sent.html",
+            context! { email => HOSTILE, next => HOSTILE, again => HOSTILE },
         ),
         (
             "forgot-password.html",
-            context! { email => HOSTILE, sent => false },
+            context! { email => HOSTILE, next => HOSTILE },
         ),
         (
             "reset-password.html",

@@ -3,70 +3,118 @@
 
 use axum::extract::State;
 use minijinja::context;
-use vestibule_identity::{Authenticated, OneTimeKind, SessionKind, VerifyEmail};
+use secrecy::SecretString;
+use vestibule_identity::{Account, Authenticated, OneTimeKind, SessionKind, VerifyEmail};
 
-use super::{Alert, Answer, onward, see_other, signed_in, with_alert};
-use crate::extract::{Form, PathToken, Person, Query, Visitor};
+use super::{
+    Alert, Answer, onward, see_other, signed_in, welcome, with_alert, with_cookies, with_next,
+};
+use crate::device;
+use crate::extract::{Fields, Form, PathToken, Person, Query, Visitor};
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::templates;
 
-/// GET `/verify-email`: tells of the mail, and offers another.
-pub(crate) async fn told(Person { site, who }: Person, Query(query): Query) -> Answer {
-    if who.account.email_verified {
-        return Ok(see_other(&onward(&site, query.get("next"))));
+/// GET `/verify-email`: tells of the mail, takes its code, and offers another.
+pub(crate) async fn told(
+    State(shared): State<Shared>,
+    person: Person,
+    Query(query): Query,
+) -> Answer {
+    if person.who.account.email_verified {
+        return Ok(see_other(&onward(&person.site, query.get("next"))));
     }
     let sent = (query.get("notice") == "sent")
-        .then(|| templates::text(site.language(), "notice.mail_sent"))
+        .then(|| templates::text(person.site.language(), "notice.mail_sent"))
         .flatten();
-    told_page(&site, &who.account.email, query.get("next"), sent, None)
+    told_page(&shared, &person, query.get("next"), (sent, None)).await
 }
 
-fn told_page(
-    site: &Site,
-    email: &str,
+async fn told_page(
+    shared: &Shared,
+    Person { site, who }: &Person,
     next: &str,
-    notice: Option<&str>,
-    alert: Option<Alert>,
+    (notice, alert): (Option<&str>, Option<Alert>),
 ) -> Answer {
-    let leads_to = onward(site, next);
+    let flow = SecretString::from(who.session.id.as_str());
+    let by_code = shared
+        .identity
+        .awaits_code(&site.cx, OneTimeKind::VerifyEmail, &flow)
+        .await?;
+    let (email, leads_to) = (&who.account.email, onward(site, next));
     with_alert(
         site,
         alert,
         "verify-email-told.html",
-        context! { email, next, leads_to, notice },
+        context! { email, next, leads_to, notice, by_code },
     )
 }
 
-/// POST `/verify-email`: another mail.
-pub(crate) async fn resend(
+/// POST `/verify-email`: the code of the mail, or the wish for another mail.
+pub(crate) async fn answer(
     State(shared): State<Shared>,
-    Person { site, who }: Person,
+    person: Person,
     Form(fields): Form,
 ) -> Answer {
-    match shared
-        .identity
-        .send_verification(&site.cx, &who.account)
-        .await
-    {
-        Ok(()) => {
-            let query = form_urlencoded::Serializer::new(String::new())
-                .append_pair("notice", "sent")
-                .append_pair("next", fields.get("next"))
-                .finish();
-            Ok(see_other(&format!("/verify-email?{query}")))
-        }
-        Err(error) => told_page(
-            &site,
-            &who.account.email,
-            fields.get("next"),
-            None,
-            Some(Alert::of(&site, error)?),
-        ),
+    match fields.has("code") {
+        true => code(&shared, &person, &fields).await,
+        false => resend(&shared, &person, &fields).await,
     }
 }
 
-/// GET `/verify-email/{token}`: shows whose address it is and a button.
+async fn resend(shared: &Shared, person: &Person, fields: &Fields) -> Answer {
+    let (site, next) = (&person.site, fields.get("next"));
+    match shared
+        .identity
+        .send_verification(&site.cx, &person.who, next)
+        .await
+    {
+        Ok(()) => Ok(see_other(&with_next("/verify-email?notice=sent", next))),
+        Err(error) => {
+            let alert = Some(Alert::of(site, error)?);
+            told_page(shared, person, next, (None, alert)).await
+        }
+    }
+}
+
+async fn code(shared: &Shared, person: &Person, fields: &Fields) -> Answer {
+    let Person { site, who } = person;
+    let next = fields.get("next");
+    // The same form sent twice, or the link opened meanwhile.
+    if who.account.email_verified {
+        return Ok(see_other(&welcome(site, &who.account, next)));
+    }
+    match shared
+        .identity
+        .verify_email_by_code(&site.cx, &who.session, fields.get("code"))
+        .await
+    {
+        Ok(return_to) => {
+            let next = if return_to.is_empty() {
+                next
+            } else {
+                &return_to
+            };
+            let proven = Account {
+                email_verified: true,
+                ..who.account.clone()
+            };
+            let device = device::remember(&shared.identity, site, &proven)?;
+            let location = welcome(site, &proven, next);
+            Ok(with_cookies(
+                see_other(&location),
+                device.into_iter().collect(),
+            ))
+        }
+        Err(error) => {
+            let alert = Some(Alert::of(site, error)?);
+            told_page(shared, person, next, (None, alert)).await
+        }
+    }
+}
+
+/// GET `/verify-email/{token}`: shows whose address it is and a button. Where its owner is signed in, as in the browser that
+/// asked for the mail, a script presses the button.
 pub(crate) async fn show(
     State(shared): State<Shared>,
     Visitor { site, who }: Visitor,
@@ -77,12 +125,12 @@ pub(crate) async fn show(
         .peek_one_time(&site.cx, OneTimeKind::VerifyEmail, &token)
         .await
     {
-        Ok(account) => with_alert(
-            &site,
-            None,
-            "verify-email.html",
-            context! { email => account.email },
-        ),
+        Ok(account) => {
+            let own = who.is_some_and(|who| who.account.id == account.id);
+            let script = own.then(|| templates::asset("continue.js"));
+            let values = context! { email => account.email, script };
+            with_alert(&site, None, "verify-email.html", values)
+        }
         Err(error) => spent(&site, who, Alert::of(&site, error)?),
     }
 }
@@ -96,7 +144,7 @@ pub(crate) async fn confirm(
 ) -> Answer {
     match shared
         .identity
-        .verify_email(
+        .confirm_email(
             &site.cx,
             VerifyEmail {
                 token,
@@ -105,12 +153,8 @@ pub(crate) async fn confirm(
         )
         .await
     {
-        Ok(new) => {
-            let leads_to = if new.account.onboarded {
-                onward(&site, "")
-            } else {
-                "/onboarding".to_owned()
-            };
+        Ok((new, return_to)) => {
+            let leads_to = welcome(&site, &new.account, &return_to);
             signed_in(&shared.identity, &site, who, &new, &leads_to).await
         }
         Err(error) => spent(&site, who, Alert::of(&site, error)?),

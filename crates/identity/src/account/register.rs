@@ -6,7 +6,7 @@ use super::{Account, check_line, split_name, store};
 use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
-use crate::one_time::Verification;
+use crate::one_time::{Begun, Verification};
 use crate::password::rules::{self, Person};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
 use crate::tenant::CaptchaAt;
@@ -21,6 +21,9 @@ pub struct Register {
     pub name: String,
     pub captcha: Option<String>,
     pub kind: SessionKind,
+    /// Present when a page of ours asks: the mail then carries a code to type there, and leads to this internal path in the
+    /// end (empty: nowhere in particular).
+    pub return_to: Option<String>,
 }
 
 impl Identity {
@@ -69,8 +72,12 @@ impl Identity {
         let phc = self
             .hash_new_password(&cx.tenant, &account, command.password)
             .await?;
-        let verification = Verification::draw(self, cx, &account)?;
         let new = NewSession::draw(self, cx, command.kind);
+        let begun = command.return_to.map(|return_to| Begun {
+            flow: SecretString::from(new.id.as_str()),
+            return_to,
+        });
+        let verification = Verification::draw(self, cx, &account, begun.as_ref())?;
         let cx = cx.clone();
         self.db()
             .write(move |tx| {

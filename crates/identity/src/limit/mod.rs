@@ -98,6 +98,10 @@ limits! {
         "mails to confirm an address, that of the sign-up included" by "account";
     VERIFICATION_MAILS = "verification_mails": 5 in HOUR, Database,
         "mails to confirm an address, that of the sign-up included" by "account";
+    CODE_TRIES = "code_tries": 5 in HOUR, Database,
+        "tries of a mailed code, however they end; beyond, the code is dead, also one that lives longer than an hour" by "mailed code";
+    CODES_TENANT = "codes_tenant": 1000 in HOUR, Node,
+        "wrong mailed codes; links still work" by "tenant";
     EMAIL_EXISTS = "email_exists": 30 in MINUTE, Node,
         "questions whether an address is registered" by "client address and tenant";
     BAD_TOKENS = "bad_tokens": 1000 in QUARTER, Node,

@@ -1,8 +1,11 @@
 //! One-time tokens: mailed links and tokens handed to back ends. Stored as digests, consumed by one conditional statement.
 
+mod code;
 pub(crate) mod store;
 mod verify_email;
 
+pub use code::Begun;
+pub(crate) use code::{Kept, NewCode, Typed};
 pub(crate) use verify_email::Verification;
 pub use verify_email::{ResendVerification, VerifyEmail};
 
@@ -39,6 +42,8 @@ pub(crate) struct New {
     pub(crate) digest: [u8; 32],
     pub(crate) account_id: String,
     pub(crate) lifetime: Duration,
+    /// The internal path that it leads to in the end, where a page of ours began it; or empty.
+    pub(crate) return_to: String,
 }
 
 /// The digest under which a presented token would be stored.

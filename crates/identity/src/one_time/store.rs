@@ -1,22 +1,29 @@
-//! Rows of `one_time_token`.
+//! Rows of `one_time_token` and `mailed_code`.
 
 use vestibule_db::{Tx, params};
 
-use super::{New, OneTimeKind};
+use super::{Kept, New, NewCode, OneTimeKind, Typed};
 use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
 
-/// A token that was used: when, and the session it opened.
+/// A token that was used: when, the session it opened, and where it leads.
 pub(crate) struct Used {
     pub(crate) used_at: Micros,
     pub(crate) session_id: Option<String>,
+    pub(crate) return_to: String,
+}
+
+/// A token that this caller has just used.
+pub(crate) struct Consumed {
+    pub(crate) account_id: String,
+    pub(crate) return_to: String,
 }
 
 pub(crate) fn add(tx: &mut Tx<'_>, cx: &Cx, new: &New) -> Result<()> {
     tx.exec(
-        "INSERT INTO one_time_token (tenant_id, digest, kind, account_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        &params![&cx.tenant.id, &new.digest, new.kind.name(), &new.account_id, cx.now, cx.now + new.lifetime],
+        "INSERT INTO one_time_token (tenant_id, digest, kind, account_id, created_at, expires_at, return_to) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &params![&cx.tenant.id, &new.digest, new.kind.name(), &new.account_id, cx.now, cx.now + new.lifetime, &new.return_to],
     )?;
     Ok(())
 }
@@ -24,8 +31,8 @@ pub(crate) fn add(tx: &mut Tx<'_>, cx: &Cx, new: &New) -> Result<()> {
 /// As `add`, or the same work for nothing.
 pub(crate) fn add_if(tx: &mut Tx<'_>, cx: &Cx, new: &New, wanted: bool) -> Result<()> {
     tx.exec(
-        "INSERT INTO one_time_token (tenant_id, digest, kind, account_id, created_at, expires_at)
-         SELECT $1, $2, $3, $4, $5, $6 WHERE $7 = 1",
+        "INSERT INTO one_time_token (tenant_id, digest, kind, account_id, created_at, expires_at, return_to)
+         SELECT $1, $2, $3, $4, $5, $6, $8 WHERE $7 = 1",
         &params![
             &cx.tenant.id,
             &new.digest,
@@ -33,7 +40,8 @@ pub(crate) fn add_if(tx: &mut Tx<'_>, cx: &Cx, new: &New, wanted: bool) -> Resul
             &new.account_id,
             cx.now,
             cx.now + new.lifetime,
-            i64::from(wanted)
+            i64::from(wanted),
+            &new.return_to
         ],
     )?;
     Ok(())
@@ -59,13 +67,34 @@ pub(crate) fn consume(
     cx: &Cx,
     kind: OneTimeKind,
     digest: &[u8; 32],
-) -> Result<Option<String>> {
+) -> Result<Option<Consumed>> {
     Ok(tx.opt(
         "UPDATE one_time_token SET used_at = $4
-         WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4 RETURNING account_id",
+         WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4
+         RETURNING account_id, return_to",
         &params![&cx.tenant.id, digest, kind.name(), cx.now],
-        |row| row.get(0),
+        |row| {
+            Ok(Consumed {
+                account_id: row.get(0)?,
+                return_to: row.get::<Option<String>>(1)?.unwrap_or_default(),
+            })
+        },
     )?)
+}
+
+/// Puts another token in the place of one that could be used now, which is good for nothing from then on.
+pub(crate) fn replace(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    kind: OneTimeKind,
+    (old, new): (&[u8; 32], &[u8; 32]),
+) -> Result<bool> {
+    let replaced = tx.exec(
+        "UPDATE one_time_token SET digest = $5
+         WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4",
+        &params![&cx.tenant.id, old, kind.name(), cx.now, new],
+    )?;
+    Ok(replaced == 1)
 }
 
 /// Notes the session that the used token opened, for the same link clicked again.
@@ -89,9 +118,9 @@ pub(crate) fn used(
     digest: &[u8; 32],
 ) -> Result<Option<Used>> {
     Ok(tx.opt(
-        "SELECT used_at, session_id FROM one_time_token WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NOT NULL",
+        "SELECT used_at, session_id, return_to FROM one_time_token WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NOT NULL",
         &params![&cx.tenant.id, digest, kind.name()],
-        |row| Ok(Used { used_at: row.get(0)?, session_id: row.get(1)? }),
+        |row| Ok(Used { used_at: row.get(0)?, session_id: row.get(1)?, return_to: row.get::<Option<String>>(2)?.unwrap_or_default() }),
     )?)
 }
 
@@ -142,6 +171,47 @@ pub(crate) fn void(tx: &mut Tx<'_>, cx: &Cx, kind: OneTimeKind, account: &str) -
         &params![&cx.tenant.id, account, kind.name(), cx.now],
     )?;
     Ok(())
+}
+
+/// Stores a code; the flow's earlier one, if any, is forgotten.
+pub(crate) fn add_code(tx: &mut Tx<'_>, cx: &Cx, new: &NewCode) -> Result<()> {
+    tx.exec(
+        "INSERT INTO mailed_code (tenant_id, flow, kind, code, token, tries, expires_at) VALUES ($1, $2, $3, $4, $5, 0, $6)
+         ON CONFLICT (tenant_id, flow) DO UPDATE SET code = excluded.code, token = excluded.token, tries = 0, expires_at = excluded.expires_at",
+        &params![&cx.tenant.id, &new.flow, new.kind.name(), &new.code, &new.token, cx.now + new.lifetime],
+    )?;
+    Ok(())
+}
+
+/// Takes one of the code's `most` tries, before the code is looked at. `None`: there is none left, or no such code.
+pub(crate) fn count_code_try(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    typed: &Typed,
+    most: i64,
+) -> Result<Option<Kept>> {
+    Ok(tx.opt(
+        "UPDATE mailed_code SET tries = tries + 1
+         WHERE tenant_id = $1 AND flow = $2 AND kind = $3 AND expires_at > $4 AND tries < $5 RETURNING code, token",
+        &params![&cx.tenant.id, &typed.flow, typed.kind.name(), cx.now, most],
+        |row| Ok(Kept { code: row.get(0)?, token: row.get(1)? }),
+    )?)
+}
+
+/// Until when the flow's code lives, tried too often or not.
+pub(crate) fn code_expiry(tx: &mut Tx<'_>, cx: &Cx, flow: &[u8; 32]) -> Result<Option<Micros>> {
+    Ok(tx.opt(
+        "SELECT expires_at FROM mailed_code WHERE tenant_id = $1 AND flow = $2 AND expires_at > $3",
+        &params![&cx.tenant.id, flow, cx.now],
+        |row| row.get(0),
+    )?)
+}
+
+pub(crate) fn purge_codes(tx: &mut Tx<'_>, now: Micros) -> Result<u64> {
+    Ok(tx.exec(
+        "DELETE FROM mailed_code WHERE expires_at <= $1",
+        &params![now],
+    )?)
 }
 
 pub(crate) fn purge(tx: &mut Tx<'_>, before: Micros) -> Result<u64> {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use vestibule_crypto::Opaque;
+use vestibule_db::Tx;
 
-use super::{New, OneTimeKind, digest_of, store};
+use super::{Begun, New, NewCode, OneTimeKind, digest_of, store};
 use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::outbox::{self, Mail, MailKind};
-use crate::session::{self, NewSession, SessionKind, SignedIn};
+use crate::session::{self, NewSession, Session, SessionKind, SignedIn};
 use crate::team::{self, TeamIds};
 use crate::tenant::CaptchaAt;
 use crate::{Identity, audit, limit};
@@ -36,19 +37,29 @@ pub struct ResendVerification {
 
 /// A verification link and the mail that carries it.
 pub(crate) struct Verification {
-    pub(crate) token: New,
-    pub(crate) mail: outbox::NewMail,
+    token: New,
+    mail: outbox::NewMail,
+    code: Option<NewCode>,
 }
 
 impl Verification {
-    pub(crate) fn draw(identity: &Identity, cx: &Cx, account: &Account) -> Result<Verification> {
+    /// With a code to type where a page of ours began it.
+    pub(crate) fn draw(
+        identity: &Identity,
+        cx: &Cx,
+        account: &Account,
+        begun: Option<&Begun>,
+    ) -> Result<Verification> {
         let secret = Opaque::generate(identity.random());
         let link = cx.tenant.link(&format!(
             "/verify-email/{}",
             secret.expose().expose_secret()
         ));
+        let of = (OneTimeKind::VerifyEmail, LIFETIME);
+        let code = begun.map(|begun| NewCode::draw(identity, cx, of, &begun.flow, secret.digest()));
         let mail = Mail {
             link: Some(SecretString::from(link)),
+            code: code.as_ref().map(|code| code.digits.clone()),
             ..Mail::notice(MailKind::VerifyEmail, account)
         };
         let mail = outbox::NewMail::draw(identity, cx, mail)?.expiring(cx.now + LIFETIME);
@@ -57,12 +68,18 @@ impl Verification {
             digest: secret.digest(),
             account_id: account.id.clone(),
             lifetime: LIFETIME,
+            return_to: begun
+                .map(|begun| begun.return_to.clone())
+                .unwrap_or_default(),
         };
-        Ok(Verification { token, mail })
+        Ok(Verification { token, mail, code })
     }
 
-    pub(crate) fn store(&self, tx: &mut vestibule_db::Tx<'_>, cx: &Cx) -> Result<()> {
+    pub(crate) fn store(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<()> {
         store::add(tx, cx, &self.token)?;
+        if let Some(code) = &self.code {
+            store::add_code(tx, cx, code)?;
+        }
         outbox::store::add(tx, &cx.tenant.id, &self.mail, cx.now)
     }
 }
@@ -70,35 +87,49 @@ impl Verification {
 impl Identity {
     /// Marks the address verified, gives the default team and project once, and signs in.
     pub async fn verify_email(&self, cx: &Cx, command: VerifyEmail) -> Result<SignedIn> {
+        Ok(self.confirm_email(cx, command).await?.0)
+    }
+
+    /// As `verify_email`, with the path that the page of ours which began it leads to in the end; empty when there is none.
+    pub async fn confirm_email(&self, cx: &Cx, command: VerifyEmail) -> Result<(SignedIn, String)> {
         self.verify_by_token(cx, command)
             .await
             .map_err(|error| self.bad_token(cx, error))
     }
 
-    async fn verify_by_token(&self, cx: &Cx, command: VerifyEmail) -> Result<SignedIn> {
+    async fn verify_by_token(&self, cx: &Cx, command: VerifyEmail) -> Result<(SignedIn, String)> {
         let digest = digest_of(&command.token)?;
         let ids = TeamIds::new(self.random());
         let new = NewSession::draw(self, cx, command.kind);
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
-                let tenant = &cx.tenant.id;
-                let Some(id) = store::consume(tx, &cx, OneTimeKind::VerifyEmail, &digest)? else {
+                let Some(proof) = prove(tx, &cx, &ids, &digest)? else {
                     return again(tx, &cx, &digest);
                 };
-                let account = account::store::by_id(tx, tenant, &id)?
-                    .filter(Account::is_active)
-                    .ok_or(Kind::InvalidToken)?;
-                // Its siblings would sign in whoever finds them, until their own end.
-                store::void(tx, &cx, OneTimeKind::VerifyEmail, &id)?;
-                account::store::set_verified(tx, tenant, &id, cx.now)?;
-                team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
-                let signed_in = session::store::start(tx, &cx, &id, &new)?;
+                let signed_in = session::store::start(tx, &cx, &proof.account_id, &new)?;
                 store::set_session(tx, &cx, &digest, &signed_in.session.id)?;
-                audit::record(tx, &cx, audit::Entry::done("email.verified").account(&id))?;
-                Ok(signed_in)
+                Ok((signed_in, proof.return_to))
             })
             .await
+    }
+
+    /// The same by the code that was mailed with the link, typed in the browser whose session asked for the mail; the
+    /// session goes on. Answers where it leads in the end.
+    pub async fn verify_email_by_code(
+        &self,
+        cx: &Cx,
+        session: &Session,
+        typed: &str,
+    ) -> Result<String> {
+        let flow = SecretString::from(session.id.as_str());
+        let typed = self.read_code(cx, OneTimeKind::VerifyEmail, &flow, typed)?;
+        let ids = TeamIds::new(self.random());
+        self.try_code(cx, typed, move |tx, cx, digest| {
+            let proof = prove(tx, cx, &ids, digest)?;
+            Ok(proof.map(|proof| proof.return_to))
+        })
+        .await
     }
 
     /// Sends the mail again, within the limits. A verified person gets none, and no error.
@@ -110,16 +141,29 @@ impl Identity {
         let who = self.authenticate_dialect(cx, &command.token).await?;
         self.check_captcha(cx, CaptchaAt::SignUp, command.captcha.as_deref())
             .await?;
-        self.send_verification(cx, &who.account).await?;
+        self.mail_verification(cx, &who.account, None).await?;
         Ok(who)
     }
 
-    /// As `resend_verification`, for a person already proven.
-    pub async fn send_verification(&self, cx: &Cx, account: &Account) -> Result<()> {
+    /// As `resend_verification`, for a browser that is signed in; what it asked for in the end is kept.
+    pub async fn send_verification(&self, cx: &Cx, who: &SignedIn, return_to: &str) -> Result<()> {
+        let begun = Begun {
+            flow: SecretString::from(who.session.id.as_str()),
+            return_to: return_to.to_owned(),
+        };
+        self.mail_verification(cx, &who.account, Some(&begun)).await
+    }
+
+    async fn mail_verification(
+        &self,
+        cx: &Cx,
+        account: &Account,
+        begun: Option<&Begun>,
+    ) -> Result<()> {
         if account.email_verified {
             return Ok(());
         }
-        let verification = Verification::draw(self, cx, account)?;
+        let verification = Verification::draw(self, cx, account, begun)?;
         let bounds = [limit::VERIFICATION_MAIL_PAUSE, limit::VERIFICATION_MAILS]
             .map(|limit| (limit.span, i64::from(self.limits().most(limit))));
         let (cx, id) = (cx.clone(), account.id.clone());
@@ -145,12 +189,36 @@ impl Identity {
     }
 }
 
-/// The link was used a moment ago: the session it opened, as long as that lives.
-fn again(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<SignedIn> {
-    let used = store::used(tx, cx, OneTimeKind::VerifyEmail, digest)?;
-    let recent = used.filter(|used| cx.now.since(used.used_at) <= REPEAT);
-    let session = recent
-        .and_then(|used| used.session_id)
+/// Uses the link's token: the address is proven, and whoever is behind it has their first team.
+fn prove(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    ids: &TeamIds,
+    digest: &[u8; 32],
+) -> Result<Option<store::Consumed>> {
+    let tenant = &cx.tenant.id;
+    let Some(proof) = store::consume(tx, cx, OneTimeKind::VerifyEmail, digest)? else {
+        return Ok(None);
+    };
+    let id = &proof.account_id;
+    let account = account::store::by_id(tx, tenant, id)?
+        .filter(Account::is_active)
         .ok_or(Kind::InvalidToken)?;
-    session::store::resume(tx, cx, &session)?.ok_or_else(|| Kind::InvalidToken.into())
+    // Its siblings would sign in whoever finds them, until their own end.
+    store::void(tx, cx, OneTimeKind::VerifyEmail, id)?;
+    account::store::set_verified(tx, tenant, id, cx.now)?;
+    team::store::create_default(tx, tenant, &account, ids, cx.now)?;
+    audit::record(tx, cx, audit::Entry::done("email.verified").account(id))?;
+    Ok(Some(proof))
+}
+
+/// The link was used a moment ago: the session it opened, as long as that lives.
+fn again(tx: &mut Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<(SignedIn, String)> {
+    let used = store::used(tx, cx, OneTimeKind::VerifyEmail, digest)?;
+    let used = used
+        .filter(|used| cx.now.since(used.used_at) <= REPEAT)
+        .ok_or(Kind::InvalidToken)?;
+    let session = used.session_id.ok_or(Kind::InvalidToken)?;
+    let resumed = session::store::resume(tx, cx, &session)?.ok_or(Kind::InvalidToken)?;
+    Ok((resumed, used.return_to))
 }

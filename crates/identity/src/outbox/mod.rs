@@ -58,6 +58,8 @@ pub struct Mail {
     pub locale: String,
     /// The link it carries; a secret.
     pub link: Option<SecretString>,
+    /// Digits that may be typed instead, in the browser that asked for the mail; a secret.
+    pub code: Option<SecretString>,
 }
 
 impl Mail {
@@ -69,6 +71,7 @@ impl Mail {
             name: to.display_name(),
             locale: to.locale.clone(),
             link: None,
+            code: None,
         }
     }
 }
@@ -81,6 +84,8 @@ struct Payload {
     name: String,
     locale: String,
     link: Option<String>,
+    #[serde(default)]
+    code: Option<String>,
 }
 
 /// A mail about to be stored.
@@ -106,6 +111,7 @@ impl NewMail {
             name: mail.name,
             locale: mail.locale,
             link: mail.link.map(|link| link.expose_secret().to_owned()),
+            code: mail.code.map(|code| code.expose_secret().to_owned()),
         };
         let plain = serde_json::to_vec(&payload).map_err(Error::internal)?;
         Ok(NewMail {
@@ -153,6 +159,7 @@ impl Identity {
             name: payload.name,
             locale: payload.locale,
             link,
+            code: payload.code.map(SecretString::from),
         })
     }
 

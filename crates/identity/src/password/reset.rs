@@ -10,7 +10,7 @@ use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
-use crate::one_time::{self, OneTimeKind};
+use crate::one_time::{self, Begun, NewCode, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, EndReason};
 use crate::tenant::{CaptchaAt, link_is_allowed};
@@ -57,6 +57,8 @@ pub struct ForgotPassword {
     pub proof: Option<SecretString>,
     /// Not asked of proven callers.
     pub captcha: Option<String>,
+    /// Present when a page of ours asks.
+    pub begun: Option<Begun>,
 }
 
 /// A new password by a reset token.
@@ -74,6 +76,8 @@ struct Request {
     for_caller: Option<[u8; 32]>,
     for_mail: [u8; 32],
     mail: outbox::NewMail,
+    return_to: String,
+    code: Option<NewCode>,
     wants_mail: bool,
     most_mails: i64,
 }
@@ -88,6 +92,7 @@ impl Request {
             digest,
             account_id: id.clone(),
             lifetime: LIFETIME,
+            return_to: self.return_to.clone(),
         };
         if let Some(digest) = self.for_caller {
             one_time::store::add(tx, cx, &new(digest))?;
@@ -100,6 +105,9 @@ impl Request {
         let goes_out = self.wants_mail && sent < self.most_mails;
         one_time::store::add_if(tx, cx, &new(self.for_mail), goes_out)?;
         outbox::store::add_if(tx, cx, &self.mail, goes_out)?;
+        if let Some(code) = &self.code {
+            one_time::store::add_code(tx, cx, code)?;
+        }
         audit::record(tx, cx, self.entry.clone())
     }
 }
@@ -144,12 +152,20 @@ impl Identity {
                 mailed.expose().expose_secret()
             )),
         };
+        let of = (OneTimeKind::ResetPassword, LIFETIME);
+        let begun = command.begun.as_ref();
+        let code = begun.map(|begun| NewCode::draw(self, cx, of, &begun.flow, mailed.digest()));
         let mail = Mail {
             link: Some(SecretString::from(url)),
+            code: code.as_ref().map(|code| code.digits.clone()),
             ..Mail::notice(MailKind::ResetPassword, &account)
         };
         let request = Request {
             mail: outbox::NewMail::draw(self, cx, mail)?.expiring(cx.now + LIFETIME),
+            return_to: begun
+                .map(|begun| begun.return_to.clone())
+                .unwrap_or_default(),
+            code,
             wants_mail: is_known && (command.notify || !proven),
             for_caller: proven.then(|| handed_out.digest()),
             for_mail: mailed.digest(),
@@ -209,6 +225,15 @@ impl Identity {
 
     /// Consumes the token, sets the password, ends every session, and tells the owner by mail.
     pub async fn reset_password(&self, cx: &Cx, command: ResetPassword) -> Result<Account> {
+        Ok(self.reset_and_return(cx, command).await?.0)
+    }
+
+    /// As `reset_password`, with the path that the page of ours which began it leads to in the end; empty when there is none.
+    pub async fn reset_and_return(
+        &self,
+        cx: &Cx,
+        command: ResetPassword,
+    ) -> Result<(Account, String)> {
         let account = self
             .peek_one_time(cx, OneTimeKind::ResetPassword, &command.token)
             .await?;
@@ -223,7 +248,8 @@ impl Identity {
             .write(move |tx| {
                 let tenant = &cx.tenant.id;
                 let used = one_time::store::consume(tx, &cx, OneTimeKind::ResetPassword, &digest)?;
-                let id = used.ok_or_else(|| Error::new(Kind::InvalidToken))?;
+                let used = used.ok_or_else(|| Error::new(Kind::InvalidToken))?;
+                let id = used.account_id;
                 let account = account::store::by_id(tx, tenant, &id)?
                     .filter(Account::is_active)
                     .ok_or(Kind::InvalidToken)?;
@@ -232,8 +258,28 @@ impl Identity {
                 one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &id)?;
                 outbox::store::add(tx, tenant, &mail, cx.now)?;
                 audit::record(tx, &cx, audit::Entry::done("password.reset").account(&id))?;
-                Ok(account)
+                Ok((account, used.return_to))
             })
             .await
+    }
+
+    /// Changes the code that was mailed with a link, typed in the browser that asked, into a token for `reset_password`.
+    /// The mailed link is dead from then on.
+    pub async fn reset_code(
+        &self,
+        cx: &Cx,
+        flow: &SecretString,
+        typed: &str,
+    ) -> Result<SecretString> {
+        let typed = self.read_code(cx, OneTimeKind::ResetPassword, flow, typed)?;
+        let token = Opaque::generate(self.random());
+        let digest = token.digest();
+        self.try_code(cx, typed, move |tx, cx, mailed| {
+            let kind = OneTimeKind::ResetPassword;
+            let replaced = one_time::store::replace(tx, cx, kind, (mailed, &digest))?;
+            Ok(replaced.then_some(()))
+        })
+        .await?;
+        Ok(token.expose())
     }
 }

@@ -18,6 +18,10 @@ pub(super) fn end_sessions(tx: &mut Tx<'_>, now: Micros) -> Result<u64> {
 }
 
 pub(super) fn void_one_time_tokens(tx: &mut Tx<'_>, now: Micros) -> Result<u64> {
+    tx.exec(
+        "UPDATE mailed_code SET expires_at = $1 WHERE expires_at > $1",
+        &params![now],
+    )?;
     Ok(tx.exec(
         "UPDATE one_time_token SET expires_at = $1 WHERE used_at IS NULL AND expires_at > $1",
         &params![now],

@@ -207,7 +207,7 @@ on_both! {
         answers.keep("verification page", app.get(HOST, &format!("/verify-email/{verify}"), &[]).await).status(200);
         let verified = answers.keep("verification", form(&format!("/verify-email/{verify}"), "", &[]).await).session_cookie().unwrap();
         secrets.add("cookie of the verified", verified.split_once('=').unwrap().1, "verification");
-        answers.keep("forgotten", form("/forgot-password", "", &[("email", "ada@example.com")]).await).status(200);
+        answers.keep("forgotten", form("/forgot-password", "", &[("email", "ada@example.com")]).await).status(303);
         let reset = app.mailed_token(MailKind::ResetPassword).await;
         secrets.add("reset token", &reset, "nobody");
         answers.keep("reset page", app.get(HOST, &format!("/reset-password/{reset}"), &[]).await).status(200);

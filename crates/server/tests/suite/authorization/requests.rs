@@ -95,6 +95,7 @@ fn body(method: &str, path: &str, token: &str, turn: u32) -> (Option<&'static st
         "/sign-in" => return (form, format!("email={email}&password=wrong-wrong-wrong")),
         "/sign-up" => return (form, format!("email={email}&password=short&name=N")),
         "/forgot-password" => return (form, format!("email={email}")),
+        "/forgot-password/sent" => return (form, "code=123456".to_owned()),
         "/reset-password/{token}" => return (form, "password=copper-meadow-77-bridges".to_owned()),
         "/account/password" => {
             return (

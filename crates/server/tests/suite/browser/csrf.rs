@@ -51,6 +51,7 @@ fn forms(link: &str, reset: &str, session: &str) -> Vec<(String, String)> {
         ("/verify-email", "next="),
         (link, ""),
         ("/forgot-password", "email=ada%40example.com"),
+        ("/forgot-password/sent", "code=123456"),
         (reset, "password=a+brand+new+password"),
         (
             "/onboarding",
@@ -97,7 +98,7 @@ impl Scene {
             .replace("https://lms.acme.test", "");
         super::submit(app, "/forgot-password", "", &[("email", EMAIL)])
             .await
-            .status(200);
+            .status(303);
         let reset = app
             .mailed_link(MailKind::ResetPassword)
             .await

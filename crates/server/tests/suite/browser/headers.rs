@@ -100,13 +100,15 @@ on_both! {
         let cookie = sign_in(&app, EMAIL, PASSWORD).await;
         let fresh = submit(&app, "/sign-up", "", &[("email", "new@example.com"), ("password", PASSWORD), ("name", "New")]).await.session_cookie().unwrap();
         let verify = app.mailed_link(vestibule_identity::MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
-        submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await;
+        let asked = submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await;
+        let flow = asked.header("set-cookie").split(';').next().unwrap();
         let reset = app.mailed_link(vestibule_identity::MailKind::ResetPassword).await.replace("https://lms.acme.test", "");
         for (path, cookie, status) in [
             ("/sign-in", "", 200),
             ("/sign-in?notice=signed-out", "", 200),
             ("/sign-up", "", 200),
             ("/forgot-password", "", 200),
+            ("/forgot-password/sent", flow, 200),
             ("/login/", "", 200),
             ("/login/?token=x", "", 401),
             ("/verify-email", &*fresh, 200),

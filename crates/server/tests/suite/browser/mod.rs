@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod codes;
 mod csrf;
 mod documents;
 mod forward_auth;

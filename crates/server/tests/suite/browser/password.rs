@@ -15,7 +15,7 @@ const NEW: &str = "a brand new password";
 async fn reset_link(app: &TestApp) -> String {
     submit(app, "/forgot-password", "", &[("email", EMAIL)])
         .await
-        .status(200);
+        .status(303);
     app.mailed_link(MailKind::ResetPassword)
         .await
         .strip_prefix("https://lms.acme.test")
@@ -30,7 +30,10 @@ on_both! {
         let mut told = Vec::new();
         for email in [EMAIL, "nobody@example.com"] {
             let reply = submit(&app, "/forgot-password", "", &[("email", email)]).await;
-            told.push((reply.status, reply.body.replace(email, "EMAIL")));
+            leads_to(&reply, "/forgot-password/sent");
+            let flow = reply.header("set-cookie").split(';').next().unwrap();
+            let shown = page(&app, "/forgot-password/sent", flow).await;
+            told.push((shown.status, shown.body.replace(email, "EMAIL").replace(&email.replace('@', "%40"), "EMAIL")));
         }
         assert_eq!(told[0], told[1]);
         assert_eq!(told[0].0, 200);
@@ -53,13 +56,13 @@ on_both! {
             ("x-original-url", "https://evil.test/"),
             ("referer", "https://evil.test/"),
         ] {
-            app.post_form(HOST, "/forgot-password", &[ORIGIN, more], &[("email", EMAIL)]).await.status(200);
+            app.post_form(HOST, "/forgot-password", &[ORIGIN, more], &[("email", EMAIL)]).await.status(303);
             let link = app.mailed_link(MailKind::ResetPassword).await;
             assert!(link.starts_with("https://lms.acme.test/reset-password/"), "{more:?}: {link}");
             app.pass(Duration::from_secs(3_601));
         }
         let alias = app.post_form("alias.acme.test", "/forgot-password", &[("origin", "https://alias.acme.test")], &[("email", EMAIL)]).await;
-        alias.status(200);
+        alias.status(303);
         assert!(app.mailed_link(MailKind::ResetPassword).await.starts_with("https://lms.acme.test/"));
         for host in ["evil.test", "lms.acme.test:evil.test", "lms.acme.test@evil.test", "lms.acme.test.evil.test"] {
             let reply = app.post_form(host, "/forgot-password", &[ORIGIN], &[("email", EMAIL)]).await;

@@ -117,7 +117,7 @@ on_both! {
         let as_reset = link.replace("/verify-email/", "/reset-password/");
         refused(&page(&app, &as_reset, "").await, 400);
         refused(&submit(&app, &as_reset, "", &[("password", "another password")]).await, 400);
-        submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await.status(200);
+        submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await.status(303);
         let reset = app.mailed_token(MailKind::ResetPassword).await;
         refused(&submit(&app, &format!("/verify-email/{reset}"), "", &[]).await, 400);
         assert!(!is_verified(&app, &cx).await);

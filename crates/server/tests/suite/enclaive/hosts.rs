@@ -10,7 +10,7 @@ use crate::app::{Reply, TestApp, build, claims, on_both};
 const OWN_PAGE: (&str, &str) = ("origin", "https://lms.acme.test");
 
 /// What `Wire::everything` answers where all goes well.
-const MAILED: [u16; 8] = [200, 200, 200, 200, 200, 200, 303, 303];
+const MAILED: [u16; 8] = [200, 200, 200, 200, 200, 303, 303, 303];
 
 /// How a request is sent: its Host, what stands before the path in its target, and further headers.
 #[derive(Clone, Debug)]

@@ -1,8 +1,10 @@
 //! Every row of the documentation's table: its number passes, one more does not, and after its window one passes again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Mutex;
 use vestibule_identity::{Span, limit};
 
 use super::{HOST, PASSWORD, WRONG, lms_login, login, page_login, stranger};
@@ -11,7 +13,11 @@ use crate::browser::ORIGIN;
 use crate::enclaive::Tokens;
 
 /// Rows whose numbers are too large to be driven to: a node on which the settings say this instead is.
-const SCALED: [(&str, u32); 2] = [("sign_in_tenant", 40), ("sign_up_tenant", 40)];
+const SCALED: [(&str, u32); 3] = [
+    ("sign_in_tenant", 40),
+    ("sign_up_tenant", 40),
+    ("codes_tenant", 40),
+];
 
 /// A line of the table as a reader has it.
 struct Row {
@@ -57,6 +63,7 @@ fn the_documentation_prints_the_table_of_the_code() {
 struct Stage {
     key: String,
     cookie: String,
+    flows: Mutex<BTreeMap<usize, String>>,
 }
 
 /// How a try ended.
@@ -104,10 +111,10 @@ async fn attempt(app: &TestApp, stage: &Stage, name: &str, n: usize) -> Try {
         }
         "sign_up_address" => judge(&sign_up(app, &fresh, n).await, &[200, 303]),
         "sign_up_tenant" => judge(&sign_up(&here, &fresh, n).await, &[200, 303]),
-        "forgot_account" => judge(&forgot(&here, spelt(n), n).await, &[200]),
-        "forgot_address" => judge(&forgot(app, &fresh, n).await, &[200]),
+        "forgot_account" => judge(&forgot(&here, spelt(n), n).await, &[200, 303]),
+        "forgot_address" => judge(&forgot(app, &fresh, n).await, &[200, 303]),
         "reset_mails" => {
-            judge(&forgot(&here, "ada@team.example", n).await, &[200]);
+            judge(&forgot(&here, "ada@team.example", n).await, &[200, 303]);
             match app.mails().await.len() {
                 0 => Try::Refused(None),
                 sent => {
@@ -120,6 +127,15 @@ async fn attempt(app: &TestApp, stage: &Stage, name: &str, n: usize) -> Try {
         "verification_mails" => {
             app.pass(Duration::from_secs(61));
             judge(&mail(app, name, n).await, &[200])
+        }
+        // The code of one request, known here to nobody.
+        "code_tries" => {
+            let flow = flow(&here, stage, n / 6).await;
+            judge(&mailed_code(&here, &flow).await, &[400])
+        }
+        "codes_tenant" => {
+            let flow = flow(&here, stage, 100 + n.div_ceil(4)).await;
+            judge(&mailed_code(&here, &flow).await, &[400])
         }
         "email_exists" => {
             let path = format!("/api/exist-email/{fresh}");
@@ -157,6 +173,29 @@ async fn forgot(app: &TestApp, email: &str, n: usize) -> Reply {
                 .await
         }
     }
+}
+
+/// The cookie of a browser that asked for a new password, the same for the same number.
+async fn flow(app: &TestApp, stage: &Stage, request: usize) -> String {
+    let mut flows = stage.flows.lock().await;
+    if let Some(known) = flows.get(&request) {
+        return known.clone();
+    }
+    let email = format!("flow.{request}@team.example");
+    let form = [("email", &*email)];
+    let reply = app.post_form(HOST, "/forgot-password", &[ORIGIN], &form);
+    let reply = reply.await;
+    let cookie = reply.status(303).header("set-cookie").split(';').next();
+    let cookie = cookie.unwrap().to_owned();
+    flows.insert(request, cookie.clone());
+    cookie
+}
+
+async fn mailed_code(app: &TestApp, flow: &str) -> Reply {
+    let headers = [ORIGIN, ("cookie", flow)];
+    let form = [("code", "123456")];
+    app.post_form(HOST, "/forgot-password/sent", &headers, &form)
+        .await
 }
 
 /// The first mail goes out with the sign-up.
@@ -228,7 +267,7 @@ on_both! {
                 Some((name, most)) => (app.with_limits(&[(name, *most)]).await, Row { most: *most, ..row }),
                 None => (app.clone(), row),
             };
-            let mut stage = Stage { key: key.clone(), cookie: String::new() };
+            let mut stage = Stage { key: key.clone(), cookie: String::new(), flows: Mutex::default() };
             match &*row.name {
                 "password_change" => {
                     stage.cookie = page_login(&app, "ada@team.example", PASSWORD, "").await.session_cookie().unwrap();
