@@ -72,6 +72,45 @@ impl PasswordPolicyParams {
             .then(|| Params::new(self.m_kib, self.t, self.p, hash_len).ok())
             .flatten()
     }
+
+    /// Parameters that cost what these lack of `whole`: memory filled, times passes. `None` where next to nothing lacks.
+    pub(crate) fn lacking(self, whole: PasswordPolicyParams) -> Option<PasswordPolicyParams> {
+        let work = |params: PasswordPolicyParams| params.m_kib * params.t;
+        let lack = work(whole)
+            .checked_sub(work(self))
+            .filter(|lack| *lack >= 8)?;
+        let t = lack.div_ceil(whole.m_kib);
+        Some(PasswordPolicyParams {
+            m_kib: lack / t,
+            t,
+            p: 1,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lacks_of_a_hash_costs_the_difference() {
+        let params = |m_kib, t, p| PasswordPolicyParams { m_kib, t, p };
+        let whole = params(47_104, 3, 1);
+        for old in [
+            params(8, 1, 1),
+            params(19_456, 2, 1),
+            params(47_104, 1, 4),
+            params(47_104, 2, 1),
+        ] {
+            let rest = old.lacking(whole).unwrap();
+            let all = old.m_kib * old.t + rest.m_kib * rest.t;
+            assert!(all.abs_diff(47_104 * 3) <= rest.t, "{old:?} {rest:?}");
+            assert!(rest.m_kib <= whole.m_kib && rest.argon2(None).is_some());
+        }
+        for enough in [whole, params(47_103, 3, 1), params(65_536, 3, 1)] {
+            assert_eq!(enough.lacking(whole), None);
+        }
+    }
 }
 
 /// A decimal without sign or leading zeros.

@@ -37,7 +37,7 @@ pub enum Error {
     #[error("the database has been closed")]
     Closed,
     /// The disk is full.
-    #[error("the database's disk is full")]
+    #[error("the database's disk is full; free some space on it")]
     Full,
     /// A write inside `Db::read`, on a standby server or on a read-only file.
     #[error("the database or transaction is read-only")]

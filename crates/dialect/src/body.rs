@@ -24,6 +24,7 @@ pub(crate) async fn fields(
     let bytes = match body {
         Ok(bytes) => bytes,
         Err(BodyError::TooLarge) => return Err(Kind::BodyTooLarge.into()),
+        Err(BodyError::TooSlow) => return Err(Kind::BodyTooSlow.into()),
         Err(BodyError::Broken) => return Err(Kind::MalformedBody.into()),
     };
     if bytes.is_empty() {
@@ -248,21 +249,14 @@ mod tests {
                 String::from_utf8_lossy(&body[..body.len().min(80)])
             );
         }
-        let headers = HeaderMap::new();
-        assert_eq!(
-            fields(&headers, &Err(BodyError::TooLarge))
-                .await
-                .unwrap_err()
-                .kind,
-            Kind::BodyTooLarge
-        );
-        assert_eq!(
-            fields(&headers, &Err(BodyError::Broken))
-                .await
-                .unwrap_err()
-                .kind,
-            Kind::MalformedBody
-        );
+        for (fault, kind) in [
+            (BodyError::TooLarge, Kind::BodyTooLarge),
+            (BodyError::TooSlow, Kind::BodyTooSlow),
+            (BodyError::Broken, Kind::MalformedBody),
+        ] {
+            let refused = fields(&HeaderMap::new(), &Err(fault)).await.unwrap_err();
+            assert_eq!(refused.kind, kind);
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Call {
 pub enum BodyError {
     /// Longer than the surface reads.
     TooLarge,
+    /// It did not arrive in time.
+    TooSlow,
     /// The client broke off or broke its framing.
     Broken,
 }

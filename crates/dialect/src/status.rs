@@ -6,6 +6,7 @@ use vestibule_identity::Kind;
 /// The status of a kind wherever nothing gives it another.
 pub fn natural_status(kind: Kind) -> StatusCode {
     match kind {
+        Kind::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -49,7 +49,7 @@ pub(crate) async fn answer(
         Ok(bytes) => Ok(bytes),
         Err(BodyFault::TooLarge) => Err(BodyError::TooLarge),
         Err(BodyFault::Broken) => Err(BodyError::Broken),
-        Err(BodyFault::TooSlow) => return Err(Fault::body_too_slow()),
+        Err(BodyFault::TooSlow) => Err(BodyError::TooSlow),
     };
     let call = Call {
         method: parts.method.clone(),

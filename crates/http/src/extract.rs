@@ -290,7 +290,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
 async fn whole_body(headers: &HeaderMap, body: axum::body::Body) -> Result<bytes::Bytes, Fault> {
     read_body(headers, body).await.map_err(|fault| match fault {
         BodyFault::TooLarge => Kind::BodyTooLarge.into(),
-        BodyFault::TooSlow => Fault::body_too_slow(),
+        BodyFault::TooSlow => Kind::BodyTooSlow.into(),
         BodyFault::Broken => Kind::MalformedBody.into(),
     })
 }

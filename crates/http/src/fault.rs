@@ -34,14 +34,6 @@ impl Fault {
         self.status
     }
 
-    /// The body did not come in time.
-    pub(crate) fn body_too_slow() -> Fault {
-        Fault::new(
-            StatusCode::REQUEST_TIMEOUT,
-            Error::with_detail(Kind::MalformedBody, "The body did not arrive in time."),
-        )
-    }
-
     /// The body is of a type that this address does not read.
     pub(crate) fn unsupported_media_type(wanted: &str) -> Fault {
         let detail = format!("The body must be {wanted}.");

@@ -38,6 +38,7 @@ kinds! {
     /// A field has the wrong type or is too long.
     MalformedInput = "malformed_input": "A field has the wrong type.",
     BodyTooLarge = "body_too_large": "The request body is too large.",
+    BodyTooSlow = "body_too_slow": "The request body did not arrive in time.",
     NotFound = "not_found": "There is nothing here.",
     MethodNotAllowed = "method_not_allowed": "This method is not allowed here.",
     MissingEmail = "missing_email": "The e-mail address is missing.",

@@ -46,7 +46,7 @@ pub use duration::Span;
 pub use email::Email;
 pub use error::{Error, Kind, Result};
 pub use handoff::{BrowserCredential, OpenBrowser, Opened};
-pub use limit::{Device, Door};
+pub use limit::{Device, Door, address_block};
 pub use migrations::MIGRATIONS;
 pub use one_time::{Begun, OneTimeKind, ResendVerification, VerifyEmail};
 pub use outbox::{Mail, MailJob, MailKind};

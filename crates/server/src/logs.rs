@@ -10,10 +10,13 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::settings::{LogFormat, Settings};
 
-/// Starts logging. A command that only answers and leaves is quiet unless the operator set a filter.
+/// What a command that only answers and leaves logs: what goes wrong is its answer, but for panics.
+const COMMANDS: &str = "off,vestibule::logs=error";
+
+/// Starts logging. A command is quiet unless the operator set a filter.
 pub(crate) fn start(settings: &Settings, is_node: bool) {
     let quiet = !is_node && !settings.is_given("log");
-    let filter = if quiet { "error" } else { &settings.log };
+    let filter = if quiet { COMMANDS } else { &settings.log };
     // The setting was parsed when it was read.
     let filter: Targets = filter.parse().unwrap_or_default();
     let terminal = std::io::stderr().is_terminal();

@@ -72,7 +72,7 @@ impl Server {
         self.metrics.as_ref().map(Listener::address)
     }
 
-    /// Finishes the requests in flight and the mails in hand (9 s at most), then closes the database.
+    /// Finishes the requests in flight and the mails in hand (7 s at most), then closes the database.
     pub async fn stop(self) {
         let metrics = async {
             if let Some(metrics) = self.metrics {

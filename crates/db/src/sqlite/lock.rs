@@ -2,7 +2,7 @@
 //! however that happens.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,9 +15,18 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Held until dropped.
-pub(super) struct Lock(
-    #[expect(dead_code, reason = "the lock lives as long as the open file")] File,
-);
+pub(super) struct Lock {
+    _file: File,
+    rebooted: bool,
+}
+
+impl Lock {
+    /// Whether the system was started anew since the last server. What is in files that nobody syncs, such as SQLite's
+    /// index of its log, may be of any time then.
+    pub(super) fn rebooted(&self) -> bool {
+        self.rebooted
+    }
+}
 
 /// Where the lock of a database is.
 pub(super) fn path_of(database: &Path) -> PathBuf {
@@ -44,23 +53,26 @@ pub(super) fn hold(database: &Path) -> Result<Lock, Error> {
     for _ in 0..TRIES {
         match file.try_lock() {
             Ok(()) => {
+                let rebooted = has_rebooted(&read(&mut file));
                 // The number is for messages only.
+                let (process, boot) = (std::process::id(), boot().unwrap_or_default());
                 let _ = file
                     .set_len(0)
-                    .and_then(|()| writeln!(file, "{}", std::process::id()));
-                return Ok(Lock(file));
+                    .and_then(|()| file.rewind())
+                    .and_then(|()| writeln!(file, "{process}\n{boot}"));
+                return Ok(Lock {
+                    _file: file,
+                    rebooted,
+                });
             }
             Err(TryLockError::WouldBlock) => pause(),
             Err(TryLockError::Error(error)) => return Err(trouble(error)),
         }
     }
-    let mut holder = String::new();
-    let named = file
-        .read_to_string(&mut holder)
-        .is_ok_and(|_| !holder.trim().is_empty());
-    let holder = match named {
-        true => format!(" (process {})", holder.trim()),
-        false => String::new(),
+    let content = read(&mut file);
+    let holder = match content.lines().next() {
+        Some(process) => format!(" (process {process})"),
+        None => String::new(),
     };
     Err(Error::File(format!(
         "another server{holder} is using {}; stop it first, or name another database",
@@ -68,12 +80,45 @@ pub(super) fn hold(database: &Path) -> Result<Lock, Error> {
     )))
 }
 
+/// What a command beside the servers finds.
+pub(super) struct Servers {
+    /// A server has the lock.
+    pub(super) running: bool,
+    /// See [`Lock::rebooted`].
+    pub(super) rebooted: bool,
+}
+
 /// Whether a server has the lock.
-pub(super) fn is_held(database: &Path) -> bool {
-    let Ok(file) = File::open(path_of(database)) else {
-        return false;
+pub(super) fn servers(database: &Path) -> Servers {
+    let Ok(mut file) = File::open(path_of(database)) else {
+        return Servers {
+            running: false,
+            rebooted: false,
+        };
     };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    Servers {
+        running: matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        rebooted: has_rebooted(&read(&mut file)),
+    }
+}
+
+fn read(file: &mut File) -> String {
+    let mut content = String::new();
+    // What cannot be read says nothing.
+    let _ = file.read_to_string(&mut content);
+    content
+}
+
+/// The system's name for the time since it started.
+fn boot() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(boot.trim().to_owned())
+}
+
+/// Whether the second line of a lock names another boot than this one.
+fn has_rebooted(content: &str) -> bool {
+    let then = content.lines().nth(1).filter(|boot| !boot.is_empty());
+    then.is_some_and(|then| boot().is_some_and(|now| then != now))
 }
 
 #[expect(clippy::disallowed_methods, reason = "no runtime thread runs this")]

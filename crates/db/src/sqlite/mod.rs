@@ -58,9 +58,16 @@ impl Sqlite {
         let (lock, writer) = blocking(move || {
             open::prepare(&file, create)?;
             let lock = sole.then(|| lock::hold(&file)).transpose()?;
-            let alone = sole || !lock::is_held(&file);
+            let (running, rebooted) = match &lock {
+                Some(lock) => (false, lock.rebooted()),
+                None => {
+                    let servers = lock::servers(&file);
+                    (servers.running, servers.rebooted)
+                }
+            };
+            let alone = !running;
             if alone {
-                wal::check(&file)?;
+                wal::check(&file, rebooted)?;
             }
             let writer = Writer::start(Pen::open(health, alone)?)?;
             Ok((lock, writer))

@@ -36,6 +36,11 @@ impl Restore {
         progress: impl FnMut(u64, u64),
     ) -> Result<Restore, Error> {
         let database = path_of(url)?;
+        if fs::metadata(backup).is_ok_and(|found| found.is_file() && found.len() == 0) {
+            let backup = backup.display();
+            let message = format!("{backup} is empty (0 bytes); name another backup");
+            return Err(Error::File(message));
+        }
         make_folder_of(&database).map_err(|error| trouble("create", &database, &error))?;
         let lock = lock::hold(&database)?;
         let staged = companion(&database, ".restoring");

@@ -23,12 +23,13 @@ enum Damage {
     Garbage,
 }
 
-/// Refuses a log that was damaged since it was written. To be asked while nobody has the database open.
-pub(super) fn check(database: &Path) -> Result<(), Error> {
+/// Refuses a log that was damaged since it was written. To be asked while nobody has the database open. After a reboot
+/// the index says nothing: the system never has to write it.
+pub(super) fn check(database: &Path, rebooted: bool) -> Result<(), Error> {
     let (wal, shm) = (companion(database, "-wal"), companion(database, "-shm"));
     let mut damage = None;
     for _ in 0..LOOKS {
-        damage = match look(&wal, &shm) {
+        damage = match look(&wal, Index::read(&shm).filter(|_| !rebooted)) {
             Ok(None) => return Ok(()),
             Ok(found) => found,
             // SQLite will not get further either, and has more to say.
@@ -84,8 +85,7 @@ fn overwrite(file: &mut File) -> io::Result<()> {
     }
 }
 
-fn look(wal: &Path, shm: &Path) -> io::Result<Option<Damage>> {
-    let index = Index::read(shm);
+fn look(wal: &Path, index: Option<Index>) -> io::Result<Option<Damage>> {
     let open = match index.as_ref().map(Index::open_frames) {
         // Everything is in the database file already.
         Some(0) => return Ok(None),

@@ -89,6 +89,7 @@ pub(crate) const EVERYWHERE: &[Kind] = &[
     Kind::MalformedBody,
     Kind::MalformedInput,
     Kind::BodyTooLarge,
+    Kind::BodyTooSlow,
     Kind::NotFound,
     Kind::MethodNotAllowed,
     Kind::RateLimited,

@@ -282,6 +282,7 @@ async fn refusals_of_the_surface_keep_their_status() {
     let dialects = Dialects::load(Some(&folder)).unwrap();
     for (path, kind, expected) in [
         ("/parcel/door", Kind::BodyTooLarge, 413),
+        ("/parcel/door", Kind::BodyTooSlow, 408),
         ("/parcel/door", Kind::RateLimited, 429),
         ("/parcel/door", Kind::Unavailable, 503),
         ("/api/login", Kind::NotFound, 404),

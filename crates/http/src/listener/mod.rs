@@ -2,6 +2,7 @@
 
 mod framing;
 mod patience;
+mod places;
 
 use std::convert::Infallible;
 use std::io;
@@ -23,24 +24,25 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 
 use framing::Strict;
 use patience::Patience;
+use places::{Place, Places};
 
 /// A head not complete by then, or a connection idle for so long, is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Request line and headers together.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;
-/// More wait in the system's queue.
+/// Whoever comes then takes the place of a quiet connection; if there is none, he waits in the system's queue.
 const MAX_CONNECTIONS: usize = 8192;
 /// The system's queue is no longer than this, usually.
 const MAX_WAITING: usize = 4096;
 /// For requests in flight when the server is told to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(9);
+const STOP_TIMEOUT: Duration = Duration::from_secs(7);
 /// Connections without a request (browsers open some in advance) are not waited for longer than this.
 const STOP_IDLE: Duration = Duration::from_millis(300);
 
@@ -55,9 +57,13 @@ pub struct Listener {
 impl Listener {
     /// Serves `router` on a bound socket; it finds its peer as `ConnectInfo<SocketAddr>`.
     pub fn start(socket: TcpListener, router: Router) -> io::Result<Listener> {
+        Listener::start_with(socket, router, MAX_CONNECTIONS)
+    }
+
+    fn start_with(socket: TcpListener, router: Router, most: usize) -> io::Result<Listener> {
         let address = socket.local_addr()?;
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(accept(socket, router, stopping));
+        let task = tokio::spawn(accept(socket, router, Places::new(most), stopping));
         Ok(Listener {
             address,
             stop,
@@ -70,7 +76,7 @@ impl Listener {
         self.address
     }
 
-    /// Accepts nobody any more, lets requests in flight finish (9 s at most), closes everything.
+    /// Accepts nobody any more, lets requests in flight finish (7 s at most), closes everything.
     pub async fn stop(mut self) {
         // Without a receiver the task has ended already.
         let _ = self.stop.send(true);
@@ -95,27 +101,31 @@ struct Traffic {
     used: AtomicUsize,
 }
 
-async fn accept(socket: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    socket: TcpListener,
+    router: Router,
+    places: Arc<Places>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut open = Connections {
         router,
         traffic: Arc::default(),
         graceful: GracefulShutdown::new(),
         tasks: JoinSet::new(),
     };
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let (stream, peer, place) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = open.tasks.join_next() => continue,
             accepted = next(&socket, &places) => accepted,
         };
-        open.add(stream, peer, place);
+        open.add(stream, peer, places.take(peer));
     }
     let deadline = tokio::time::Instant::now() + STOP_TIMEOUT;
     open.traffic.stopping.store(true, Ordering::Relaxed);
     // Closing the socket would reset those who have connected and not been accepted yet.
-    open.add_waiting(socket);
+    open.add_waiting(socket, &places);
     open.finish(deadline).await;
 }
 
@@ -127,19 +137,27 @@ struct Connections {
 }
 
 impl Connections {
-    fn add(&mut self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
-        let connection = serve(stream, peer, self.router.clone(), Arc::clone(&self.traffic));
-        let connection = self.graceful.watch(connection);
+    fn add(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        let lost = place.lost();
+        let visit = Visit {
+            peer,
+            place,
+            traffic: Arc::clone(&self.traffic),
+            router: self.router.clone(),
+        };
+        let connection = self.graceful.watch(serve(stream, visit));
         self.tasks.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, "connection ended: {error}");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%peer, "connection ended: {error}");
+                },
+                () = lost => {}
             }
-            drop(place);
         });
     }
 
     /// Takes what waits in the system's queue, and closes it.
-    fn add_waiting(&mut self, socket: TcpListener) {
+    fn add_waiting(&mut self, socket: TcpListener, places: &Arc<Places>) {
         let Ok(socket) = socket.into_std() else {
             return;
         };
@@ -151,7 +169,7 @@ impl Connections {
                 .set_nonblocking(true)
                 .and_then(|()| TcpStream::from_std(stream));
             if let Ok(stream) = stream {
-                self.add(stream, peer, None);
+                self.add(stream, peer, places.take(peer));
             }
         }
     }
@@ -198,14 +216,11 @@ async fn until(span: Duration, holds: impl Fn() -> bool) {
 }
 
 /// The next connection, once there is a place for it.
-async fn next(
-    socket: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
-    let place = Arc::clone(places).acquire_owned().await.ok();
+async fn next(socket: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) {
+    places.room().await;
     loop {
         match socket.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
+            Ok(accepted) => return accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: trying again at once would only heat the processor.
                 tracing::warn!("cannot accept a connection: {error}");
@@ -218,28 +233,38 @@ async fn next(
 type Connection<S> = http1::Connection<TokioIo<Strict<Patience<TcpStream>>>, S>;
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
+/// A connection's surroundings; lives as long as it does.
+struct Visit {
+    peer: SocketAddr,
+    place: Place,
+    traffic: Arc<Traffic>,
+    router: Router,
+}
+
 fn serve(
     stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    traffic: Arc<Traffic>,
+    visit: Visit,
 ) -> Connection<impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future = Answer>> {
+    let peer = visit.peer;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "TCP_NODELAY: {error}");
     }
+    let visit = Arc::new(visit);
     // Lives as long as the connection.
     let used = OnceLock::new();
     let service = service_fn(move |request: hyper::Request<Incoming>| -> Answer {
-        used.get_or_init(|| Counted::new(&traffic, |traffic| &traffic.used));
-        let counted = Counted::new(&traffic, |traffic| &traffic.requests);
+        used.get_or_init(|| Counted::new(&visit.traffic, |traffic| &traffic.used));
+        let counted = Counted::new(&visit.traffic, |traffic| &traffic.requests);
+        let visit = Arc::clone(&visit);
+        visit.place.works();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let (router, traffic) = (router.clone(), Arc::clone(&traffic));
         Box::pin(async move {
-            let mut response = router.oneshot(request).await;
+            let mut response = visit.router.clone().oneshot(request).await;
             drop(counted);
+            visit.place.rests();
             if let Ok(response) = &mut response
-                && traffic.stopping.load(Ordering::Relaxed)
+                && visit.traffic.stopping.load(Ordering::Relaxed)
             {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);

@@ -205,3 +205,25 @@ async fn a_head_may_have_32_kib_and_no_more() {
         assert_eq!(statuses, [status], "{length}");
     }
 }
+
+#[tokio::test]
+async fn quiet_connections_make_room_for_those_who_ask() {
+    let router = Router::new().route("/", get(|| async { "served" }));
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = Listener::start_with(socket, router, 3).unwrap();
+    let mut quiet = Vec::new();
+    for _ in 0..3 {
+        quiet.push(TcpStream::connect(listener.address()).await.unwrap());
+    }
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+        let answer = exchange(
+            &mut stream,
+            "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        );
+        let answer = tokio::time::timeout(Duration::from_secs(5), answer).await;
+        assert!(answer.unwrap().ends_with("served"));
+    }
+    let closed = quiet[0].read(&mut [0]).await;
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+}

@@ -8,32 +8,33 @@ use parking_lot::Mutex;
 
 use super::Entry;
 use crate::context::Cx;
-use crate::limit;
+use crate::limit::{Limit, Limits, Numbers, Place, address_key};
 use crate::ports::Micros;
 
-/// Refusals of one client's address block that are written one by one, and in what time.
-const BLOCK: (u32, Duration) = (60, Duration::from_secs(900));
-/// The same of a whole tenant, on this node.
-const TENANT: (u32, Duration) = (5_000, Duration::from_secs(3_600));
+/// Refusals of one client's address block that are written one by one, on this node.
+const BLOCK: Limit = Limit {
+    name: "audit_address",
+    counts: "refusals written one by one",
+    by: "client address and tenant",
+    most: 60,
+    span: Duration::from_secs(900),
+    place: Place::Node,
+};
+/// The same of a whole tenant.
+const TENANT: Limit = Limit {
+    name: "audit_tenant",
+    by: "tenant",
+    most: 5_000,
+    span: Duration::from_secs(3_600),
+    ..BLOCK
+};
 /// Counts of what was held back are written after so long.
 const TOGETHER: Duration = Duration::from_secs(60);
-/// Beyond so many blocks at once only the tenant's bound counts.
-const MOST_BLOCKS: usize = 50_000;
 
 /// This node's counters.
-#[derive(Default)]
-pub(crate) struct Flood(Mutex<Counters>);
-
-#[derive(Default)]
-struct Counters {
-    blocks: HashMap<String, Window>,
-    tenants: HashMap<String, Window>,
-    withheld: HashMap<Alike, Count>,
-}
-
-struct Window {
-    opened: Micros,
-    count: u32,
+pub(crate) struct Flood {
+    limits: Limits,
+    withheld: Mutex<HashMap<Alike, Count>>,
 }
 
 /// What refusals have in common that are noted together.
@@ -55,22 +56,21 @@ pub(crate) struct Withheld {
     pub(crate) entry: Entry,
 }
 
+impl Default for Flood {
+    fn default() -> Flood {
+        Flood {
+            limits: Limits::new(Numbers::default()),
+            withheld: Mutex::default(),
+        }
+    }
+}
+
 impl Flood {
     /// Whether this refusal is written; otherwise it is counted.
     pub(crate) fn admits(&self, cx: &Cx, entry: &Entry) -> bool {
-        let mut counters = self.0.lock();
-        let block = limit::address_key(&cx.tenant.id, &cx.client);
-        let Counters {
-            blocks,
-            tenants,
-            withheld,
-        } = &mut *counters;
-        if blocks.len() >= MOST_BLOCKS && !blocks.contains_key(&block) {
-            blocks.retain(|_, window| cx.now.since(window.opened) < BLOCK.1);
-        }
-        let room = blocks.len() < MOST_BLOCKS || blocks.contains_key(&block);
-        let admitted = (!room || fits(blocks, block, BLOCK, cx.now))
-            && fits(tenants, cx.tenant.id.clone(), TENANT, cx.now);
+        let block = address_key(&cx.tenant.id, &cx.client);
+        let bounds = [(BLOCK, &*block), (TENANT, &*cx.tenant.id)];
+        let admitted = self.limits.count(&bounds, cx.now).is_ok();
         if !admitted {
             let alike = Alike {
                 tenant: cx.tenant.id.clone(),
@@ -81,17 +81,15 @@ impl Flood {
                 since: cx.now,
                 times: 0,
             };
-            withheld.entry(alike).or_insert(none).times += 1;
+            self.withheld.lock().entry(alike).or_insert(none).times += 1;
         }
         admitted
     }
 
     /// The counts that are due by `now`, or all, which start anew.
     pub(crate) fn take(&self, now: Micros, all: bool) -> Vec<Withheld> {
-        let mut counters = self.0.lock();
-        let due = counters
-            .withheld
-            .extract_if(|_, count| all || now.since(count.since) >= TOGETHER);
+        let mut withheld = self.withheld.lock();
+        let due = withheld.extract_if(|_, count| all || now.since(count.since) >= TOGETHER);
         let entry = |(alike, count): (Alike, Count)| Withheld {
             entry: Entry {
                 outcome: "refused",
@@ -103,27 +101,6 @@ impl Flood {
         };
         due.map(entry).collect()
     }
-}
-
-/// Counts one in its window, unless that is full.
-fn fits(
-    windows: &mut HashMap<String, Window>,
-    key: String,
-    (most, span): (u32, Duration),
-    now: Micros,
-) -> bool {
-    let window = windows.entry(key).or_insert(Window {
-        opened: now,
-        count: 0,
-    });
-    if now.since(window.opened) >= span {
-        *window = Window {
-            opened: now,
-            count: 0,
-        };
-    }
-    window.count += u32::from(window.count <= most);
-    window.count <= most
 }
 
 #[cfg(test)]
@@ -159,20 +136,7 @@ mod tests {
         let together = flood.take(Micros(60_000_000), false);
         assert_eq!((together.len(), together[0].entry.times), (1, 100));
         assert_eq!(flood.take(Micros(0), true).len(), 0);
-        let later = Micros(0) + TENANT.1;
+        let later = Micros(0) + TENANT.span;
         assert!(flood.admits(&from(1, later), &entry), "an hour later");
-    }
-
-    #[test]
-    fn so_many_blocks_that_only_the_tenants_bound_counts() {
-        let flood = Flood::default();
-        let entry = Entry::refused("request.refused", Kind::NotFound);
-        for block in 0..60_000 {
-            flood.admits(&from(block, Micros(0)), &entry);
-        }
-        assert_eq!(flood.0.lock().blocks.len(), MOST_BLOCKS);
-        let later = Micros(0) + TENANT.1;
-        assert!(flood.admits(&from(60_001, later), &entry));
-        assert_eq!(flood.0.lock().blocks.len(), 1);
     }
 }

@@ -95,19 +95,23 @@ impl Identity {
         let mut cut = 0;
         for tenant in self.directory().all().await? {
             let oldest = self.now() - tenant.file.audit.retention.0;
-            loop {
+            while self.has_outlived(&tenant, oldest).await? {
                 let tenant = tenant.clone();
-                let count = self
-                    .db()
-                    .write(move |tx| cut_batch(tx, &tenant, oldest))
-                    .await?;
-                cut += count;
-                if count < BATCH.unsigned_abs() {
-                    break;
+                let batch = self.db().write(move |tx| cut_batch(tx, &tenant, oldest));
+                match batch.await? {
+                    0 => break,
+                    some => cut += some,
                 }
             }
         }
         Ok(cut)
+    }
+
+    /// Asked first, because most tenants have nothing to remove and a write costs all of them more.
+    async fn has_outlived(&self, tenant: &Arc<Tenant>, oldest: Micros) -> Result<bool> {
+        let id = tenant.id.clone();
+        let first = self.db().read(move |tx| store::first_at(tx, &id)).await?;
+        Ok(first.is_some_and(|at| at < oldest))
     }
 
     /// Walks the tenant's chain as it is at this moment.
@@ -149,16 +153,9 @@ fn begin(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Chain> {
 
 fn cut_batch(tx: &mut Tx<'_>, tenant: &Tenant, oldest: Micros) -> Result<u64> {
     let (id, key) = (&tenant.id, &tenant.audit_key);
-    let Some(chain) = store::chain(tx, id)? else {
-        return Ok(0);
-    };
-    let next = store::sealed(tx, id, chain.first_seq, 1)?;
-    if next.first().is_none_or(|line| line.entry.at >= oldest) {
-        return Ok(0);
-    }
-    // Only now the chain is worth holding.
+    let unchained = store::cut_before(tx, id, oldest, BATCH)?;
     let Some(mut chain) = store::hold_chain(tx, id)? else {
-        return Ok(0);
+        return Ok(unchained);
     };
     let old = store::sealed(tx, id, chain.first_seq, BATCH)?;
     let cut = walk_off(tenant, &chain, &old, oldest).map_err(|fault| {
@@ -171,7 +168,7 @@ fn cut_batch(tx: &mut Tx<'_>, tenant: &Tenant, oldest: Micros) -> Result<u64> {
     (chain.first_seq, chain.first_hash) = cut;
     chain.mac = key.chain(id, &chain)?.to_vec();
     store::set_chain(tx, id, &chain)?;
-    store::cut(tx, id, chain.first_seq)
+    Ok(unchained + store::cut(tx, id, chain.first_seq)?)
 }
 
 /// Place and hash of the last entry that is too old. Each is checked first: one made to look old would vanish unseen.

@@ -8,6 +8,7 @@ use super::rules::{Chain, Line};
 use super::{AuditEntry, AuditQuery, Entry};
 use crate::context::Cx;
 use crate::error::Result;
+use crate::ports::Micros;
 
 /// Keeps entries of one request apart and those of one instant in order.
 static TURN: AtomicI64 = AtomicI64::new(0);
@@ -214,6 +215,30 @@ pub(crate) fn set_chain(tx: &mut Tx<'_>, tenant: &str, chain: &Chain) -> Result<
         &params![tenant, chain.first_seq, &chain.first_hash, chain.last_seq, &chain.last_hash, &chain.mac],
     )?;
     Ok(())
+}
+
+/// The time of the oldest entry that is sealed, or from before there was a chain.
+pub(crate) fn first_at(tx: &mut Tx<'_>, tenant: &str) -> Result<Option<Micros>> {
+    let sealed: Option<i64> = tx.opt(
+        "SELECT at FROM audit WHERE tenant_id = $1 AND seq IS NOT NULL ORDER BY seq LIMIT 1",
+        &params![tenant],
+        |row| row.get(0),
+    )?;
+    let unchained: Option<i64> = tx.one(
+        "SELECT min(at) FROM audit_before WHERE tenant_id = $1",
+        &params![tenant],
+        |row| row.get(0),
+    )?;
+    Ok([sealed, unchained].into_iter().flatten().min().map(Micros))
+}
+
+/// Removes old entries from before there was a chain.
+pub(crate) fn cut_before(tx: &mut Tx<'_>, tenant: &str, oldest: Micros, limit: i64) -> Result<u64> {
+    Ok(tx.exec(
+        "DELETE FROM audit_before WHERE tenant_id = $1 AND at < $2 AND id IN
+             (SELECT id FROM audit_before WHERE tenant_id = $1 AND at < $2 LIMIT $3)",
+        &params![tenant, oldest.0, limit],
+    )?)
 }
 
 /// Removes the beginning, up to a place.

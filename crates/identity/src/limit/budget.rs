@@ -3,8 +3,8 @@
 use vestibule_db::Tx;
 
 use super::{
-    Charge, Limit, SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS, SIGN_IN_TENANT, Seen, address_key, block,
-    store,
+    Charge, Limit, SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS, SIGN_IN_TENANT, Seen, address_block,
+    address_key, store,
 };
 use crate::Identity;
 use crate::context::{Client, Cx};
@@ -73,7 +73,7 @@ impl Guess {
         account: &str,
     ) -> Result<Guess> {
         let (tenant, client) = who;
-        let block = client.address.map(block).unwrap_or_default();
+        let block = client.address.map(address_block).unwrap_or_default();
         let seen_before = session::store::is_known_block(tx, tenant, account, &block)?;
         let device = client.device.as_ref();
         let device = device.filter(|device| device.knows(identity, tenant, email));

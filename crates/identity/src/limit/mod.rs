@@ -156,12 +156,12 @@ pub(crate) const ANYWHERE: &str = "anywhere";
 
 /// The client's block in one tenant.
 pub(crate) fn address_key(tenant: &str, client: &Client) -> String {
-    let block = client.address.map(block);
+    let block = client.address.map(address_block);
     format!("{tenant}/{}", block.as_deref().unwrap_or("unknown"))
 }
 
 /// What one client may be taken to own: an IPv4 address, or the /64 of an IPv6 one.
-pub(crate) fn block(address: IpAddr) -> String {
+pub fn address_block(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

@@ -22,7 +22,8 @@ pub type Authenticated = SignedIn;
 /// An access token whose signature, issuer, audience and kind are right.
 pub(crate) struct AccessClaims {
     pub(crate) named: NamedSession,
-    expired: bool,
+    /// Why it is nobody's bearer now. Who refreshes proves by it which session is his; that one's row decides.
+    untimely: Option<&'static str>,
 }
 
 impl Identity {
@@ -59,11 +60,8 @@ impl Identity {
             claims = self.access_claims(cx, token.expose_secret(), dialect);
         }
         let claims = claims?;
-        if claims.expired {
-            return Err(Error::with_detail(
-                Kind::Unauthorized,
-                "The token has expired.",
-            ));
+        if let Some(why) = claims.untimely {
+            return Err(Error::with_detail(Kind::Unauthorized, why));
         }
         self.live_session(cx, &claims.named).await
     }
@@ -131,9 +129,11 @@ impl Identity {
         if !right {
             return Err(refuse());
         }
-        let expired = match check_times(&claims, cx.now.secs(), LEEWAY) {
-            Ok(_) => false,
-            Err(JwsError::Expired) => true,
+        let untimely = match check_times(&claims, cx.now.secs(), LEEWAY) {
+            Ok(_) => None,
+            Err(JwsError::Expired) => Some("The token has expired."),
+            // The signature is ours: a clock of ours was ahead.
+            Err(JwsError::NotYetValid) => Some("The token is not valid yet."),
             Err(_) => return Err(refuse()),
         };
         let generation = claims
@@ -146,7 +146,7 @@ impl Identity {
                 generation,
                 account_id: Some(text("sub")?.to_owned()),
             },
-            expired,
+            untimely,
         })
     }
 }

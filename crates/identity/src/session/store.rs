@@ -73,7 +73,7 @@ pub(crate) fn start(
             session.client_address.clone(),
             session.user_agent.clone(),
             session.expires_at,
-            cx.client.address.map(limit::block)
+            cx.client.address.map(limit::address_block)
         ],
     )?;
     let team = first_team(tx, cx, &account)?;

@@ -133,6 +133,17 @@ on_both! {
         }
     }
 
+    async fn wrong_answers_are_counted_and_end_in_a_refusal(app: TestApp) {
+        guarded(&app).await;
+        let node = app.with_limits(&[("bad_tokens", 3)]).await;
+        for n in 0..3 {
+            register(&node, &format!("p{n}@example.com"), &json!("e30=")).await.status(400);
+        }
+        register(&node, EMAIL, &json!(solved(&app).await)).await.status(429);
+        app.pass(Duration::from_secs(900));
+        register(&node, EMAIL, &json!(solved(&app).await)).await.status(200);
+    }
+
     async fn what_is_wrong_elsewhere_does_not_spend_an_answer(app: TestApp) {
         guarded(&app).await;
         let answer = solved(&app).await;

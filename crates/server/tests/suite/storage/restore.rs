@@ -252,7 +252,10 @@ fn a_backup_that_cannot_be_restored_changes_nothing() {
         ("missing.db", "cannot read missing.db: No such file"),
         ("data", "data is not a file"),
         ("text.db", "file is not a database"),
-        ("empty.db", "is empty (0 bytes)"),
+        (
+            "empty.db",
+            "empty.db is empty (0 bytes); name another backup",
+        ),
         ("half.db", "malformed"),
         // Told by the check, or by whoever meets the page first.
         ("holed.db", ""),

@@ -252,6 +252,23 @@ async fn a_whole_log_that_a_kill_left_is_taken() {
     db.close().await;
 }
 
+/// After a clean stop and a power failure the index may be back as it was before the log was emptied.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_reboot_the_index_of_the_log_says_nothing() {
+    let (place, _) = used_and_killed().await;
+    fs::write(place.path("data/vestibule.db-wal"), "").unwrap();
+    let lock = place.path("data/vestibule.db.lock");
+    let said = fs::read_to_string(&lock).unwrap();
+    let (process, boot) = said.trim().split_once('\n').unwrap();
+    assert_eq!(boot.len(), 36, "{said}");
+    place.run(SERVE).refused();
+    place.run("tenant list --data data").refused();
+    let earlier = format!("{process}\n00000000-0000-4000-8000-000000000000\n");
+    fs::write(&lock, earlier).unwrap();
+    place.run("tenant list --data data").done();
+    assert_eq!(place.serve("").stop(), 0);
+}
+
 #[test]
 fn a_database_open_to_others_is_closed_to_them() {
     let place = used();
