@@ -108,6 +108,15 @@ impl Fixture {
     }
 }
 
+/// Rows that take more than a request to come about.
+const ELSEWHERE: [&str; 3] = [
+    "INSERT INTO provider_link (tenant_id, provider, subject, account_id, linked_at)
+     SELECT tenant_id, 'google', '1234567890', id, created_at FROM account WHERE email = 'ada@example.com'",
+    "INSERT INTO captcha_used (tenant_id, nonce, expires_at) SELECT id, X'0102', created_at FROM tenant",
+    "INSERT INTO audit_before (tenant_id, at, id, event, outcome, actor, surface, request_id)
+     SELECT id, created_at, 'r.1', 'tenant.created', 'done', 'operator', 'cli', 'r' FROM tenant",
+];
+
 /// Plays what leaves rows in every table; answers what was handed out.
 async fn play(app: &TestApp) -> Vec<(&'static str, String)> {
     let cx = app.acme().await;
@@ -128,17 +137,15 @@ async fn play(app: &TestApp) -> Vec<(&'static str, String)> {
         .as_str()
         .unwrap()
         .to_owned();
-    app.identity
-        .db()
-        .write(|tx| {
-            tx.exec(
-                "INSERT INTO provider_link (tenant_id, provider, subject, account_id, linked_at)
-                 SELECT tenant_id, 'google', '1234567890', id, created_at FROM account WHERE email = 'ada@example.com'",
-                &[],
-            )
-        })
+    let wrong = json!({"email": ADA, "password": "wrong-password-1"});
+    app.post(HOST, "/authorize/login", &[], wrong)
         .await
-        .unwrap();
+        .status(401);
+    app.identity.seal_audit().await.unwrap();
+    for sql in ELSEWHERE {
+        let written = app.identity.db().write(|tx| tx.exec(sql, &[])).await;
+        assert_eq!(written.unwrap(), 1);
+    }
     vec![
         ("key", key),
         ("used login token", used),

@@ -64,6 +64,11 @@ async fn assert_whole(app: &TestApp, old: &Fixture, fresh: &TestApp) {
     let db = app.identity.db();
     assert_eq!(schema(db).await, schema(fresh.identity.db()).await);
     assert_eq!(counts(db, kept(old)).await, kept(old));
+    if old.version >= 3 {
+        let acme = app.cx("acme").await.tenant;
+        let report = app.identity.verify_audit(&acme).await.unwrap();
+        assert_eq!((report.fault, report.last > 3), (None, true));
+    }
     sign_in(app, HOST, ADA, PASSWORD).await.status(200);
     assert!(is_bearer(app, HOST, old.secret("access")).await);
     assert!(is_live(app, old.secret("cookie")).await);
