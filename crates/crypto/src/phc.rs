@@ -88,6 +88,22 @@ impl PasswordPolicyParams {
     }
 }
 
+/// A decimal without sign or leading zeros.
+fn number(text: &str) -> Option<u32> {
+    text.parse()
+        .ok()
+        .filter(|value: &u32| value.to_string() == text)
+}
+
+fn bytes(text: &str, min: usize) -> Option<Vec<u8>> {
+    // Checked before decoding so that a huge string costs nothing.
+    if text.len() > MAX_BYTES * 2 {
+        return None;
+    }
+    let bytes = STANDARD_NO_PAD.decode(text).ok()?;
+    (min..=MAX_BYTES).contains(&bytes.len()).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,20 +127,4 @@ mod tests {
             assert_eq!(enough.lacking(whole), None);
         }
     }
-}
-
-/// A decimal without sign or leading zeros.
-fn number(text: &str) -> Option<u32> {
-    text.parse()
-        .ok()
-        .filter(|value: &u32| value.to_string() == text)
-}
-
-fn bytes(text: &str, min: usize) -> Option<Vec<u8>> {
-    // Checked before decoding so that a huge string costs nothing.
-    if text.len() > MAX_BYTES * 2 {
-        return None;
-    }
-    let bytes = STANDARD_NO_PAD.decode(text).ok()?;
-    (min..=MAX_BYTES).contains(&bytes.len()).then_some(bytes)
 }
