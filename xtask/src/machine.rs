@@ -37,6 +37,11 @@ pub(crate) const CHROMEDRIVER: Need = Need {
 
 pub(crate) const ALL: &[Need] = &[
     POSTGRES,
+    Need {
+        program: "pgbouncer",
+        packages: &["pgbouncer"],
+        purpose: "pooler between the server and PostgreSQL",
+    },
     CHROMIUM,
     CHROMEDRIVER,
     Need {
@@ -46,11 +51,12 @@ pub(crate) const ALL: &[Need] = &[
     },
 ];
 
-/// Finds a program on PATH, or where Debian keeps PostgreSQL's server programs (the newest version).
+/// Finds a program on PATH, where Debian keeps what only root starts, or PostgreSQL's server programs (the newest version).
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).map(|dir| dir.join(program));
-    if let Some(found) = on_path.into_iter().find(|file| file.is_file()) {
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let mut on_path = folders.map(|dir| dir.join(program));
+    if let Some(found) = on_path.find(|file| file.is_file()) {
         return Some(found);
     }
     let version = |dir: &PathBuf| -> Option<u32> { dir.file_name()?.to_str()?.parse().ok() };

@@ -19,6 +19,8 @@ pub struct Options {
     pub pool: usize,
     /// How long a call waits for a connection before it answers [`Error::Busy`].
     pub wait: Duration,
+    /// PostgreSQL: how long a statement may take before it is given up. `None`: as long as it likes.
+    pub limit: Option<Duration>,
     /// Whether a missing SQLite file is created.
     pub create: bool,
     /// Whether this is a server, of which a SQLite file takes one at a time. Other processes may still open the file.
@@ -26,13 +28,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// Sixteen connections, a wait of five seconds, create what is missing, beside others.
+    /// Sixteen connections, a wait of five seconds, ten for a statement, create what is missing, beside others.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             pool: 16,
             wait: Duration::from_secs(5),
+            limit: Some(Duration::from_secs(10)),
             create: true,
             sole: false,
         }
@@ -46,6 +49,7 @@ impl std::fmt::Debug for Options {
             .field("url", &format_args!("{scheme}:…"))
             .field("pool", &self.pool)
             .field("wait", &self.wait)
+            .field("limit", &self.limit)
             .field("create", &self.create)
             .field("sole", &self.sole)
             .finish()
@@ -148,11 +152,22 @@ impl Db {
         slot.answer(self.run(Access::Write, work).await)
     }
 
+    /// [`Db::write`] without a limit on how long its statements take.
+    pub async fn write_patiently<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (work, slot) = Slot::fill(f);
+        slot.answer(self.run(Access::Patient, work).await)
+    }
+
     async fn run(&self, access: Access, work: Work) -> Result<(), Error> {
         let work = self.counted(work);
         match (&*self.backend, access) {
             (Backend::Sqlite(sqlite), Access::Read) => sqlite.read(work).await,
-            (Backend::Sqlite(sqlite), Access::Write) => sqlite.write(work).await,
+            (Backend::Sqlite(sqlite), Access::Write | Access::Patient) => sqlite.write(work).await,
             (Backend::Postgres(postgres), access) => postgres.run(access, work).await,
         }
     }

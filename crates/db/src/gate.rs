@@ -27,10 +27,6 @@ impl Gate {
         }
     }
 
-    pub(crate) fn size(&self) -> usize {
-        self.size as usize
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }

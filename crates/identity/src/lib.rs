@@ -181,7 +181,7 @@ impl Identity {
         let now = self.now();
         let entries = self.purge_audit().await?;
         self.db()
-            .write(move |tx| {
+            .write_patiently(move |tx| {
                 let sessions = session::store::purge(tx, now - KEEP)?;
                 let tokens = one_time::store::purge(tx, now - KEEP)?;
                 let codes = one_time::store::purge_codes(tx, now)?;

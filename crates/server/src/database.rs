@@ -173,6 +173,8 @@ async fn connect(settings: &Settings, create: Create, sole: bool) -> anyhow::Res
     }
     let options = Options {
         pool: settings.database_connections,
+        // A command may take its time: whoever gave it can stop it.
+        limit: sole.then_some(settings.database_timeout),
         create,
         sole,
         ..Options::new(url.expose_secret())

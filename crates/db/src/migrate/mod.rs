@@ -102,7 +102,10 @@ pub(crate) async fn migrate(
         return Ok(Vec::new());
     }
     let mut versions = Vec::new();
-    while let Some(version) = db.write(move |tx| step(tx, migrations, now_micros)).await? {
+    while let Some(version) = db
+        .write_patiently(move |tx| step(tx, migrations, now_micros))
+        .await?
+    {
         versions.push(version);
     }
     Ok(versions)

@@ -1,10 +1,68 @@
 //! PostgreSQL's errors as [`Error`]s.
 
 use std::error::Error as _;
+use std::future::Future;
+use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{ConstraintKind, Error};
+
+/// Why a statement has no result.
+pub(super) enum Fault {
+    Driver(tokio_postgres::Error),
+    /// No answer in time.
+    Silent(Duration),
+}
+
+/// Waits in place for an answer.
+pub(super) fn within<T>(
+    runtime: &Handle,
+    limit: Option<Duration>,
+    call: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Fault> {
+    match limit {
+        None => runtime.block_on(call).map_err(Fault::Driver),
+        Some(limit) => runtime
+            .block_on(async { tokio::time::timeout(limit, call).await })
+            .map_err(|_| Fault::Silent(limit))?
+            .map_err(Fault::Driver),
+    }
+}
+
+impl Fault {
+    pub(super) fn convert(&self, sql: &str) -> Error {
+        match self {
+            Self::Driver(error) => convert(error, sql),
+            Self::Silent(limit) => Error::Unavailable(format!("no answer within {limit:?}")),
+        }
+    }
+
+    pub(super) fn wants_retry(&self) -> bool {
+        matches!(self, Self::Driver(error) if wants_retry(error))
+    }
+
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self, Self::Driver(error) if is_stale(error))
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        match self {
+            Self::Driver(error) => is_broken(error),
+            Self::Silent(_) => true,
+        }
+    }
+
+    /// Whether other connections are likely to be of no use either: the way to the server is dead, or it has become a
+    /// standby.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        match self {
+            Self::Driver(error) => error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION),
+            Self::Silent(_) => true,
+        }
+    }
+}
 
 pub(super) fn convert(error: &tokio_postgres::Error, sql: &str) -> Error {
     let Some(db) = error.as_db_error() else {
@@ -19,6 +77,10 @@ pub(super) fn convert(error: &tokio_postgres::Error, sql: &str) -> Error {
         },
         // Serialization failure, deadlock; lock not available.
         _ if wants_retry(error) || *code == SqlState::LOCK_NOT_AVAILABLE => Error::Busy,
+        _ if *code == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => Error::OutcomeUnknown,
+        _ if *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+            Error::Unavailable(db.message().to_owned())
+        }
         _ if *code == SqlState::DISK_FULL => Error::Full,
         _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
         // Connection exception, refused login, no such database, insufficient resources, operator intervention,
@@ -55,7 +117,7 @@ fn constraint_kind(code: &SqlState) -> ConstraintKind {
 }
 
 /// Whether the server asks for the whole transaction to be run again.
-pub(super) fn wants_retry(error: &tokio_postgres::Error) -> bool {
+fn wants_retry(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| {
         [
             SqlState::T_R_SERIALIZATION_FAILURE,
@@ -67,7 +129,7 @@ pub(super) fn wants_retry(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the connection's prepared statements are out of date: the schema changed, or a pooler between changed
 /// servers. A new connection will do.
-pub(super) fn is_stale(error: &tokio_postgres::Error) -> bool {
+fn is_stale(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|db: &DbError| {
         *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME
             || (*db.code() == SqlState::FEATURE_NOT_SUPPORTED
@@ -76,11 +138,12 @@ pub(super) fn is_stale(error: &tokio_postgres::Error) -> bool {
 }
 
 /// Whether the connection should not be used again: it is gone, or its server has become a standby.
-pub(super) fn is_broken(error: &tokio_postgres::Error) -> bool {
+fn is_broken(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {
         None => true,
         Some(db) => {
             *db.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+                || *db.code() == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
                 || ["08", "57"].contains(&db.code().code().get(..2).unwrap_or_default())
         }
     }

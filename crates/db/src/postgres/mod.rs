@@ -1,10 +1,13 @@
 //! PostgreSQL: a pool; each closure runs on one connection, in a thread that may block.
 
-mod connect;
+mod begin;
+mod client;
+mod dial;
 mod error;
 mod lease;
 mod retry;
 mod session;
+mod target;
 mod tls;
 mod value;
 
@@ -16,40 +19,31 @@ use tokio::runtime::Handle;
 use crate::gate::Gate;
 use crate::work::{Slot, Work, run};
 use crate::{Error, Options, Tx};
+pub(crate) use begin::Access;
+use begin::Limits;
+use dial::Dialer;
+use error::Fault;
 use lease::{Connections, Lease};
 pub(crate) use session::Session;
-
-/// What a transaction may do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    Write,
-}
-
-impl Access {
-    fn begin(self) -> &'static str {
-        match self {
-            Self::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Self::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
-        }
-    }
-}
 
 pub(crate) struct Postgres {
     gate: Gate,
     connections: Connections,
+    limits: Limits,
     commits: Arc<AtomicU64>,
 }
 
 impl Postgres {
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
         let gate = Gate::new(options.pool, options.wait);
-        let connections = Connections::new(connect::pool(options, gate.size())?);
+        let limits = Limits::of(options);
+        let connections = Connections::new(Dialer::new(options, limits.settings())?);
         // Wrong addresses and passwords should show now, not at the first request.
-        connections.take().await?.keep();
+        connections.take().await?.0.keep();
         Ok(Self {
             gate,
             connections,
+            limits,
             commits: Arc::default(),
         })
     }
@@ -60,6 +54,7 @@ impl Postgres {
             access,
             runtime: Handle::current(),
             connections: self.connections.clone(),
+            limits: self.limits,
             commits: self.commits.clone(),
         };
         tokio::task::spawn_blocking(move || {
@@ -96,6 +91,7 @@ struct Runner {
     access: Access,
     runtime: Handle,
     connections: Connections,
+    limits: Limits,
     commits: Arc<AtomicU64>,
 }
 
@@ -120,9 +116,12 @@ impl Runner {
 
     fn attempt(&self, work: &mut Work) -> Result<Attempt, Error> {
         let lease = self.begin()?;
-        let session = Session::new(&lease, &self.runtime);
+        let session = Session::new(&lease, &self.runtime, self.limits.statement(self.access));
         let ran = run(work, Tx::postgres(&session));
         let (retry, broken) = (session.wants_retry(), session.is_broken());
+        if session.leads_nowhere() {
+            self.connections.forget_idle();
+        }
         if matches!(ran.keep, Ok(true)) && !retry {
             return self.commit(lease);
         }
@@ -137,36 +136,69 @@ impl Runner {
 
     /// An open transaction. A pooled connection that died while idle shows here, before anything has been done.
     fn begin(&self) -> Result<Lease, Error> {
-        let mut spare = self.connections.limit();
+        let mut spare = self.limits.pool;
         loop {
-            let lease = self.runtime.block_on(self.connections.take())?;
-            match self.control(&lease, self.access.begin()) {
+            let (lease, new) = self.runtime.block_on(self.connections.take())?;
+            let direct = lease.client().is_direct();
+            let begin = self.limits.begin(self.access, direct);
+            let limit = Some(self.limits.begin_within(direct));
+            match error::within(
+                &self.runtime,
+                limit,
+                lease.client().inner().batch_execute(&begin),
+            ) {
                 Ok(()) => return Ok(lease),
-                Err(error) if spare == 0 || !error::is_broken(&error) => {
-                    return Err(error::convert(&error, self.access.begin()));
+                Err(fault) if new || spare == 0 || !fault.is_broken() => {
+                    return Err(fault.convert("BEGIN"));
                 }
-                Err(_) => spare -= 1,
+                Err(fault) => {
+                    if fault.leads_nowhere() {
+                        self.connections.forget_idle();
+                    }
+                    spare -= 1;
+                }
             }
         }
     }
 
     fn commit(&self, lease: Lease) -> Result<Attempt, Error> {
-        match self.control(&lease, "COMMIT") {
-            Ok(()) => {
+        // What was warned of so far is no word on the COMMIT.
+        lease.client().take_warning();
+        let committed = self.control(&lease, "COMMIT");
+        // What was read is complete and consistent whatever comes of it.
+        if self.access == Access::Read {
+            if committed.is_ok() {
                 lease.keep();
-                if self.access == Access::Write {
-                    self.commits.fetch_add(1, Ordering::Relaxed);
-                }
+            }
+            return Ok(Attempt::Done);
+        }
+        match (committed, lease.client().take_warning()) {
+            (Ok(()), None) => {
+                lease.keep();
+                self.commits.fetch_add(1, Ordering::Relaxed);
                 Ok(Attempt::Done)
             }
-            // What was read is complete and consistent without it.
-            Err(_) if self.access == Access::Read => Ok(Attempt::Done),
-            Err(error) if error::wants_retry(&error) => Ok(Attempt::Again),
-            Err(error) => Err(error::convert(&error, "COMMIT").at_commit()),
+            // So a server says that it gave up waiting for its synchronous standby, or that there was no transaction.
+            (Ok(()), Some(warning)) => {
+                tracing::warn!(%warning, "a COMMIT that is not sure to last is answered as unknown");
+                Err(Error::OutcomeUnknown)
+            }
+            (Err(fault), _) if fault.wants_retry() => Ok(Attempt::Again),
+            (Err(fault), _) => {
+                if fault.leads_nowhere() {
+                    self.connections.forget_idle();
+                }
+                Err(fault.convert("COMMIT").at_commit())
+            }
         }
     }
 
-    fn control(&self, lease: &Lease, sql: &'static str) -> Result<(), tokio_postgres::Error> {
-        self.runtime.block_on(lease.client().batch_execute(sql))
+    fn control(&self, lease: &Lease, sql: &'static str) -> Result<(), Fault> {
+        let limit = self.limits.statement(self.access);
+        error::within(
+            &self.runtime,
+            limit,
+            lease.client().inner().batch_execute(sql),
+        )
     }
 }

@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_postgres::Statement;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::error;
 use super::lease::Lease;
@@ -14,17 +16,22 @@ use crate::{Error, Row, Value};
 pub(crate) struct Session<'a> {
     lease: &'a Lease,
     runtime: &'a Handle,
+    limit: Option<Duration>,
     retry: Cell<bool>,
     broken: Cell<bool>,
+    nowhere: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(lease: &'a Lease, runtime: &'a Handle) -> Self {
+    /// `limit` is how long one answer may take.
+    pub(super) fn new(lease: &'a Lease, runtime: &'a Handle, limit: Option<Duration>) -> Self {
         Self {
             lease,
             runtime,
+            limit,
             retry: Cell::new(false),
             broken: Cell::new(false),
+            nowhere: Cell::new(false),
         }
     }
 
@@ -38,13 +45,20 @@ impl<'a> Session<'a> {
         self.broken.get()
     }
 
+    /// Whether other connections are likely to be of no use either.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        self.nowhere.get()
+    }
+
     pub(crate) fn exec(&self, sql: &str, params: &[Value]) -> Result<u64, Error> {
-        let statement = self.prepared(sql, params)?;
         let client = self.lease.client();
-        self.wait(
-            sql,
-            client.execute_raw(&statement, params.iter().map(Param)),
-        )
+        if !client.is_direct() {
+            let params: Vec<Param<'_>> = params.iter().map(Param).collect();
+            return self.wait(sql, client.inner().execute_typed(sql, &typed(&params)));
+        }
+        let statement = self.prepared(sql, params)?;
+        let params = params.iter().map(Param);
+        self.wait(sql, client.inner().execute_raw(&statement, params))
     }
 
     pub(crate) fn query(
@@ -53,11 +67,15 @@ impl<'a> Session<'a> {
         params: &[Value],
         each: &mut dyn FnMut(&Row),
     ) -> Result<(), Error> {
-        let statement = self.prepared(sql, params)?;
-        let params: Vec<Param<'_>> = params.iter().map(Param).collect();
-        let params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-            params.iter().map(|param| param as _).collect();
-        let rows = self.wait(sql, self.lease.client().query(&statement, &params))?;
+        let client = self.lease.client();
+        let given: Vec<Param<'_>> = params.iter().map(Param).collect();
+        let rows = if client.is_direct() {
+            let statement = self.prepared(sql, params)?;
+            let given: Vec<&(dyn ToSql + Sync)> = given.iter().map(|param| param as _).collect();
+            self.wait(sql, client.inner().query(&statement, &given))?
+        } else {
+            self.wait(sql, client.inner().query_typed(sql, &typed(&given)))?
+        };
         for row in &rows {
             each(&row_of(row)?);
         }
@@ -65,16 +83,17 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn prepare_only(&self, sql: &str) -> Result<(), Error> {
-        self.wait(sql, self.lease.client().prepare(sql)).map(drop)
+        self.wait(sql, self.lease.client().inner().prepare(sql))
+            .map(drop)
     }
 
     pub(crate) fn batch(&self, sql: &str) -> Result<(), Error> {
-        self.wait(sql, self.lease.client().batch_execute(sql))
+        self.wait(sql, self.lease.client().inner().batch_execute(sql))
     }
 
     /// The statement, whose parameters have been checked against the ones given.
     fn prepared(&self, sql: &str, params: &[Value]) -> Result<Statement, Error> {
-        let statement = self.wait(sql, self.lease.client().prepare_cached(sql))?;
+        let statement = self.wait(sql, self.lease.client().prepared(sql))?;
         let types = statement.params();
         if types.len() != params.len() {
             return Err(Error::parameter(
@@ -99,15 +118,24 @@ impl<'a> Session<'a> {
         sql: &str,
         call: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Error> {
-        self.runtime.block_on(call).map_err(|error| {
-            let stale = error::is_stale(&error);
-            if stale || error::wants_retry(&error) {
+        error::within(self.runtime, self.limit, call).map_err(|fault| {
+            let stale = fault.is_stale();
+            if stale || fault.wants_retry() {
                 self.retry.set(true);
             }
-            if stale || error::is_broken(&error) {
+            if stale || fault.is_broken() {
                 self.broken.set(true);
             }
-            error::convert(&error, sql)
+            if fault.leads_nowhere() {
+                self.nowhere.set(true);
+            }
+            fault.convert(sql)
         })
     }
+}
+
+/// Parameters for a statement that is parsed, run and forgotten: their types are what our columns have.
+fn typed<'a>(params: &'a [Param<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    let typed = |param: &'a Param<'_>| (param as &(dyn ToSql + Sync), param.own_type());
+    params.iter().map(typed).collect()
 }

@@ -14,6 +14,16 @@ pub(super) struct Param<'a>(pub(super) &'a Value);
 type Encoded = Result<IsNull, Box<dyn StdError + Sync + Send>>;
 
 impl Param<'_> {
+    /// The type it has by itself; the server finds one for NULL.
+    pub(super) fn own_type(&self) -> Type {
+        match self.0 {
+            Value::Null => Type::UNKNOWN,
+            Value::Text(_) => Type::TEXT,
+            Value::Blob(_) => Type::BYTEA,
+            Value::Int(_) => Type::INT8,
+        }
+    }
+
     /// Whether the value can be sent as this type; otherwise why not.
     pub(super) fn fits(&self, ty: &Type) -> Result<(), String> {
         let value = self.0;

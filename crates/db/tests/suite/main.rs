@@ -10,7 +10,12 @@
 mod place;
 
 mod migrations;
+mod outage;
+mod pgbouncer;
+mod pooler;
 mod postgres;
 mod sqlite;
 mod statements;
+mod tls;
 mod transactions;
+mod wire;

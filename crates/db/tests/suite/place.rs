@@ -47,7 +47,7 @@ enum Kind {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-fn unique() -> String {
+pub(crate) fn unique() -> String {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("vestibule_db_{}_{count}", std::process::id())
 }
@@ -114,7 +114,7 @@ impl Place {
     clippy::disallowed_methods,
     reason = "the test runner names its server here"
 )]
-fn postgres_url() -> String {
+pub(crate) fn postgres_url() -> String {
     std::env::var("VESTIBULE_TEST_POSTGRES")
         .expect("VESTIBULE_TEST_POSTGRES is not set: run `cargo xtask test`, it starts PostgreSQL")
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Barrier;
 use vestibule_db::{Db, Error, Options, params};
@@ -155,6 +156,56 @@ async fn a_connection_lost_during_commit_leaves_the_outcome_open() {
     let result = place.db.write(|tx| insert(tx, 1, "x")).await;
     assert!(matches!(result, Err(Error::OutcomeUnknown)), "{result:?}");
     place.db.ping().await.unwrap();
+    place.remove().await;
+}
+
+/// So a server says that it gave up waiting for its synchronous standby: the change is here, and may be nowhere else.
+#[tokio::test]
+async fn a_commit_that_is_warned_of_leaves_the_outcome_open() {
+    let cases = [
+        (
+            "RAISE WARNING 'canceling wait for synchronous replication';",
+            false,
+        ),
+        ("RAISE WARNING 'any other' USING ERRCODE = '57P01';", false),
+        ("RAISE NOTICE 'by the way';", true),
+        ("RAISE INFO 'by the way';", true),
+    ];
+    for (statement, sure) in cases {
+        let place = Place::postgres().await;
+        make_items(&place.db).await;
+        at_commit(&place.db, statement).await;
+        // What is warned of before COMMIT says nothing about it.
+        let result = place.db.write(|tx| {
+            tx.exec("DO $$ BEGIN RAISE WARNING 'early'; END $$", &[])?;
+            insert(tx, 1, "x")
+        });
+        match (result.await, sure) {
+            (Ok(1), true) | (Err(Error::OutcomeUnknown), false) => {}
+            (other, _) => panic!("{statement}: {other:?}"),
+        }
+        place.db.ping().await.unwrap();
+        place.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_given_up() {
+    let place = Place::postgres().await;
+    let db = Db::open(&Options {
+        limit: Some(Duration::from_millis(100)),
+        ..place.options.clone()
+    })
+    .await
+    .unwrap();
+    const LONG: &str = "SELECT pg_sleep(0.3)";
+    let given_up = db.read(|tx| tx.exec(LONG, &[])).await;
+    assert!(
+        matches!(&given_up, Err(Error::Unavailable(text)) if text.contains("timeout")),
+        "{given_up:?}"
+    );
+    db.write_patiently(|tx| tx.exec(LONG, &[])).await.unwrap();
+    db.close().await;
     place.remove().await;
 }
 

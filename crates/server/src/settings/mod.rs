@@ -27,6 +27,8 @@ pub struct Settings {
     pub data: PathBuf,
     pub database_url: SecretString,
     pub database_connections: usize,
+    /// How long a statement of the server may take.
+    pub database_timeout: Duration,
     /// `host:port`.
     pub listen: String,
     pub public_url: Option<Url>,

@@ -8,6 +8,7 @@ pub(super) const NAMES: &[&str] = &[
     "data",
     "database_url",
     "database_connections",
+    "database_timeout",
     "listen",
     "public_url",
     "smtp_url",

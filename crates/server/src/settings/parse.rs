@@ -24,6 +24,7 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
         .map_or_else(|| data.join("secret.key"), PathBuf::from);
     let mut settings = Settings {
         database_connections: number(layered, "database_connections", 1)?,
+        database_timeout: required(layered, "database_timeout", span)?,
         listen: required(layered, "listen", host_and_port)?,
         public_url: optional(layered, "public_url", public_url)?,
         smtp_url: optional(layered, "smtp_url", smtp_url)?.map(Into::into),

@@ -186,6 +186,17 @@ impl TestApp {
         TestApp::start(&postgres_schema().await, None, None).await
     }
 
+    /// A server on the empty database at this URL.
+    pub async fn on(url: &str) -> TestApp {
+        TestApp::start(url, None, None).await
+    }
+
+    /// Another node, with connections of its own.
+    pub async fn on_too(url: &str, first: &TestApp) -> TestApp {
+        let db = Db::open(&Options::new(url)).await.unwrap();
+        TestApp::node(db, first.clock.clone(), None, 2).await
+    }
+
     /// A server on what an older program left.
     pub async fn sqlite_of(old: &Fixture) -> TestApp {
         let (url, folder) = Folder::with_database();

@@ -28,6 +28,7 @@ mod google;
 mod house;
 mod limits;
 mod mail;
+mod nodes;
 mod password_policy;
 mod refresh;
 mod rezi;
