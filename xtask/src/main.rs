@@ -6,6 +6,7 @@
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod bench;
 mod deps;
 mod e2e;
 mod house;
@@ -59,6 +60,8 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
+    /// Measure the release server against the bounds of its work; docs/benchmarks.md says how
+    Bench(bench::Options),
     /// Check Cargo.lock against deny.toml and xtask/advisories.toml
     CheckDeps,
     /// Write the list of common passwords anew; crates/identity/data/README.md tells from what
@@ -107,6 +110,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runner.run(&mut pictures)?;
         }
         Command::Torture(options) => torture::run(&runner, &options)?,
+        Command::Bench(options) => bench::run(&runner, &options)?,
         Command::CheckDeps => deps::check(&runner)?,
         Command::PasswordList { sources } => passwords::write_list(runner.root(), &sources)?,
         Command::CheckHouse => house::check(runner.root())?,

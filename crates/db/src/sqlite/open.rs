@@ -228,6 +228,9 @@ fn set_up(connection: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    // Or a statement kept for its next use is compiled anew whenever one of its values could have changed the plan, which
+    // costs ten times as much as running it. We want the same plan whatever the values are.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if purpose == Purpose::Write {
         use_wal(connection)?;
     }

@@ -147,3 +147,37 @@ fn value_of(index: usize, value: ValueRef<'_>) -> Result<Value, Error> {
         ValueRef::Real(_) => Err(Error::column(index, WANTED, "REAL")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::super::open::{Purpose, connect};
+    use super::*;
+
+    #[test]
+    fn a_kept_statement_is_compiled_once() {
+        let folder = std::env::temp_dir().join(format!("vestibule-kept-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("kept.db");
+        super::super::open::prepare(&path, true).unwrap();
+        let connection = connect(&path, Purpose::Write).unwrap();
+        batch(&connection, "CREATE TABLE kept (a TEXT, b INTEGER)").unwrap();
+        batch(&connection, "CREATE INDEX some ON kept (a) WHERE b = 1").unwrap();
+        for sql in [
+            "SELECT a FROM kept WHERE a = $1 AND (b IS NULL OR b > $2)",
+            "SELECT a FROM kept WHERE a = $1 AND b = $2",
+            "SELECT a FROM kept WHERE a LIKE $1 LIMIT $2",
+            "UPDATE kept SET a = $1 WHERE b = $2",
+        ] {
+            for number in 0..4 {
+                let values = [Value::Text(number.to_string()), Value::Int(number)];
+                query(&connection, sql, &values, &mut |_| {}).unwrap();
+            }
+            let kept = connection.prepare_cached(sql).unwrap();
+            assert_eq!(kept.get_status(StatementStatus::Run), 4, "{sql}");
+            assert_eq!(kept.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,43 @@
+//! What it was measured on.
+
+use std::fs;
+use std::process::Command;
+
+/// One line for each fact.
+pub fn facts() -> Vec<(&'static str, String)> {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let model = line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
+    let memory = line_of("/proc/meminfo", "MemTotal").unwrap_or_default();
+    let kilobytes = memory
+        .split(' ')
+        .next()
+        .and_then(|kb| kb.parse::<f64>().ok());
+    let mut facts = vec![
+        ("Processor", format!("{model}, {cores} cores")),
+        (
+            "Memory",
+            format!("{:.0} GiB", kilobytes.unwrap_or_default() / 1_048_576.0),
+        ),
+        ("System", said("uname", &["-sr"])),
+    ];
+    facts.push((
+        "Load before the start",
+        said("cut", &["-d ", "-f1-3", "/proc/loadavg"]),
+    ));
+    facts.push(("Commit", said("git", &["describe", "--always", "--dirty"])));
+    facts
+}
+
+fn line_of(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn said(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output();
+    output.map_or_else(
+        |_| "unknown".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}

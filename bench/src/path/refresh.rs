@@ -1,0 +1,65 @@
+//! A refresh: one row read and written, on the disk before the answer, and one signature.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Case, case, plain, told};
+use crate::bound;
+use crate::load::{Ask, post};
+use crate::report::Wanted::{AtLeast, AtMost, Nothing};
+use crate::stage::{Measured, Person, Stage, same};
+
+pub const CASE: Case = case(
+    "refresh",
+    "POST /authorize/refresh-token, 64 clients",
+    round,
+);
+
+pub fn ask(person: &Person) -> Result<Ask> {
+    post(
+        "/authorize/refresh-token",
+        None,
+        &json!({ "refreshToken": person.refresh }),
+    )
+}
+
+fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
+    let people = stage.people.clone();
+    let seconds = stage.seconds();
+    let syncs = bound::syncs(&stage.folder, seconds / 2.0)?;
+    let signature = bound::signatures(seconds / 2.0)?.es256;
+    let mut json = ask(&people[0])?;
+    *json.uri_mut() = "/json".parse()?;
+    let bare = stage.load_bare(64, &json)?;
+    let ours = stage.load(same(64, |client| ask(&people[client]))?)?;
+    let bound = bare.cpu_each() + signature * 1e6;
+    let mut figures = vec![
+        told(
+            "of an fsync for each request",
+            "×",
+            AtLeast(10.0),
+            ours.throughput() / syncs.alone,
+        ),
+        told(
+            "processor time, in a bare JSON handler and its signature",
+            "×",
+            AtMost(3.0),
+            ours.cpu_each() / bound,
+        ),
+        told(
+            "a bare JSON handler and a raw ES256 signature",
+            "µs",
+            Nothing,
+            bound,
+        ),
+        told("fsyncs, each by itself", "/s", Nothing, syncs.alone),
+        told(
+            "writes that share an fsync by 64",
+            "/s",
+            Nothing,
+            syncs.shared,
+        ),
+    ];
+    figures.extend(plain(&ours));
+    Ok(figures)
+}

@@ -1,0 +1,68 @@
+//! A refresh that answers new tokens, which the client uses next: two signatures.
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Case, case, plain, told};
+use crate::bound;
+use crate::load::{Ask, Client, get, post};
+use crate::report::Wanted::AtMost;
+use crate::stage::{Measured, Stage};
+
+pub const CASE: Case = case(
+    "rotation",
+    "GET /api/refresh with the token just answered, 64 clients",
+    round,
+);
+
+struct Turning(Ask);
+
+impl Client for Turning {
+    fn request(&mut self) -> Ask {
+        self.0.clone()
+    }
+
+    fn answer(&mut self, status: StatusCode, body: &Bytes) -> bool {
+        let next = token(body).and_then(|token| get("/api/refresh", Some(&token)));
+        match next {
+            Ok(ask) if status == StatusCode::OK => {
+                self.0 = ask;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn token(body: &Bytes) -> Result<String> {
+    let said: Value = serde_json::from_slice(body)?;
+    Ok(said["userToken"]
+        .as_str()
+        .context("no userToken")?
+        .to_owned())
+}
+
+fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
+    let people = stage.people.clone();
+    let signature = bound::signatures(stage.seconds() / 2.0)?.es256;
+    let mut clients: Vec<Box<dyn Client>> = Vec::new();
+    for person in people.iter() {
+        let body = json!({ "email": person.email, "password": person.password });
+        let reply = stage.once(post("/api/login", None, &body)?)?;
+        clients.push(Box::new(Turning(get(
+            "/api/refresh",
+            Some(&token(&reply.body)?),
+        )?)));
+    }
+    let mut bare = post("/json", None, &json!({ "token": people[0].access }))?;
+    bare.headers_mut().remove("authorization");
+    let bare = stage.load_bare(64, &bare)?;
+    let ours = stage.load(clients)?;
+    let bound = bare.cpu_each() + 2.0 * signature * 1e6;
+    let what = "processor time, in a bare JSON handler and two signatures";
+    let mut figures = vec![told(what, "×", AtMost(3.0), ours.cpu_each() / bound)];
+    figures.extend(plain(&ours));
+    Ok(figures)
+}

@@ -1,0 +1,15 @@
+//! The question of a reverse proxy, by a signed access token.
+
+use super::{Case, against_bare, case};
+use crate::load::get;
+
+pub const CASE: Case = case(
+    "verification",
+    "GET /forward-auth with a signed access token",
+    |stage| {
+        let people = stage.people.clone();
+        against_bare(stage, 0.7, |client| {
+            get("/forward-auth", Some(&people[client].access))
+        })
+    },
+);
