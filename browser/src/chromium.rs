@@ -237,7 +237,8 @@ impl Chromium {
         self.awaiting(|| self.press("Enter"));
     }
 
-    fn awaiting(&self, act: impl FnOnce()) {
+    /// Does what leads to another page, and waits for that.
+    pub fn awaiting(&self, act: impl FnOnce()) {
         self.run("window.before = true", &[]);
         act();
         let arrived = "return window.before === undefined && document.readyState === 'complete'";

@@ -1,6 +1,6 @@
 //! What holds for every page in every look.
 
-use browser::{Chromium, Look, Server, tour};
+use browser::{Chromium, Look, PASSWORD, Server, tour};
 use serde_json::json;
 
 /// The page is no wider than the window, and nothing that is clicked is smaller than 24 pixels (WCAG 2.2, 2.5.8).
@@ -10,6 +10,13 @@ const FITS: &str = "
         .filter(element => element.checkVisibility() && element.getBoundingClientRect().height < 24)
         .map(element => element.outerHTML);
     return [...(wide > 0 ? [`${wide} pixels too wide`] : []), ...small]";
+
+/// What came over the wire for the page, in bytes, and scripts that keep it from being shown.
+const WEIGHT: &str = "
+    const parts = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+    const blocking = [...document.scripts].filter(script => !script.defer && !script.async && script.type !== 'module');
+    return [parts.reduce((sum, part) => sum + part.encodedBodySize, 0), blocking.length]";
+const MOST_BYTES: i64 = 30 * 1024;
 
 fn every_page(look: Look) {
     let (server, browser) = (Server::start(), Chromium::start(look));
@@ -21,6 +28,17 @@ fn every_page(look: Look) {
         if misfits != json!([]) {
             faults.push(format!("{name}: {misfits}"));
         }
+        let weight = browser.run(WEIGHT, &[]);
+        let light = weight[0]
+            .as_i64()
+            .is_some_and(|bytes| (1..MOST_BYTES).contains(&bytes));
+        if (!light && !name.starts_with("demo")) || weight[1] != 0 {
+            faults.push(format!("{name}: bytes and blocking scripts: {weight}"));
+        }
+        let direction = browser.run("return document.documentElement.dir", &[]);
+        if !name.starts_with("demo") && (direction == "rtl") != (look.language == "ar") {
+            faults.push(format!("{name}: not in {}", look.language));
+        }
         let barriers = browser.barriers().into_iter();
         faults.extend(barriers.map(|barrier| format!("{name}: {barrier}")));
     });
@@ -29,11 +47,29 @@ fn every_page(look: Look) {
 }
 
 #[test]
-fn every_page_is_good_on_a_phone_by_day() {
-    every_page(Look::PHONE);
+fn every_page_is_good_on_a_phone_by_day_from_right_to_left() {
+    every_page(Look::PHONE.in_language("ar"));
 }
 
 #[test]
 fn every_page_is_good_on_a_desk_by_night() {
     every_page(Look::DESK.dark());
+}
+
+#[test]
+fn comforts_that_scripts_bring() {
+    let (server, browser) = (Server::start(), Chromium::start(Look::DESK));
+    browser.open(&server.at("/sign-up"));
+    browser.fill("[name=name]", "Ada King");
+    browser.fill("[name=email]", "once@example.com");
+    browser.fill("[name=password]", "aaaa");
+    assert!(browser.has(".strength[data-is='1']"));
+    browser.fill("[name=password]", PASSWORD);
+    assert!(browser.has(".strength[data-is='3']"));
+    browser.click(".with-reveal button");
+    assert!(browser.has("[name=password][type=text] + [aria-pressed=true]"));
+    // Pressed twice, sent once: a second sign-up would be refused.
+    let twice = "const button = document.querySelector('form[action=\"/sign-up\"] .primary'); button.click(); button.click()";
+    browser.awaiting(|| drop(browser.run(twice, &[])));
+    browser.is_at("/verify-email");
 }

@@ -152,6 +152,7 @@ pub(crate) fn register(inputs: &mut Inputs) -> Register {
         captcha: plain(inputs.optional_secret("captcha")),
         kind: KIND,
         return_to: None,
+        locale: None,
     }
 }
 

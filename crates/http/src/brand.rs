@@ -10,41 +10,62 @@ const LIGHT_CARD: Rgb = WHITE;
 const DARK_CARD: Rgb = Rgb([0x1d, 0x20, 0x27]);
 /// WCAG 2.2, 1.4.3.
 const CONTRAST: f64 = 4.5;
+/// WCAG 2.2, 1.4.11: where a button ends.
+const EDGE_CONTRAST: f64 = 3.0;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Rgb([u8; 3]);
 
 /// The tenant's stylesheet.
 pub(crate) fn stylesheet(tenant: &Tenant) -> String {
-    let color = tenant
-        .file
-        .branding
-        .color
-        .as_deref()
-        .and_then(Rgb::parse)
-        .unwrap_or(DEFAULT);
-    let text = if contrast(color, WHITE) >= CONTRAST {
-        WHITE
-    } else {
-        BLACK
-    };
-    let on_light = readable_on(color, LIGHT_CARD, BLACK);
-    let on_dark = readable_on(color, DARK_CARD, WHITE);
-    format!(
-        ":root{{--brand:{};--brand-text:{};--brand-on-light:{};--brand-on-dark:{}}}\n",
-        color.css(),
-        text.css(),
-        on_light.css(),
-        on_dark.css()
-    )
+    let color = tenant.file.branding.color.as_deref();
+    let Palette {
+        fill,
+        text,
+        links: [on_light, on_dark],
+        edges: [edge_light, edge_dark],
+    } = Palette::of(color.and_then(Rgb::parse).unwrap_or(DEFAULT));
+    let declarations = [
+        ("", fill),
+        ("-text", text),
+        ("-on-light", on_light),
+        ("-on-dark", on_dark),
+        ("-edge-light", edge_light),
+        ("-edge-dark", edge_dark),
+    ];
+    let declarations = declarations.map(|(name, color)| format!("--brand{name}:{}", color.css()));
+    format!(":root{{{}}}\n", declarations.join(";"))
 }
 
-/// `color`, mixed with as much of `toward` as makes it readable on `background`.
-fn readable_on(color: Rgb, background: Rgb, toward: Rgb) -> Rgb {
-    (0..=20)
-        .map(|step| color.mix(toward, step))
-        .find(|mixed| contrast(*mixed, background) >= CONTRAST)
-        .unwrap_or(toward)
+/// What is made of one colour. Pairs are for light and dark pages.
+struct Palette {
+    fill: Rgb,
+    /// On the fill.
+    text: Rgb,
+    links: [Rgb; 2],
+    edges: [Rgb; 2],
+}
+
+impl Palette {
+    fn of(fill: Rgb) -> Palette {
+        let text = if contrast(fill, WHITE) >= CONTRAST {
+            WHITE
+        } else {
+            BLACK
+        };
+        let pair = |least| {
+            [
+                fill.standing_out(LIGHT_CARD, BLACK, least),
+                fill.standing_out(DARK_CARD, WHITE, least),
+            ]
+        };
+        Palette {
+            fill,
+            text,
+            links: pair(CONTRAST),
+            edges: pair(EDGE_CONTRAST),
+        }
+    }
 }
 
 /// WCAG 2.2 contrast ratio, 1 to 21.
@@ -60,6 +81,14 @@ impl Rgb {
             .filter(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
         let [_, r, g, b] = u32::from_str_radix(hex, 16).ok()?.to_be_bytes();
         Some(Rgb([r, g, b]))
+    }
+
+    /// The colour, mixed with as little of `toward` as makes it stand out on `background`.
+    fn standing_out(self, background: Rgb, toward: Rgb, least: f64) -> Rgb {
+        (0..=20)
+            .map(|step| self.mix(toward, step))
+            .find(|mixed| contrast(*mixed, background) >= least)
+            .unwrap_or(toward)
     }
 
     fn css(self) -> String {
@@ -95,23 +124,32 @@ mod tests {
 
     #[test]
     fn every_colour_gives_readable_text() {
-        for hex in [
-            "#1a56db", "#ffff00", "#000000", "#ffffff", "#777777", "#00ff00", "#0000ff",
-        ] {
-            let color = Rgb::parse(hex).unwrap();
-            assert!(
-                contrast(color, WHITE).max(contrast(color, BLACK)) >= CONTRAST,
-                "{hex}"
-            );
-            assert!(
-                contrast(readable_on(color, LIGHT_CARD, BLACK), LIGHT_CARD) >= CONTRAST,
-                "{hex}"
-            );
-            assert!(
-                contrast(readable_on(color, DARK_CARD, WHITE), DARK_CARD) >= CONTRAST,
-                "{hex}"
-            );
+        let steps = || (0..=255).step_by(15).map(|step| step as u8);
+        let cube = steps().flat_map(|r| steps().flat_map(move |g| steps().map(move |b| [r, g, b])));
+        let greys = (0..=255).map(|grey| [grey; 3]);
+        for color in cube.chain(greys).map(Rgb) {
+            let palette = Palette::of(color);
+            assert!(contrast(palette.text, color) >= CONTRAST, "{color:?}");
+            let [light, dark] = palette.links;
+            assert!(contrast(light, LIGHT_CARD) >= CONTRAST, "{color:?}");
+            assert!(contrast(dark, DARK_CARD) >= CONTRAST, "{color:?}");
+            let [light, dark] = palette.edges;
+            assert!(contrast(light, LIGHT_CARD) >= EDGE_CONTRAST, "{color:?}");
+            assert!(contrast(dark, DARK_CARD) >= EDGE_CONTRAST, "{color:?}");
         }
+    }
+
+    #[test]
+    fn the_cards_are_those_of_the_stylesheet() {
+        let style = include_str!("../../../pages/assets/style.css");
+        let mut cards = style
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("--card: "));
+        let expected = [LIGHT_CARD, DARK_CARD].map(|card| format!("{};", card.css()));
+        assert_eq!(
+            [cards.next(), cards.next()],
+            expected.each_ref().map(|card| Some(card.as_str()))
+        );
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(crate) fn check(headers: &HeaderMap, tenant: &Tenant, host: &Host) -> Result
         Err(Error::with_detail(
             Kind::Forbidden,
             "This request did not come from our own page.",
-        ))
+        )
+        .because("origin", 0))
     }
 }
 

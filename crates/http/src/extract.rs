@@ -29,6 +29,10 @@ impl FromRequestParts<Shared> for Visitor {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Visitor, Fault> {
         let site = Site::from_request_parts(parts, shared).await?;
         let who = browser(&shared.identity, &site, &parts.headers).await?;
+        let site = match &who {
+            Some(who) => site.speaking_to(&who.account),
+            None => site,
+        };
         Ok(Visitor { site, who })
     }
 }

@@ -116,10 +116,11 @@ fn problem(fault: &Fault, request_id: &str) -> String {
 }
 
 fn page(fault: &Fault, reception: &Reception) -> Result<String, Error> {
-    let lang = templates::DEFAULT_LANGUAGE;
+    let lang = reception.language;
     let base = templates::base(reception.tenant(), &reception.client.request_id, lang);
     let text = templates::error_text(lang, &fault.error);
     templates::render(
+        lang,
         "error.html",
         context! { status => fault.status.as_u16(), text, ..base },
     )

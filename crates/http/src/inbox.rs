@@ -28,7 +28,7 @@ pub(crate) async fn show(State(shared): State<Shared>, site: Site) -> Answer {
             tenant => job.tenant.product(),
             to => &job.mail.to,
             subject => rendered.subject,
-            at => moment::readable(job.created_at),
+            at => moment::readable(job.created_at, site.language(), "UTC"),
             lines => rendered.text.lines().map(line_values).collect::<Vec<_>>(),
         });
     }

@@ -14,6 +14,7 @@ mod flow;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod inbox;
+mod language;
 mod layers;
 mod listener;
 pub mod mail;

@@ -4,7 +4,8 @@ use minijinja::context;
 use secrecy::ExposeSecret;
 use vestibule_identity::{Mail, Tenant};
 
-use crate::templates;
+use crate::language;
+use crate::templates::{self, texts};
 
 /// A mail ready to be sent. The bodies may hold a link that is a secret.
 #[derive(Clone)]
@@ -35,15 +36,18 @@ pub struct RenderError {
 pub fn render(tenant: &Tenant, mail: &Mail) -> Result<RenderedMail, RenderError> {
     let template = mail.kind.template();
     let failed = |reason: String| RenderError { template, reason };
-    let lang = templates::DEFAULT_LANGUAGE;
+    let lang = language::of_mail(&mail.locale, tenant);
     let subject = templates::text(lang, &format!("mail.{template}.subject"))
         .ok_or_else(|| failed("it has no subject".to_owned()))?;
-    let subject = subject.replace("{product}", tenant.product());
+    let subject = texts::fill(subject, |_| {
+        Ok::<_, RenderError>(tenant.product().to_owned())
+    })?;
     let subject: String = subject.chars().filter(|c| !c.is_control()).collect();
     let values = context! {
         lang,
+        dir => language::direction(lang),
         template,
-        name => &mail.name,
+        name => greeted(&mail.name),
         to => &mail.to,
         product => tenant.product(),
         support => tenant.file.branding.support.as_deref(),
@@ -53,7 +57,7 @@ pub fn render(tenant: &Tenant, mail: &Mail) -> Result<RenderedMail, RenderError>
         subject => &subject,
     };
     let part = |suffix: &str| {
-        templates::render(&format!("mail/{template}.{suffix}"), values.clone())
+        templates::render(lang, &format!("mail/{template}.{suffix}"), values.clone())
             .map_err(|error| failed(error.to_string()))
     };
     Ok(RenderedMail {
@@ -61,6 +65,25 @@ pub fn render(tenant: &Tenant, mail: &Mail) -> Result<RenderedMail, RenderError>
         html: part("html")?,
         subject,
     })
+}
+
+/// Names longer than this, or of more words, are not repeated.
+const LONGEST_NAME: usize = 48;
+const MOST_WORDS: usize = 5;
+
+/// The name as a mail may repeat it. Whoever signs up chooses the name, and the mail may reach somebody else: what could be
+/// taken for an address, an order or a message of the sender's is left out, and so is what turns the reading direction.
+fn greeted(name: &str) -> Option<&str> {
+    let is_mark = |c| matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{dff}' | '\u{200c}' | '\u{200d}' | '\u{3099}' | '\u{309a}');
+    let is_of_names = |c: char| {
+        c.is_alphabetic() || is_mark(c) || matches!(c, ' ' | '-' | '\'' | '’' | '·' | '.')
+    };
+    let is_short = name.chars().count() <= LONGEST_NAME && name.split(' ').count() <= MOST_WORDS;
+    // A dot ends an initial or a title; inside a word it makes a domain.
+    let mut after_dots = name.split('.').skip(1);
+    let is_dotted = after_dots.any(|rest| !rest.is_empty() && !rest.starts_with([' ', '-']));
+    let has_letter = name.chars().any(char::is_alphabetic);
+    (is_short && has_letter && !is_dotted && name.chars().all(is_of_names)).then_some(name)
 }
 
 #[cfg(test)]
@@ -71,18 +94,88 @@ mod tests {
     use super::*;
     use crate::site::sample_tenant;
 
+    fn sample(kind: MailKind) -> Mail {
+        Mail {
+            kind,
+            to: "ada@example.com".into(),
+            name: "Ada King".into(),
+            locale: "en-US".into(),
+            link: None,
+            code: Some(SecretString::from("314159")),
+        }
+    }
+
+    #[test]
+    fn names_that_are_none_are_not_repeated() {
+        for name in [
+            "Ada King",
+            "Seán O’Brien-Smith",
+            "J. R. R. Tolkien",
+            "Jean-Luc Dr. Müller",
+            "山田 太郎",
+            "प्रिया शर्मा",
+            "محمد بن سلمان",
+            "J.-P. Sartre",
+        ] {
+            assert_eq!(greeted(name), Some(name));
+        }
+        for name in [
+            "http://evil.example click",
+            "evil.example",
+            "www.evil.example now",
+            "Ada evil。example",
+            "evil．example",
+            "Call 0800 123 456",
+            "ada@evil.example",
+            "<b>Ada</b>",
+            "You have won a prize today",
+            "Ada\u{202e}gniK",
+            "Ada\u{2066}King",
+            "Ada\u{2028}King",
+            "Ada\u{200b}King",
+            "Ada: your parcel",
+            "Win! Now",
+            "...",
+            "",
+        ] {
+            assert_eq!(greeted(name), None, "{name}");
+        }
+        assert_eq!(greeted(&"a".repeat(49)), None);
+    }
+
+    #[test]
+    fn every_mail_speaks_every_language() {
+        let tenant = sample_tenant("[branding]\nsupport = 'help@acme.test'");
+        let mut said = std::collections::BTreeSet::new();
+        for kind in MailKind::ALL {
+            for language in texts::languages() {
+                let mail = Mail {
+                    locale: language.into(),
+                    link: Some(SecretString::from("https://lms.acme.test/verify-email/abc")),
+                    ..sample(kind)
+                };
+                let rendered = render(&tenant, &mail).unwrap();
+                let whole = format!("{}\n{}", rendered.subject, rendered.text);
+                assert!(!whole.contains(['{', '}']), "{language}: {whole}");
+                assert!(
+                    rendered
+                        .html
+                        .contains(&format!("<html lang=\"{language}\""))
+                );
+                assert!(said.insert(whole), "{kind:?} is not in {language}");
+            }
+        }
+    }
+
     #[test]
     fn every_mail_renders_and_escapes() {
         let tenant = sample_tenant("[branding]\nproduct = 'Acme <b>&'\nsupport = 'help@acme.test'");
         for kind in MailKind::ALL {
             let link = "https://lms.acme.test/verify-email/abc";
             let mail = Mail {
-                kind,
-                to: "ada@example.com".into(),
-                name: "<img src=x onerror=alert(1)>{{7777*7777}}".into(),
-                locale: "en-US".into(),
+                to: "<img src=x onerror=alert(1)>{{7777*7777}}@example.com".into(),
                 link: Some(SecretString::from(link)),
-                code: Some(SecretString::from("314159")),
+                ..sample(kind)
             };
             let rendered = render(&tenant, &mail).unwrap();
             assert!(

@@ -3,9 +3,10 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use std::sync::Arc;
-use vestibule_identity::{Cx, Kind, Tenant};
+use vestibule_identity::{Account, Cx, Kind, Tenant};
 
 use crate::fault::Fault;
+use crate::language;
 use crate::layers::{Arrival, Lookup};
 use crate::shared::Shared;
 
@@ -15,6 +16,7 @@ use crate::shared::Shared;
 pub(crate) struct Site {
     pub(crate) cx: Cx,
     pub(crate) arrival: Arc<Arrival>,
+    language: &'static str,
 }
 
 impl Site {
@@ -31,7 +33,23 @@ impl Site {
             now: arrival.now,
             client: arrival.reception.client.clone(),
         };
-        Ok(Site { cx, arrival })
+        Ok(Site::new(cx, arrival))
+    }
+
+    /// The place of a request in that context; it speaks the browser's language.
+    pub(crate) fn new(cx: Cx, arrival: Arc<Arrival>) -> Site {
+        let language = arrival.reception.language;
+        Site {
+            cx,
+            arrival,
+            language,
+        }
+    }
+
+    /// The same, in the language that the person chose.
+    pub(crate) fn speaking_to(self, account: &Account) -> Site {
+        let language = language::of_account(account, self.tenant()).unwrap_or(self.language);
+        Site { language, ..self }
     }
 
     pub(crate) fn tenant(&self) -> &Tenant {
@@ -44,7 +62,7 @@ impl Site {
 
     /// The language of the page: one for which there are texts.
     pub(crate) fn language(&self) -> &'static str {
-        crate::templates::DEFAULT_LANGUAGE
+        self.language
     }
 }
 

@@ -102,6 +102,7 @@ kinds! {
 pub struct Error {
     pub kind: Kind,
     detail: Option<Cow<'static, str>>,
+    reason: Option<(&'static str, u32)>,
     /// Seconds after which trying again makes sense.
     pub retry_after: Option<u32>,
     location: &'static Location<'static>,
@@ -114,6 +115,7 @@ impl Error {
         Error {
             kind,
             detail: None,
+            reason: None,
             retry_after: None,
             location: Location::caller(),
             source: None,
@@ -127,6 +129,21 @@ impl Error {
             detail: Some(detail.into()),
             ..Error::new(kind)
         }
+    }
+
+    /// The same with a stable name for what the detail says, and the number in it (0 where there is none): surfaces that
+    /// speak other languages have words of their own for it.
+    pub fn because(self, reason: &'static str, number: usize) -> Error {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        Error {
+            reason: Some((reason, number)),
+            ..self
+        }
+    }
+
+    /// What the detail says, by a stable name, and the number in it.
+    pub fn reason(&self) -> Option<(&'static str, u32)> {
+        self.reason
     }
 
     /// Too many tries; `seconds` until the next may pass.

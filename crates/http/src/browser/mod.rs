@@ -31,10 +31,7 @@ pub(crate) async fn open(shared: &Everything, parts: &Parts, cx: Cx, open: Brows
     if parts.method == Method::HEAD {
         return Ok(StatusCode::OK.into_response());
     }
-    let site = Site {
-        cx,
-        arrival: Arrival::of(parts)?,
-    };
+    let site = Site::new(cx, Arrival::of(parts)?);
     let request = match open.outcome {
         Ok(request) => request,
         Err(error) => return refused(shared, &site, error).await,

@@ -28,6 +28,7 @@ pub(crate) use request_id::RequestIds;
 use crate::device;
 use crate::dialect;
 use crate::fault::{self, Fault};
+use crate::language;
 use crate::metrics::Metrics;
 use crate::shared::{Everything, Shared};
 pub(crate) use route::DialectPatterns;
@@ -39,6 +40,8 @@ pub(crate) use security::{Beyond, page_policy};
 pub(crate) struct Reception {
     pub(crate) client: Client,
     pub(crate) lookup: Lookup,
+    /// What the browser likes to read.
+    pub(crate) language: &'static str,
 }
 
 /// What the host says about the tenant.
@@ -222,7 +225,16 @@ async fn receive(
     if let Lookup::Found(tenant) = &lookup {
         client.device = device::read(&shared.identity, tenant, headers).map(Arc::new);
     }
-    Reception { client, lookup }
+    let tenant = match &lookup {
+        Lookup::Found(tenant) => Some(tenant.as_ref()),
+        _ => None,
+    };
+    let language = language::of_visitor(headers, tenant);
+    Reception {
+        client,
+        lookup,
+        language,
+    }
 }
 
 /// The one line that each request leaves in the log. Dropped unfinished (the client hung up), it says 499.

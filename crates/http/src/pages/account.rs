@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use minijinja::{Value, context};
-use vestibule_identity::{ChangePassword, Kind, Session};
+use vestibule_identity::{Authenticated, ChangePassword, Kind, Session};
 
 use super::onboarding::{profile_change, profile_values, typed_values};
 use super::{Alert, Answer, see_other, signed_in, with_alert};
@@ -47,22 +47,23 @@ async fn page(
         email => &who.account.email,
         email_verified => who.account.email_verified,
         display_name => who.account.display_name(),
-        profile => profile_values(&who.account),
-        sessions => sessions.iter().map(|session| session_values(session, &who.session.id)).collect::<Vec<_>>(),
+        profile => profile_values(&who.account, &who.account.locale),
+        sessions => sessions.iter().map(|session| session_values(session, site.language(), who)).collect::<Vec<_>>(),
         min_length => site.tenant().file.password.min_length,
         home => site.tenant().home(),
     };
     with_alert(site, alert, "account.html", context! { ..more, ..values })
 }
 
-fn session_values(session: &Session, current: &str) -> Value {
+fn session_values(session: &Session, language: &str, who: &Authenticated) -> Value {
+    let readable = |at| moment::readable(at, language, &who.account.timezone);
     context! {
         id => &session.id,
-        current => session.id == current,
+        current => session.id == who.session.id,
         device => session.user_agent.as_deref().unwrap_or_default(),
         address => session.client_address.as_deref().unwrap_or_default(),
-        started => moment::readable(session.created_at),
-        last_seen => moment::readable(session.last_seen_at),
+        started => readable(session.created_at),
+        last_seen => readable(session.last_seen_at),
     }
 }
 
@@ -80,7 +81,7 @@ pub(crate) async fn save_profile(
     {
         Ok(_) => Ok(see_other("/account?notice=saved")),
         Err(error) => {
-            let alert = Alert::of(site, error)?;
+            let alert = Alert::of(site, error)?.with_id("name", "first_name");
             page(
                 &shared,
                 &person,
@@ -126,7 +127,7 @@ pub(crate) async fn change_password(
             .await
         }
         Err(error) => {
-            let alert = Alert::of(site, error)?;
+            let alert = Alert::of(site, error)?.with_id("password", "new");
             page(
                 &shared,
                 &person,

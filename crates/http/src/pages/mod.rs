@@ -92,6 +92,8 @@ pub(crate) fn with_cookies(mut response: Response, cookies: Vec<HeaderValue>) ->
 pub(crate) struct Alert {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
+    /// The id of the field that it is about, on most pages.
+    pub(crate) wrong: Option<&'static str>,
     retry_after: Option<u32>,
 }
 
@@ -105,8 +107,32 @@ impl Alert {
         Ok(Alert {
             status: vestibule_dialect::natural_status(error.kind),
             text: templates::error_text(site.language(), &error),
+            wrong: wrong_field(&error),
             retry_after: error.retry_after,
         })
+    }
+}
+
+impl Alert {
+    /// The same on a page where that field has another id.
+    fn with_id(self, field: &str, id: &'static str) -> Alert {
+        let wrong = self
+            .wrong
+            .map(|wrong| if wrong == field { id } else { wrong });
+        Alert { wrong, ..self }
+    }
+}
+
+fn wrong_field(error: &Error) -> Option<&'static str> {
+    match (error.kind, error.reason()) {
+        (Kind::MissingEmail | Kind::InvalidEmail | Kind::EmailTaken, _) => Some("email"),
+        (Kind::InvalidCredentials, Some(("present", _))) => Some("current"),
+        (Kind::MissingPassword | Kind::WeakPassword | Kind::InvalidCredentials, _) => {
+            Some("password")
+        }
+        (Kind::MissingName | Kind::InvalidName, _) => Some("name"),
+        (Kind::InvalidCode | Kind::SpentCode, _) => Some("code"),
+        _ => None,
     }
 }
 
@@ -115,7 +141,7 @@ fn with_alert(site: &Site, alert: Option<Alert>, name: &str, values: Value) -> A
     let Some(alert) = alert else {
         return Ok(templates::page(site, StatusCode::OK, name, values)?);
     };
-    let values = minijinja::context! { alert => alert.text, ..values };
+    let values = minijinja::context! { alert => alert.text, wrong => alert.wrong, ..values };
     let mut response = templates::page(site, alert.status, name, values)?;
     if let Some(seconds) = alert.retry_after {
         response

@@ -6,6 +6,7 @@ use vestibule_identity::{Account, ProfileChange};
 
 use super::{Alert, Answer, onward, see_other, with_alert};
 use crate::extract::{Fields, Form, Person, Query};
+use crate::language;
 use crate::redirect;
 use crate::shared::Shared;
 use crate::site::Site;
@@ -17,7 +18,16 @@ fn leads_to(site: &Site, query: &Fields) -> String {
 
 /// GET.
 pub(crate) async fn show(Person { site, who }: Person, Query(query): Query) -> Answer {
-    page(&site, profile_values(&who.account), &query, None)
+    let account = &who.account;
+    // Who has not chosen a language yet is offered that of the browser, and its time zone.
+    let is_new = language::of_account(account, site.tenant()).is_none();
+    let offered = match is_new && language::of_tag(&account.locale) != Some(site.language()) {
+        true => site.language(),
+        false => &account.locale,
+    };
+    let guess_zone = is_new && account.timezone == site.tenant().file.defaults.timezone;
+    let profile = context! { guess_zone, ..profile_values(account, offered) };
+    page(&site, profile, &query, None)
 }
 
 fn page(site: &Site, profile: Value, query: &Fields, alert: Option<Alert>) -> Answer {
@@ -50,7 +60,7 @@ pub(crate) async fn save(
             &site,
             typed_values(&fields),
             &query,
-            Some(Alert::of(&site, error)?),
+            Some(Alert::of(&site, error)?.with_id("name", "first_name")),
         ),
     }
 }
@@ -66,11 +76,12 @@ pub(super) fn profile_change(fields: &Fields) -> ProfileChange {
     }
 }
 
-pub(super) fn profile_values(account: &Account) -> Value {
+/// What the form shows at first; `locale` is the language that is offered.
+pub(super) fn profile_values(account: &Account, locale: &str) -> Value {
     context! {
         first_name => &account.first_name,
         last_name => &account.last_name,
-        locale => &account.locale,
+        locale,
         timezone => &account.timezone,
     }
 }

@@ -7,6 +7,7 @@ use vestibule_identity::{CaptchaAt, Kind, Register, SessionKind};
 use super::captcha::{self, with_captcha};
 use super::{Alert, Answer, onward, see_other, sign_in, signed_in, with_alert, with_next};
 use crate::extract::{Fields, Form, Query, Visitor};
+use crate::language;
 use crate::shared::Shared;
 use crate::site::Site;
 
@@ -27,6 +28,13 @@ fn page(site: &Site, fields: &Fields, alert: Option<Alert>) -> Answer {
         true => with_captcha(site, AT, alert, "sign-up.html", values),
         false => with_alert(site, alert, "sign-up.html", values),
     }
+}
+
+/// The page's language, for the mails to come, unless it is that of the tenant's default.
+fn language_to_keep(site: &Site) -> Option<String> {
+    let default = language::of_tag(&site.tenant().file.defaults.locale);
+    let spoken = site.language();
+    (default != Some(spoken)).then(|| spoken.to_owned())
 }
 
 /// GET. Whoever is signed in already is sent on.
@@ -60,6 +68,7 @@ pub(crate) async fn submit(
                 captcha: captcha::answer(&site, AT, &fields),
                 kind: SessionKind::Browser,
                 return_to: Some(fields.get("next").to_owned()),
+                locale: language_to_keep(&site),
             };
             shared.identity.register(&site.cx, command).await
         }

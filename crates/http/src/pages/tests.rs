@@ -10,13 +10,19 @@ use minijinja::{Value, context};
 use vestibule_identity::{Client, Cx, Kind, Micros};
 
 use super::*;
+use crate::language;
 use crate::layers::{Arrival, Host, Lookup, Reception};
 use crate::pages::sign_in::SignInForm;
 use crate::site::sample_tenant;
+use crate::templates::texts;
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)>'{{7777*7777}}{% raw %}</script>";
 
 fn site() -> Site {
+    site_in("en")
+}
+
+fn site_in(language: &'static str) -> Site {
     let tenant = Arc::new(sample_tenant(
         "[branding]\nproduct = '''<b>\"Acme\"'''\ncolor = '#1a56db'\nsupport = 'help@acme.test'",
     ));
@@ -27,20 +33,19 @@ fn site() -> Site {
     let reception = Arc::new(Reception {
         client: client.clone(),
         lookup: Lookup::Found(tenant.clone()),
+        language,
     });
     let arrival = Arrival {
         reception,
         host: Host::parse("lms.acme.test").unwrap(),
         now: Micros(0),
     };
-    Site {
-        cx: Cx {
-            tenant,
-            now: Micros(0),
-            client,
-        },
-        arrival: Arc::new(arrival),
-    }
+    let cx = Cx {
+        tenant,
+        now: Micros(0),
+        client,
+    };
+    Site::new(cx, Arc::new(arrival))
 }
 
 fn profile() -> Value {
@@ -160,6 +165,7 @@ async fn every_page_renders_and_escapes() {
         let alert = Alert {
             status: StatusCode::BAD_REQUEST,
             text: HOSTILE.into(),
+            wrong: Some("email"),
             retry_after: Some(3),
         };
         for alert in [None, Some(alert)] {
@@ -195,6 +201,34 @@ async fn every_page_renders_and_escapes() {
                     && html.contains("mailto:help@acme.test"),
                 "{name}: {html}"
             );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_page_speaks_every_language() {
+    let mut said = BTreeSet::new();
+    for language in texts::languages() {
+        let site = site_in(language);
+        for (name, values) in samples() {
+            let html = text(with_alert(&site, None, name, values).unwrap()).await;
+            let direction = language::direction(language);
+            let start = format!("<html lang=\"{language}\" dir=\"{direction}\">");
+            assert!(html.contains(&start), "{language}: {name}");
+            let without = html
+                .replace("{{7777*7777}}", "")
+                .replace("{% raw %}", "")
+                .lines()
+                .filter(|line| !line.contains("<altcha-widget"))
+                .collect::<String>();
+            // The demo's pages speak of APIs, in English and with their braces.
+            if !name.starts_with("demo/") {
+                assert!(!without.contains(['{', '}']), "{language}: {name}: {html}");
+                assert!(
+                    said.insert(html.replace(&start, "")),
+                    "{name} is not in {language}"
+                );
+            }
         }
     }
 }

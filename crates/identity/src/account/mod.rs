@@ -122,7 +122,8 @@ pub(crate) fn check_line(text: &str) -> Result<String> {
         return Err(Error::with_detail(
             Kind::InvalidName,
             "A name has at most 200 characters and no control characters.",
-        ));
+        )
+        .because("too_long", 200));
     }
     Ok(text.to_owned())
 }
@@ -138,7 +139,8 @@ fn check_tag(text: &str, extra: &str) -> Result<String> {
         return Err(Error::with_detail(
             Kind::MalformedInput,
             "The language or time zone is not valid.",
-        ));
+        )
+        .because("locale", 0));
     }
     Ok(text.to_owned())
 }

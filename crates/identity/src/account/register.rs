@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Account, check_line, split_name, store};
+use super::{Account, check_line, check_tag, split_name, store};
 use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
@@ -24,6 +24,8 @@ pub struct Register {
     /// Present when a page of ours asks: the mail then carries a code to type there, and leads to this internal path in the
     /// end (empty: nowhere in particular).
     pub return_to: Option<String>,
+    /// BCP 47; the tenant's default when absent.
+    pub locale: Option<String>,
 }
 
 impl Identity {
@@ -59,6 +61,9 @@ impl Identity {
         }
         let mut account = Account::new(self, &cx.tenant, &email, cx.now);
         account.set_name(&check_line(&command.name)?);
+        if let Some(locale) = &command.locale {
+            account.locale = check_tag(locale, "-")?;
+        }
         // Before the captcha: an answer good for one time is not spent on a password that is not taken.
         rules::check(&cx.tenant, &(&account).into(), &command.password)?;
         let address = limit::address_key(&cx.tenant.id, &cx.client);

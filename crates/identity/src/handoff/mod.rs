@@ -215,4 +215,5 @@ fn used_up() -> Error {
         Kind::InvalidLoginToken,
         "This sign-in link was used already.",
     )
+    .because("used", 0)
 }

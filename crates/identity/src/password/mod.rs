@@ -243,7 +243,8 @@ impl Identity {
             return Err(Error::with_detail(
                 Kind::InvalidCredentials,
                 "The present password is wrong.",
-            ));
+            )
+            .because("present", 0));
         }
         let new = self
             .hash_new_password(&cx.tenant, &account, command.new)

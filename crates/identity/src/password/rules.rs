@@ -52,36 +52,37 @@ pub(crate) fn too_long(password: &SecretString) -> bool {
 
 /// Refuses a new password of that person which the tenant's policy does not take, saying why.
 pub(crate) fn check(tenant: &Tenant, person: &Person<'_>, password: &SecretString) -> Result<()> {
-    let weak = |why: String| Err(Error::with_detail(Kind::WeakPassword, why));
+    let weak = |reason, number, why: String| {
+        Err(Error::with_detail(Kind::WeakPassword, why).because(reason, number))
+    };
     if too_long(password) {
-        return weak(format!(
-            "The password must have at most {MAX_LENGTH} characters."
-        ));
+        let why = format!("The password must have at most {MAX_LENGTH} characters.");
+        return weak("too_long", MAX_LENGTH, why);
     }
     let normal = normalize(password);
     let text = normal.expose_secret();
     let min = tenant.file.password.min_length.max(8) as usize;
     if text.chars().count() < min {
-        return weak(format!("The password must have at least {min} characters."));
+        let why = format!("The password must have at least {min} characters.");
+        return weak("too_short", min, why);
     }
     if text.contains('\0') {
-        return weak("The password must not hold NUL characters.".into());
+        let why = "The password must not hold NUL characters.";
+        return weak("nul", 0, why.into());
     }
     let lower = text.to_lowercase();
     if guess::is_monotonous(&lower) {
-        return weak("This password is too easy to guess: it only repeats or counts.".into());
+        let why = "This password is too easy to guess: it only repeats or counts.";
+        return weak("monotonous", 0, why.into());
     }
     let words = guess::words(&lower);
     if !words.is_disjoint(&context(tenant, person)) {
-        return weak(
-            "The password must not be your name, your address or the name of this service.".into(),
-        );
+        let why = "The password must not be your name, your address or the name of this service.";
+        return weak("personal", 0, why.into());
     }
     if words.iter().any(|word| guess::is_listed(word)) {
-        return weak(
-            "This password is too easy to guess: it is a common word or password with little added."
-                .into(),
-        );
+        let why = "This password is too easy to guess: it is a common word or password with little added.";
+        return weak("common", 0, why.into());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod csrf;
 mod documents;
 mod forward_auth;
 mod headers;
+mod language;
 pub mod logs;
 mod onboarding;
 mod password;

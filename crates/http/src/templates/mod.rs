@@ -1,6 +1,8 @@
 //! The embedded templates, texts and files of hosted pages and mails.
 
-use std::collections::{BTreeMap, HashMap};
+pub(crate) mod texts;
+
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
@@ -9,24 +11,22 @@ use http::{HeaderValue, StatusCode, header};
 use include_dir::{Dir, include_dir};
 use minijinja::value::Kwargs;
 use minijinja::{
-    AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value, context,
-    escape_formatter,
+    AutoEscape, Environment, Output, State, UndefinedBehavior, Value, context, escape_formatter,
 };
 use vestibule_identity::{Error, Tenant};
 
 use crate::brand;
+use crate::language;
 use crate::site::Site;
 
 static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../pages/templates");
-static LOCALES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../pages/locales");
 pub(crate) static ASSETS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../pages/assets");
 
-/// The language of texts that another language lacks, and for now of every page.
-pub(crate) const DEFAULT_LANGUAGE: &str = "en";
-
-static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(engine);
-/// Language -> dotted key -> text with `{placeholders}`.
-static TEXTS: LazyLock<BTreeMap<&'static str, HashMap<String, String>>> = LazyLock::new(texts);
+/// One for each language: what `say` says is bound to it, in macros too.
+static ENGINES: LazyLock<BTreeMap<&'static str, Environment<'static>>> = LazyLock::new(|| {
+    let engines = texts::languages().map(|language| (language, engine(language)));
+    engines.collect()
+});
 /// Part of every asset's address: changes when any of them does.
 pub(crate) static ASSETS_HASH: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = DefaultHasher::new();
@@ -36,11 +36,14 @@ pub(crate) static ASSETS_HASH: LazyLock<String> = LazyLock::new(|| {
     format!("{:016x}", hasher.finish())
 });
 
-fn engine() -> Environment<'static> {
+fn engine(language: &'static str) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     env.set_formatter(escaped);
-    env.add_function("say", say);
+    env.add_function("say", move |key: &str, values: Kwargs| {
+        texts::say(language, key, &values)
+    });
+    env.add_function("languages", languages);
     for dir in [
         Some(&TEMPLATES),
         TEMPLATES.get_dir("mail"),
@@ -60,6 +63,20 @@ fn engine() -> Environment<'static> {
         }
     }
     env
+}
+
+/// `languages(account.locale)` in templates: what may be chosen from, under the languages' own names. A tag that stands for
+/// one of ours stays as it is when nothing else is chosen, and so does one of none of ours.
+fn languages(current: &str) -> Vec<Value> {
+    let of_ours = language::of_tag(current);
+    let other = of_ours.is_none() && !current.is_empty();
+    let other = other.then(|| context! { value => current, name => current, chosen => true });
+    let ours = texts::languages().map(|tag| {
+        let chosen = of_ours == Some(tag);
+        let value = if chosen { current } else { tag };
+        context! { value, tag, name => text(tag, "language.name"), chosen }
+    });
+    other.into_iter().chain(ours).collect()
 }
 
 /// HTML escaping as OWASP asks for, without the engine's own of `/`, which makes addresses unreadable.
@@ -83,90 +100,38 @@ fn escaped(out: &mut Output, state: &mut State, value: &Value) -> Result<(), min
     Ok(out.write_str(rest)?)
 }
 
-fn texts() -> BTreeMap<&'static str, HashMap<String, String>> {
-    let mut languages = BTreeMap::new();
-    for file in LOCALES.files() {
-        let Some((name, source)) = file
-            .path()
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .zip(file.contents_utf8())
-        else {
-            continue;
-        };
-        match source.parse::<toml::Table>() {
-            Ok(table) => {
-                let mut flat = HashMap::new();
-                flatten("", &table, &mut flat);
-                languages.insert(name, flat);
-            }
-            Err(error) => tracing::error!(file = name, %error, "a file of texts cannot be read"),
-        }
-    }
-    languages
-}
-
-fn flatten(prefix: &str, table: &toml::Table, flat: &mut HashMap<String, String>) {
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => flatten(&format!("{prefix}{key}."), inner, flat),
-            toml::Value::String(text) => {
-                flat.insert(format!("{prefix}{key}"), text.clone());
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The text of that key, in `lang` or else in the default language.
-pub(crate) fn text(lang: &str, key: &str) -> Option<&'static str> {
-    let of = |lang: &str| {
-        TEXTS
-            .get(lang)
-            .and_then(|texts| texts.get(key))
-            .map(String::as_str)
+/// The words for an error in the reader's language: for its reason, else for its kind; and where there are none of ours, the
+/// core's own.
+pub(crate) fn error_text(language: &str, error: &Error) -> String {
+    let code = error.kind.code();
+    let of_reason = error.reason().and_then(|(reason, number)| {
+        let text = texts::counted(language, &format!("error.{code}.{reason}"), number.into())?;
+        let filled = texts::fill(text, |_| Ok::<_, ()>(number.to_string()));
+        filled.ok()
+    });
+    let of_kind = || {
+        let key = format!("error.{code}");
+        let text =
+            texts::text(language, &key).or_else(|| texts::text(language, &format!("{key}.text")));
+        text.map(str::to_owned)
     };
-    of(lang).or_else(|| of(DEFAULT_LANGUAGE))
+    let detail = || error.detail().filter(|_| language == language::DEFAULT);
+    of_reason
+        .or_else(|| detail().map(str::to_owned))
+        .or_else(of_kind)
+        .unwrap_or_else(|| error.message().to_owned())
 }
 
-/// The words for an error: what its detail says, else the reader's language, else the core's own.
-pub(crate) fn error_text(lang: &str, error: &Error) -> String {
-    let translated = || text(lang, &format!("error.{}", error.kind.code()));
-    error
-        .detail()
-        .or_else(translated)
-        .unwrap_or_else(|| error.message())
-        .to_owned()
+/// The text of that key, in that language.
+pub(crate) fn text(language: &str, key: &str) -> Option<&'static str> {
+    texts::text(language, key)
 }
 
-/// `say("sign_in.title", product=…)` in templates: the text, `{product}` filled. Not marked safe, so it is escaped.
-fn say(state: &State, key: &str, values: Kwargs) -> Result<String, minijinja::Error> {
-    let lang = state.lookup("lang").unwrap_or_default();
-    let missing = || {
-        minijinja::Error::new(
-            ErrorKind::InvalidOperation,
-            format!("there is no text `{key}`"),
-        )
-    };
-    let mut rest = text(lang.as_str().unwrap_or(DEFAULT_LANGUAGE), key).ok_or_else(missing)?;
-    let mut said = String::with_capacity(rest.len() + 32);
-    // What is filled in is not searched again: a person may be called `{product}`.
-    while let Some((before, (name, after))) = rest
-        .split_once('{')
-        .and_then(|(before, after)| Some((before, after.split_once('}')?)))
-    {
-        said.push_str(before);
-        said.push_str(&values.get::<Value>(name)?.to_string());
-        rest = after;
-    }
-    said.push_str(rest);
-    values.assert_all_used()?;
-    Ok(said)
-}
-
-/// A template filled with values.
-pub(crate) fn render(name: &str, values: Value) -> Result<String, Error> {
-    ENGINE
+/// A template filled with values, in one of the languages that there are.
+pub(crate) fn render(language: &str, name: &str, values: Value) -> Result<String, Error> {
+    let engine = ENGINES.get(language).or(ENGINES.get(language::DEFAULT));
+    engine
+        .ok_or_else(|| Error::internal("there are no texts"))?
         .get_template(name)
         .and_then(|template| template.render(values))
         .map_err(Error::internal)
@@ -177,10 +142,13 @@ pub(crate) fn base(tenant: Option<&std::sync::Arc<Tenant>>, request_id: &str, la
     let tenant = tenant.map(AsRef::as_ref);
     context! {
         lang,
+        dir => language::direction(lang),
         request_id,
         product => tenant.map_or("Vestibule", Tenant::product),
         support => tenant.and_then(support),
-        style => format!("/assets/{}/style.css", *ASSETS_HASH),
+        style => asset("style.css"),
+        page_script => asset("page.js"),
+        wrong => "",
         brand => tenant.map(|tenant| format!("/assets/{}/brand.css", brand_hash(tenant))),
     }
 }
@@ -216,7 +184,7 @@ pub(crate) fn page(
     values: Value,
 ) -> Result<Response, Error> {
     let base = base(Some(&site.cx.tenant), site.request_id(), site.language());
-    let html = render(name, context! { ..values, ..base })?;
+    let html = render(site.language(), name, context! { ..values, ..base })?;
     let mut response = Response::new(html.into());
     *response.status_mut() = status;
     response.headers_mut().insert(
@@ -229,6 +197,8 @@ pub(crate) fn page(
 /// The templates of pages; those of mails not.
 #[cfg(test)]
 pub(crate) fn page_names() -> Vec<String> {
-    let names = ENGINE.templates().map(|(name, _)| name.to_owned());
+    let names = ENGINES[language::DEFAULT]
+        .templates()
+        .map(|(name, _)| name.to_owned());
     names.filter(|name| !name.starts_with("mail/")).collect()
 }
