@@ -94,6 +94,25 @@ impl std::fmt::Debug for Db {
     }
 }
 
+/// Hears announcements of changes. It may miss some: through a pooler and on SQLite it hears none.
+pub struct Listener(Option<crate::postgres::Listener>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+impl Listener {
+    /// Waits until something was announced, or may have been while nobody listened. Dropping the future may miss some.
+    pub async fn heard(&mut self) {
+        match &mut self.0 {
+            Some(listener) => listener.heard().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl Db {
     /// Connects; does not migrate. [`Error::Config`] for a URL that cannot be used.
     pub async fn open(options: &Options) -> Result<Self, Error> {
@@ -214,6 +233,15 @@ impl Db {
             sqlite.works();
         }
         Ok(())
+    }
+
+    /// Hears what other processes [announce](Tx::announce), on a connection of its own.
+    #[must_use]
+    pub fn listener(&self) -> Listener {
+        Listener(match &*self.backend {
+            Backend::Sqlite(_) => None,
+            Backend::Postgres(postgres) => Some(postgres.listener()),
+        })
     }
 
     /// Finishes what has been queued and closes; later calls answer [`Error::Closed`].

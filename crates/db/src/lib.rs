@@ -27,7 +27,7 @@ mod tx;
 mod value;
 mod work;
 
-pub use db::{Db, Engine, Options};
+pub use db::{Db, Engine, Listener, Options};
 pub use error::{ConstraintKind, Error};
 pub use migrate::{MigrateError, Migration};
 pub use sqlite::{Restore, lock_file, sqlite_file, sweep_partial};

@@ -1,6 +1,6 @@
 //! The transaction that a closure works on.
 
-use crate::postgres::Session;
+use crate::postgres::{self, Session};
 use crate::{Error, Row, Value, sqlite};
 
 /// One open transaction.
@@ -107,6 +107,15 @@ impl<'a> Tx<'a> {
             }
         })?;
         rows
+    }
+
+    /// Tells every [`Listener`](crate::Listener) on this database, once the transaction is committed. On SQLite it tells
+    /// nobody.
+    pub fn announce(&mut self) -> Result<(), Error> {
+        match self.is_postgres() {
+            true => self.exec(postgres::ANNOUNCE, &[]).map(drop),
+            false => Ok(()),
+        }
     }
 
     /// Checks that the engine understands a statement, without running it.

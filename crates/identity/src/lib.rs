@@ -130,9 +130,7 @@ impl Identity {
             parts,
         }));
         identity.check_secret_key().await?;
-        for tenant in identity.directory().all().await? {
-            identity.load_ring(&tenant.id).await?;
-        }
+        identity.reload().await?;
         Ok(identity)
     }
 
@@ -168,12 +166,8 @@ impl Identity {
 
     /// Takes over what other processes changed: tenants, domains, signing keys. Cheap when nothing did.
     pub async fn reload(&self) -> Result<()> {
-        if self.directory().refresh().await? {
-            for tenant in self.directory().all().await? {
-                self.load_ring(&tenant.id).await?;
-            }
-        }
-        Ok(())
+        self.directory().refresh().await?;
+        self.sync_rings().await
     }
 
     /// Removes rows that can no longer matter; answers how many.

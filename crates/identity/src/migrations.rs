@@ -34,4 +34,9 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "mailed_codes",
         sql: include_str!("../migrations/0006_mailed_codes.sql"),
     },
+    Migration {
+        version: 7,
+        name: "signing_key_times",
+        sql: include_str!("../migrations/0007_signing_key_times.sql"),
+    },
 ];

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
+use vestibule_identity::Identity;
 
 use crate::backups::Backups;
 use crate::mail::{MailWorker, Sender};
 use crate::mounts::Mounts;
 use crate::node::{Node, cause};
 
-/// How soon a change to tenants made by another process is seen.
+/// How soon a change to tenants or keys made by another process is seen where nobody tells of it.
 const REFRESH: Duration = Duration::from_millis(250);
 /// How soon a changed tenant's dialects are looked at.
 const MOUNTS: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ impl Workers {
             let identity = identity.clone();
             async move { identity.reload().await }
         }));
+        tasks.spawn(listen(node.identity.clone(), stopping.clone()));
         let (node_, mounts) = (node.clone(), Arc::new(Mutex::new(mounts)));
         tasks.spawn(repeat("mounts", MOUNTS, stopping.clone(), move || {
             let (node, mounts) = (node_.clone(), mounts.clone());
@@ -69,6 +71,20 @@ impl Workers {
             tracing::warn!(
                 "stopped before all mails in hand had been handed over; they will be sent again"
             );
+        }
+    }
+}
+
+/// Takes over what other nodes change as soon as they tell. The worker that looks by the clock says it if that fails.
+async fn listen(identity: Identity, mut stop: watch::Receiver<bool>) {
+    let mut listener = identity.db().listener();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = listener.heard() => {}
+        }
+        if let Err(error) = identity.reload().await {
+            tracing::debug!("told of a change, but: {}", cause(&error));
         }
     }
 }

@@ -6,9 +6,17 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{AsyncMessage, Connection, Statement};
+
+/// What the server says without being asked.
+#[derive(Default)]
+struct News {
+    warning: Mutex<Option<String>>,
+    heard: Notify,
+}
 
 /// Set at the start of each connection. A pooler that shares server connections drops or refuses it.
 pub(super) const MARK: &str = "-c vestibule.direct=1";
@@ -16,7 +24,7 @@ pub(super) const MARK: &str = "-c vestibule.direct=1";
 pub(super) struct Client {
     inner: tokio_postgres::Client,
     task: JoinHandle<()>,
-    warning: Arc<Mutex<Option<String>>>,
+    news: Arc<News>,
     statements: Mutex<HashMap<String, Statement>>,
     direct: bool,
 }
@@ -27,11 +35,11 @@ impl Client {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let warning = Arc::default();
+        let news = Arc::default();
         Self {
             inner,
-            task: tokio::spawn(carry(connection, Arc::clone(&warning))),
-            warning,
+            task: tokio::spawn(carry(connection, Arc::clone(&news))),
+            news,
             statements: Mutex::default(),
             direct: false,
         }
@@ -64,7 +72,12 @@ impl Client {
 
     /// What the server warned of since this was last asked.
     pub(super) fn take_warning(&self) -> Option<String> {
-        self.warning.lock().take()
+        self.news.warning.lock().take()
+    }
+
+    /// Waits for an announcement, or the end of the connection.
+    pub(super) async fn heard(&self) {
+        self.news.heard.notified().await;
     }
 
     /// The statement, prepared once a connection.
@@ -87,7 +100,7 @@ impl Drop for Client {
 }
 
 /// Moves messages until the connection ends. A warning is noted before the answer that it goes with is handed on.
-async fn carry<S, T>(mut connection: Connection<S, T>, warning: Arc<Mutex<Option<String>>>)
+async fn carry<S, T>(mut connection: Connection<S, T>, news: Arc<News>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -95,16 +108,19 @@ where
     loop {
         match poll_fn(|cx| connection.poll_message(cx)).await {
             Some(Ok(AsyncMessage::Notice(notice))) if is_warning(&notice) => {
-                *warning.lock() = Some(notice.message().to_owned());
+                *news.warning.lock() = Some(notice.message().to_owned());
             }
+            Some(Ok(AsyncMessage::Notification(_))) => news.heard.notify_one(),
             Some(Ok(_)) => {}
             Some(Err(error)) => {
                 tracing::debug!(%error, "a connection to PostgreSQL ended");
-                return;
+                break;
             }
-            None => return,
+            None => break,
         }
     }
+    drop(connection);
+    news.heard.notify_one();
 }
 
 fn is_warning(notice: &DbError) -> bool {

@@ -42,6 +42,11 @@ impl Connections {
         }
     }
 
+    /// A new connection that is nobody else's.
+    pub(super) async fn dial(&self) -> Result<Client, Error> {
+        self.0.dialer.dial().await
+    }
+
     /// Drops the idle connections: one of them turned out to lead nowhere, so the others may too.
     pub(super) fn forget_idle(&self) {
         self.0.idle.lock().clear();

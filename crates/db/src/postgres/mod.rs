@@ -5,6 +5,7 @@ mod client;
 mod dial;
 mod error;
 mod lease;
+mod listen;
 mod retry;
 mod session;
 mod target;
@@ -24,6 +25,7 @@ use begin::Limits;
 use dial::Dialer;
 use error::Fault;
 use lease::{Connections, Lease};
+pub(crate) use listen::{ANNOUNCE, Listener};
 pub(crate) use session::Session;
 
 pub(crate) struct Postgres {
@@ -63,6 +65,10 @@ impl Postgres {
         })
         .await
         .unwrap_or(Err(Error::OutcomeUnknown))
+    }
+
+    pub(crate) fn listener(&self) -> Listener {
+        Listener::new(self.connections.clone())
     }
 
     pub(crate) async fn check(&self) -> Result<Vec<String>, Error> {

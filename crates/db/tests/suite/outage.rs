@@ -166,3 +166,35 @@ async fn a_node_that_stops_in_a_transaction_frees_its_locks() {
     db.close().await;
     place.remove().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_announced_is_heard_also_after_a_cut() {
+    let (place, wire) = (Place::postgres().await, Wire::new().await);
+    let db = through(&place, &wire).await;
+    let mut listener = db.listener();
+    let soon = async |listener: &mut vestibule_db::Listener| {
+        tokio::time::timeout(Duration::from_secs(5), listener.heard())
+            .await
+            .expect("heard in time");
+    };
+    // That it listens from now on.
+    soon(&mut listener).await;
+    for _ in 0..2 {
+        place.db.write(|tx| tx.announce()).await.unwrap();
+        soon(&mut listener).await;
+        wire.set(State::Refuses);
+        // That the connection is gone.
+        soon(&mut listener).await;
+        wire.set(State::Flows);
+        soon(&mut listener).await;
+    }
+    let rolled_back = place.db.write(|tx| {
+        tx.announce()?;
+        Err::<(), _>(Error::NoRow)
+    });
+    assert!(rolled_back.await.is_err());
+    let nothing = tokio::time::timeout(Duration::from_millis(50), listener.heard()).await;
+    assert!(nothing.is_err(), "what was not committed is not told");
+    db.close().await;
+    place.remove().await;
+}

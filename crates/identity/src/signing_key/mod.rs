@@ -1,5 +1,7 @@
-//! Each tenant's own signing keys: one current key a purpose and algorithm, older ones kept until their last token dies.
+//! Each tenant's own signing keys: one current key a purpose and algorithm, the next one published before it signs, older
+//! ones kept until their last token dies.
 
+mod change;
 mod ring;
 pub(crate) mod store;
 
@@ -13,14 +15,21 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use vestibule_crypto::{Algorithm, Jws, SigningKey, VerifyingKey};
 
+use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Result};
 use crate::ports::Micros;
 use crate::tenant::Tenant;
-use crate::{Identity, audit};
 
 /// Retired keys verify for so long: longer than any token of ours lives, refresh by an expired one included.
 pub(crate) const KEEP_RETIRED: Duration = Duration::from_secs(90 * 86_400);
+
+/// A new key stands in the JWKS for so long before it signs: twice as long as that document may be remembered (its
+/// `max-age`), so that who checks tokens has it in time.
+pub(crate) const PUBLISHED_BEFORE: Duration = Duration::from_secs(600);
+
+/// Of so many tenants the keys are read in one transaction.
+const LOADED_TOGETHER: usize = 200;
 
 /// An unknown key is looked for in the database so often at most.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -52,10 +61,11 @@ pub struct KeyView {
     pub kid: String,
     pub algorithm: String,
     pub purpose: String,
-    /// `current` or `retired`.
+    /// `next`, `current`, `retired` or `revoked`.
     pub state: &'static str,
     pub created_at: Micros,
-    pub retired_at: Option<Micros>,
+    /// When it begins to sign, or began.
+    pub activates_at: Micros,
 }
 
 /// A key about to be stored.
@@ -103,25 +113,27 @@ impl Identity {
         purpose: Purpose,
         algorithm: Algorithm,
     ) -> Result<Arc<SigningKey>> {
-        if let Some(key) = self.rings().current(&tenant.id, purpose, algorithm) {
+        let current = || {
+            let now = self.now();
+            self.rings().current(&tenant.id, purpose, algorithm, now)
+        };
+        if let Some(key) = current() {
             return Ok(key);
         }
         self.load_ring(&tenant.id).await?;
-        if let Some(key) = self.rings().current(&tenant.id, purpose, algorithm) {
+        if let Some(key) = current() {
             return Ok(key);
         }
         let new = self.generate_key(&tenant.id, purpose, algorithm).await?;
         let (id, now) = (tenant.id.clone(), self.now());
         self.db()
             .write(move |tx| {
-                store::insert_current(tx, &id, &new, now)?;
+                store::insert(tx, &id, &new, now, now)?;
                 crate::tenant::store::bump_catalog(tx)
             })
             .await?;
         self.load_ring(&tenant.id).await?;
-        self.rings()
-            .current(&tenant.id, purpose, algorithm)
-            .ok_or_else(|| Error::internal("a signing key just made is not there"))
+        current().ok_or_else(|| Error::internal("a signing key just made is not there"))
     }
 
     /// Makes the keys that are missing, so that they stand in the JWKS before the first token does.
@@ -170,12 +182,44 @@ impl Identity {
 
     /// Reads a tenant's keys into memory.
     pub(crate) async fn load_ring(&self, tenant: &str) -> Result<()> {
-        let (id, oldest) = (tenant.to_owned(), self.now() - KEEP_RETIRED);
-        let rows = self
+        self.load_rings(vec![tenant.to_owned()]).await
+    }
+
+    async fn load_rings(&self, tenants: Vec<String>) -> Result<()> {
+        let now = self.now();
+        let oldest = now - KEEP_RETIRED;
+        let _loading = self.rings().loading.lock().await;
+        let read = self
             .db()
-            .read(move |tx| store::keys(tx, &id, oldest))
+            .read(move |tx| {
+                let mut read = Vec::new();
+                for tenant in &tenants {
+                    read.push((tenant.clone(), store::keys(tx, tenant, oldest)?));
+                }
+                Ok::<_, Error>(read)
+            })
             .await?;
-        self.rings().load(self.sealer(), tenant, rows)
+        for (tenant, rows) in read {
+            self.rings().load(self.sealer(), &tenant, rows, now)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the keys that have changed since they were last compared, of all tenants. Answers at once where the
+    /// catalogue has not moved. A failure half-way is made up for by the next call.
+    pub(crate) async fn sync_rings(&self) -> Result<()> {
+        let version = self.directory().version();
+        if self.rings().compared() == Some(version) {
+            return Ok(());
+        }
+        let oldest = self.now() - KEEP_RETIRED;
+        let marks = self.db().read(move |tx| store::marks(tx, oldest)).await?;
+        let changed = self.rings().unlike(marks);
+        for some in changed.chunks(LOADED_TOGETHER) {
+            self.load_rings(some.to_vec()).await?;
+        }
+        self.rings().set_compared(version);
+        Ok(())
     }
 
     /// The public keys of a tenant (RFC 7517), from memory.
@@ -184,53 +228,5 @@ impl Identity {
             self.load_ring(&tenant.id).await?;
         }
         Ok(json!({ "keys": self.rings().public(&tenant.id) }))
-    }
-
-    pub async fn signing_keys(&self, cx: &Cx) -> Result<Vec<KeyView>> {
-        let (tenant, oldest) = (cx.tenant.id.clone(), cx.now - KEEP_RETIRED);
-        self.db()
-            .read(move |tx| store::list(tx, &tenant, oldest))
-            .await
-    }
-
-    /// Replaces every current key by a new one. Old ones verify on, so nobody is signed out.
-    pub async fn rotate_signing_keys(&self, cx: &Cx) -> Result<Vec<KeyView>> {
-        let tenant = cx.tenant.id.clone();
-        let rows = {
-            let (id, oldest) = (tenant.clone(), cx.now - KEEP_RETIRED);
-            self.db()
-                .read(move |tx| store::keys(tx, &id, oldest))
-                .await?
-        };
-        let mut fresh = Vec::new();
-        for row in rows.iter().filter(|row| row.current) {
-            fresh.push(
-                self.generate_key(&tenant, row.purpose, row.algorithm)
-                    .await?,
-            );
-        }
-        let (writing, now) = (cx.clone(), cx.now);
-        self.db()
-            .write(move |tx| {
-                for new in &fresh {
-                    store::retire(
-                        tx,
-                        &writing.tenant.id,
-                        new.purpose,
-                        new.key.algorithm(),
-                        now,
-                    )?;
-                    store::insert_current(tx, &writing.tenant.id, new, now)?;
-                }
-                crate::tenant::store::bump_catalog(tx)?;
-                audit::record(
-                    tx,
-                    &writing,
-                    audit::Entry::done("signing_key.rotated").actor("operator"),
-                )
-            })
-            .await?;
-        self.load_ring(&tenant).await?;
-        self.signing_keys(cx).await
     }
 }

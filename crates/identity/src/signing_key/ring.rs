@@ -7,22 +7,28 @@ use parking_lot::RwLock;
 use serde_json::Value;
 use vestibule_crypto::{Algorithm, Sealer, SigningKey, VerifyingKey};
 
-use super::store::KeyRow;
+use super::store::{KeyRow, Mark};
 use super::{Purpose, seal_context};
 use crate::error::{Error, Result};
 use crate::ports::Micros;
 
 #[derive(Default)]
 struct Ring {
-    current: HashMap<(Purpose, Algorithm), Arc<SigningKey>>,
+    /// The key in force and those to come, each with the time from which it signs.
+    signing: HashMap<(Purpose, Algorithm), Vec<(Micros, Arc<SigningKey>)>>,
     verifying: HashMap<String, (Purpose, Arc<VerifyingKey>)>,
     public: Vec<Value>,
+    marks: Vec<Mark>,
 }
 
 /// Each tenant's keys.
 #[derive(Default)]
 pub(crate) struct Rings {
     rings: RwLock<HashMap<String, Arc<Ring>>>,
+    /// The catalogue's version when all were last compared with the database.
+    compared: RwLock<Option<i64>>,
+    /// Held from reading keys to putting them here, so that none are replaced by older ones.
+    pub(super) loading: tokio::sync::Mutex<()>,
     /// When each tenant's keys were last read for an unknown one. Held while they are read: whoever asks meanwhile waits.
     pub(super) asked: tokio::sync::Mutex<HashMap<String, Micros>>,
 }
@@ -41,16 +47,19 @@ impl Rings {
             .is_some_and(|ring| ring.verifying.contains_key(kid))
     }
 
+    /// The key that signs at that time.
     pub(crate) fn current(
         &self,
         tenant: &str,
         purpose: Purpose,
         algorithm: Algorithm,
+        now: Micros,
     ) -> Option<Arc<SigningKey>> {
-        self.ring(tenant)?
-            .current
-            .get(&(purpose, algorithm))
-            .cloned()
+        let ring = self.ring(tenant)?;
+        let keys = ring.signing.get(&(purpose, algorithm))?;
+        let in_force = keys.iter().rev().find(|(from, _)| *from <= now);
+        // Where a clock is behind, the first one will do.
+        in_force.or(keys.first()).map(|(_, key)| key.clone())
     }
 
     pub(crate) fn verifying(
@@ -72,35 +81,61 @@ impl Rings {
             .unwrap_or_default()
     }
 
+    pub(super) fn compared(&self) -> Option<i64> {
+        *self.compared.read()
+    }
+
+    pub(super) fn set_compared(&self, version: i64) {
+        *self.compared.write() = Some(version);
+    }
+
+    /// The tenants whose keys are not, or not so, in memory.
+    pub(super) fn unlike(&self, mut marks: HashMap<String, Vec<Mark>>) -> Vec<String> {
+        let rings = self.rings.read();
+        for tenant in rings.keys() {
+            marks.entry(tenant.clone()).or_default();
+        }
+        let differs = |(tenant, mut marks): (String, Vec<Mark>)| {
+            marks.sort_unstable();
+            let same = rings.get(&tenant).is_some_and(|ring| ring.marks == marks);
+            (!same).then_some(tenant)
+        };
+        marks.into_iter().filter_map(differs).collect()
+    }
+
     /// Replaces a tenant's ring. Keys already parsed are taken over.
-    pub(crate) fn load(&self, sealer: &Sealer, tenant: &str, rows: Vec<KeyRow>) -> Result<()> {
-        let old = self.ring(tenant);
-        let mut ring = Ring::default();
-        for row in rows {
+    pub(crate) fn load(
+        &self,
+        sealer: &Sealer,
+        tenant: &str,
+        rows: Vec<KeyRow>,
+        now: Micros,
+    ) -> Result<()> {
+        let old = self.ring(tenant).unwrap_or_default();
+        let mut ring = Ring {
+            marks: rows.iter().map(KeyRow::mark).collect(),
+            ..Ring::default()
+        };
+        ring.marks.sort_unstable();
+        for (index, row) in rows.iter().enumerate() {
             let public: Value = serde_json::from_str(&row.public_jwk).map_err(Error::internal)?;
-            let known = old
-                .as_ref()
-                .and_then(|ring| ring.verifying.get(&row.kid))
-                .map(|(_, key)| key.clone());
-            let verifying = match known {
-                Some(key) => key,
+            let verifying = match old.verifying.get(&row.kid) {
+                Some((_, key)) => key.clone(),
                 None => Arc::new(VerifyingKey::from_jwk(&public).map_err(Error::internal)?),
             };
             ring.verifying
                 .insert(row.kid.clone(), (row.purpose, verifying));
             ring.public.push(public);
-            if row.current {
-                let place = (row.purpose, row.algorithm);
-                let kept = old
-                    .as_ref()
-                    .and_then(|ring| ring.current.get(&place))
-                    .filter(|key| key.kid() == row.kid)
-                    .cloned();
-                let key = match kept {
+            let followed = rows[index + 1..]
+                .iter()
+                .any(|later| later.place() == row.place() && later.activates_at <= now);
+            if !followed {
+                let key = match old.signing_key(row) {
                     Some(key) => key,
-                    None => Arc::new(open(sealer, tenant, &row)?),
+                    None => Arc::new(open(sealer, tenant, row)?),
                 };
-                ring.current.insert(place, key);
+                let keys = ring.signing.entry(row.place()).or_default();
+                keys.push((row.activates_at, key));
             }
         }
         self.rings.write().insert(tenant.to_owned(), Arc::new(ring));
@@ -109,6 +144,14 @@ impl Rings {
 
     pub(crate) fn forget(&self, tenant: &str) {
         self.rings.write().remove(tenant);
+    }
+}
+
+impl Ring {
+    fn signing_key(&self, row: &KeyRow) -> Option<Arc<SigningKey>> {
+        let keys = self.signing.get(&row.place())?;
+        let found = keys.iter().find(|(_, key)| key.kid() == row.kid);
+        found.map(|(_, key)| key.clone())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Rows of `signing_key`.
 
+use std::collections::HashMap;
+
 use vestibule_crypto::Algorithm;
 use vestibule_db::{Row, Tx, params};
 
-use super::{KeyView, NewKey, Purpose};
+use super::{NewKey, Purpose};
 use crate::error::Result;
 use crate::ports::Micros;
 
@@ -14,8 +16,25 @@ pub(crate) struct KeyRow {
     pub(crate) algorithm: Algorithm,
     pub(crate) sealed: Vec<u8>,
     pub(crate) public_jwk: String,
-    pub(crate) current: bool,
+    pub(crate) created_at: Micros,
+    /// When it begins to sign.
+    pub(crate) activates_at: Micros,
+    pub(crate) retired_at: Option<Micros>,
+    pub(crate) revoked_at: Option<Micros>,
 }
+
+impl KeyRow {
+    pub(crate) fn place(&self) -> (Purpose, Algorithm) {
+        (self.purpose, self.algorithm)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        (self.kid.clone(), self.activates_at, self.retired_at)
+    }
+}
+
+/// What tells whether a key in memory is as it is in the database.
+pub(crate) type Mark = (String, Micros, Option<Micros>);
 
 fn key(row: &Row) -> Result<Option<KeyRow>, vestibule_db::Error> {
     let (purpose, algorithm): (String, String) = (row.get(1)?, row.get(2)?);
@@ -29,63 +48,96 @@ fn key(row: &Row) -> Result<Option<KeyRow>, vestibule_db::Error> {
             algorithm,
             sealed: row.get(3)?,
             public_jwk: row.get(4)?,
-            current: row.get::<Option<i64>>(5)?.is_none(),
+            created_at: row.get(5)?,
+            activates_at: row.get(6)?,
+            retired_at: row.get(7)?,
+            revoked_at: row.get(8)?,
         }),
         // A newer binary's purpose or algorithm: not for us.
         _ => None,
     })
 }
 
-/// The current keys and those retired after `oldest`.
-pub(crate) fn keys(tx: &mut Tx<'_>, tenant: &str, oldest: Micros) -> Result<Vec<KeyRow>> {
+/// The keys in use and those retired or revoked after `oldest`, in the order in which they sign.
+pub(crate) fn all_keys(tx: &mut Tx<'_>, tenant: &str, oldest: Micros) -> Result<Vec<KeyRow>> {
     let rows = tx.all(
-        "SELECT kid, purpose, algorithm, private_sealed, public_jwk, retired_at
-         FROM signing_key WHERE tenant_id = $1 AND (retired_at IS NULL OR retired_at > $2) ORDER BY created_at, kid",
+        "SELECT kid, purpose, algorithm, private_sealed, public_jwk, created_at, coalesce(activates_at, created_at), retired_at, revoked_at
+         FROM signing_key
+         WHERE tenant_id = $1 AND (retired_at IS NULL OR retired_at > $2 OR revoked_at > $2)
+         ORDER BY coalesce(activates_at, created_at), CASE WHEN retired_at IS NULL THEN 1 ELSE 0 END, created_at, kid",
         &params![tenant, oldest],
         key,
     )?;
     Ok(rows.into_iter().flatten().collect())
 }
 
-pub(crate) fn list(tx: &mut Tx<'_>, tenant: &str, oldest: Micros) -> Result<Vec<KeyView>> {
-    Ok(tx.all(
-        "SELECT kid, algorithm, purpose, retired_at, created_at
-         FROM signing_key WHERE tenant_id = $1 AND (retired_at IS NULL OR retired_at > $2) ORDER BY created_at, kid",
-        &params![tenant, oldest],
-        |row| {
-            let retired_at: Option<Micros> = row.get(3)?;
-            let state = if retired_at.is_none() { "current" } else { "retired" };
-            Ok(KeyView { kid: row.get(0)?, algorithm: row.get(1)?, purpose: row.get(2)?, state, retired_at, created_at: row.get(4)? })
-        },
-    )?)
+/// Those of them whose signatures count.
+pub(crate) fn keys(tx: &mut Tx<'_>, tenant: &str, oldest: Micros) -> Result<Vec<KeyRow>> {
+    let mut rows = all_keys(tx, tenant, oldest)?;
+    rows.retain(|row| row.revoked_at.is_none());
+    Ok(rows)
 }
 
-/// Adds the current key of its purpose and algorithm, unless there is one.
-pub(crate) fn insert_current(
+/// The marks of all tenants' keys whose signatures count, in no order.
+pub(crate) fn marks(tx: &mut Tx<'_>, oldest: Micros) -> Result<HashMap<String, Vec<Mark>>> {
+    let rows = tx.all(
+        "SELECT tenant_id, kid, coalesce(activates_at, created_at), retired_at
+         FROM signing_key WHERE revoked_at IS NULL AND (retired_at IS NULL OR retired_at > $1)",
+        &params![oldest],
+        |row| {
+            Ok((
+                row.get::<String>(0)?,
+                (row.get(1)?, row.get(2)?, row.get(3)?),
+            ))
+        },
+    )?;
+    let mut marks: HashMap<String, Vec<Mark>> = HashMap::new();
+    for (tenant, mark) in rows {
+        marks.entry(tenant).or_default().push(mark);
+    }
+    Ok(marks)
+}
+
+/// Adds the newest key of its purpose and algorithm, unless there is one that is not retired.
+pub(crate) fn insert(
     tx: &mut Tx<'_>,
     tenant: &str,
     new: &NewKey,
     now: Micros,
+    activates_at: Micros,
 ) -> Result<()> {
     tx.exec(
-        "INSERT INTO signing_key (tenant_id, kid, purpose, algorithm, private_sealed, public_jwk, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO signing_key (tenant_id, kid, purpose, algorithm, private_sealed, public_jwk, created_at, activates_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (tenant_id, purpose, algorithm) WHERE retired_at IS NULL DO NOTHING",
-        &params![tenant, new.key.kid(), new.purpose.name(), new.key.algorithm().as_str(), new.sealed.clone(), &new.public_jwk, now],
+        &params![tenant, new.key.kid(), new.purpose.name(), new.key.algorithm().as_str(), new.sealed.clone(), &new.public_jwk, now, activates_at],
     )?;
     Ok(())
 }
 
-pub(crate) fn retire(
-    tx: &mut Tx<'_>,
-    tenant: &str,
-    purpose: Purpose,
-    algorithm: Algorithm,
-    now: Micros,
-) -> Result<()> {
+/// From when on a key is one of the past; `None`: it is not.
+pub(crate) fn retire(tx: &mut Tx<'_>, tenant: &str, kid: &str, at: Option<Micros>) -> Result<()> {
     tx.exec(
-        "UPDATE signing_key SET retired_at = $4 WHERE tenant_id = $1 AND purpose = $2 AND algorithm = $3 AND retired_at IS NULL",
-        &params![tenant, purpose.name(), algorithm.as_str(), now],
+        "UPDATE signing_key SET retired_at = $3 WHERE tenant_id = $1 AND kid = $2 AND revoked_at IS NULL",
+        &params![tenant, kid, at],
     )?;
     Ok(())
+}
+
+pub(crate) fn activate(tx: &mut Tx<'_>, tenant: &str, kid: &str, at: Micros) -> Result<()> {
+    tx.exec(
+        "UPDATE signing_key SET activates_at = $3 WHERE tenant_id = $1 AND kid = $2 AND revoked_at IS NULL",
+        &params![tenant, kid, at],
+    )?;
+    Ok(())
+}
+
+/// Ends a key and wipes its private half; false if there is none such, or it is revoked already.
+pub(crate) fn revoke(tx: &mut Tx<'_>, tenant: &str, kid: &str, now: Micros) -> Result<bool> {
+    let changed = tx.exec(
+        "UPDATE signing_key SET revoked_at = $3, retired_at = 0, private_sealed = $4
+         WHERE tenant_id = $1 AND kid = $2 AND revoked_at IS NULL",
+        &params![tenant, kid, now, Vec::<u8>::new()],
+    )?;
+    Ok(changed == 1)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use url::Url;
@@ -16,6 +17,8 @@ use crate::error::{Error, Result};
 #[derive(Default)]
 struct Book {
     version: i64,
+    /// Which reading of the catalogue this is.
+    reading: u64,
     by_host: HashMap<String, Arc<Tenant>>,
     by_slug: HashMap<String, Arc<Tenant>>,
     by_id: HashMap<String, Arc<Tenant>>,
@@ -30,6 +33,7 @@ pub struct Directory {
     public_url: Option<Url>,
     audit_key: AuditKey,
     book: RwLock<Arc<Book>>,
+    readings: AtomicU64,
 }
 
 impl std::fmt::Debug for Directory {
@@ -45,11 +49,17 @@ impl Directory {
             public_url,
             audit_key,
             book: RwLock::default(),
+            readings: AtomicU64::new(0),
         }
     }
 
     fn book(&self) -> Arc<Book> {
         self.book.read().clone()
+    }
+
+    /// The catalogue's version that is held.
+    pub(crate) fn version(&self) -> i64 {
+        self.book().version
     }
 
     /// The tenant that a request's host leads to; `host` without a port.
@@ -106,6 +116,7 @@ impl Directory {
     /// Reads the catalogue anew if it has changed; answers whether it had.
     pub async fn refresh(&self) -> Result<bool> {
         let held = self.book().version;
+        let reading = self.readings.fetch_add(1, Ordering::Relaxed) + 1;
         let rows = self
             .db
             .read(move |tx| {
@@ -121,6 +132,7 @@ impl Directory {
         };
         let mut book = Book {
             version,
+            reading,
             ..Book::default()
         };
         for row in rows {
@@ -140,7 +152,8 @@ impl Directory {
             _ => None,
         };
         let mut current = self.book.write();
-        if current.version < version {
+        // Not by version: a standby that was promoted may be behind what was held.
+        if current.reading < reading {
             *current = Arc::new(book);
         }
         Ok(true)

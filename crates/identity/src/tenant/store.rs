@@ -47,12 +47,13 @@ pub(crate) fn catalog_version(tx: &mut Tx<'_>) -> Result<i64> {
     )?)
 }
 
+/// Moves the number on, and tells the other nodes.
 pub(crate) fn bump_catalog(tx: &mut Tx<'_>) -> Result<()> {
     tx.exec(
         "UPDATE catalog SET version = version + 1 WHERE id = 1",
         &params![],
     )?;
-    Ok(())
+    Ok(tx.announce()?)
 }
 
 /// Adds a tenant under the next number, which it answers.

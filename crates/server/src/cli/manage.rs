@@ -205,8 +205,21 @@ pub enum SigningKeyCommand {
         #[arg(long, value_name = "SLUG")]
         tenant: String,
     },
-    /// Sign with new keys from now on; tokens of the old ones stay valid
+    /// Sign with new keys ten minutes from now, so that all who check tokens know them by then; tokens of the old ones stay
+    /// valid
     Rotate {
+        /// Slug of the tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+        /// Sign with them at once
+        #[arg(long)]
+        now: bool,
+    },
+    /// In an emergency: nothing that this key signed counts any more, on any node; another one signs from now on
+    Revoke {
+        /// The key's id, as `list` shows it
+        #[arg(value_name = "KID")]
+        kid: String,
         /// Slug of the tenant
         #[arg(long, value_name = "SLUG")]
         tenant: String,

@@ -40,6 +40,8 @@ fn documented_commands_parse() {
         "vestibule dialect routes --dialects more",
         "vestibule signing-key list --tenant acme",
         "vestibule signing-key rotate --tenant acme",
+        "vestibule signing-key rotate --tenant acme --now",
+        "vestibule signing-key revoke K1 --tenant acme",
         "vestibule audit list acme --user ann@acme.test --action sign_in --since 24h --outcome refused --limit 10 --json",
         "vestibule audit list --request k7f3c2ab-1x",
         "vestibule audit list --since 2026-01-31T08:00:00Z",

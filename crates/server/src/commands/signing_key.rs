@@ -12,7 +12,9 @@ pub(super) async fn run(
     node: &Node,
     output: Output,
 ) -> anyhow::Result<()> {
-    let (SigningKeyCommand::List { tenant } | SigningKeyCommand::Rotate { tenant }) = &command;
+    let (SigningKeyCommand::List { tenant }
+    | SigningKeyCommand::Rotate { tenant, .. }
+    | SigningKeyCommand::Revoke { tenant, .. }) = &command;
     let cx = node.cx(tenant).await?;
     // Keys come with the first wish for them; a list that lacks them would tell nothing.
     let made = node
@@ -22,14 +24,22 @@ pub(super) async fn run(
     made.map_err(core_error)?;
     let keys = match command {
         SigningKeyCommand::List { .. } => node.identity.signing_keys(&cx).await,
-        SigningKeyCommand::Rotate { .. } => node.identity.rotate_signing_keys(&cx).await,
+        SigningKeyCommand::Rotate { now, .. } => node.identity.rotate_signing_keys(&cx, now).await,
+        SigningKeyCommand::Revoke { kid, .. } => node.identity.revoke_signing_key(&cx, &kid).await,
     };
     let keys = keys.map_err(core_error)?;
     let documents: Vec<Value> = keys.iter().map(document).collect();
     let rows: Vec<_> = keys.iter().map(row).collect();
     output.table(
         &json!({ "signing_keys": documents }),
-        &["KID", "PURPOSE", "ALGORITHM", "STATE", "CREATED"],
+        &[
+            "KID",
+            "PURPOSE",
+            "ALGORITHM",
+            "STATE",
+            "CREATED",
+            "SIGNS FROM",
+        ],
         &rows,
     )
 }
@@ -41,6 +51,7 @@ fn document(key: &KeyView) -> Value {
         "algorithm": key.algorithm,
         "state": key.state,
         "created_at": rfc3339(key.created_at),
+        "activates_at": rfc3339(key.activates_at),
     })
 }
 
@@ -51,5 +62,6 @@ fn row(key: &KeyView) -> Vec<String> {
         key.algorithm.clone(),
         key.state.to_string(),
         rfc3339(key.created_at),
+        rfc3339(key.activates_at),
     ]
 }

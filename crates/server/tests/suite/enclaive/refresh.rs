@@ -80,9 +80,9 @@ on_both! {
         let cx = app.acme().await;
         app.person(&cx, "ada@team.example", PASSWORD, "Trainee").await;
         let tokens = signed_in(&app, "ada@team.example").await;
-        app.identity.rotate_signing_keys(&app.cx("acme").await).await.unwrap();
+        app.identity.rotate_signing_keys(&app.cx("acme").await, false).await.unwrap();
         app.pass(HOUR * 24 * 30);
-        app.identity.rotate_signing_keys(&app.cx("acme").await).await.unwrap();
+        app.identity.rotate_signing_keys(&app.cx("acme").await, false).await.unwrap();
         app.pass(HOUR * 24 * 30);
         let next = Tokens::of(&refresh(&app, &tokens.user).await);
         assert_ne!(header(&next.user)["kid"], header(&tokens.user)["kid"]);

@@ -1,4 +1,6 @@
-//! Several nodes on one PostgreSQL, and what lies between them and it.
+//! Several nodes on one database, and what lies between them and it.
 
+mod keys;
 mod outcome;
 mod pooled;
+mod told;

@@ -157,7 +157,7 @@ on_both! {
         let cx = app.acme().await;
         let key = app.api_key(&cx).await;
         let before = login_token(&app, &key, EMAIL).await;
-        app.identity.rotate_signing_keys(&cx).await.unwrap();
+        app.identity.rotate_signing_keys(&cx, true).await.unwrap();
         let after = login_token(&app, &key, EMAIL).await;
         assert_eq!(open(&app, &before, &[]).await.status, 303);
         assert_eq!(open(&app, &after, &[]).await.status, 303);
