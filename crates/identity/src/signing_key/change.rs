@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 
-use vestibule_crypto::Algorithm;
 use vestibule_db::Tx;
 
 use super::store::{self, KeyRow};
-use super::{KEEP_RETIRED, KeyView, NewKey, PUBLISHED_BEFORE, Purpose};
+use super::{KEEP_RETIRED, KeyView, NewKey, PUBLISHED_BEFORE, Place};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
 use crate::tenant::store::bump_catalog;
 use crate::{Identity, audit};
-
-type Place = (Purpose, Algorithm);
 
 impl Identity {
     pub async fn signing_keys(&self, cx: &Cx) -> Result<Vec<KeyView>> {

@@ -44,6 +44,9 @@ pub enum Purpose {
     Access,
 }
 
+/// What has one current key.
+type Place = (Purpose, Algorithm);
+
 impl Purpose {
     pub(crate) const ALL: [Purpose; 2] = [Purpose::Login, Purpose::Access];
 

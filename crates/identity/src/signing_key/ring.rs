@@ -8,14 +8,14 @@ use serde_json::Value;
 use vestibule_crypto::{Algorithm, Sealer, SigningKey, VerifyingKey};
 
 use super::store::{KeyRow, Mark};
-use super::{Purpose, seal_context};
+use super::{Place, Purpose, seal_context};
 use crate::error::{Error, Result};
 use crate::ports::Micros;
 
 #[derive(Default)]
 struct Ring {
     /// The key in force and those to come, each with the time from which it signs.
-    signing: HashMap<(Purpose, Algorithm), Vec<(Micros, Arc<SigningKey>)>>,
+    signing: HashMap<Place, Vec<(Micros, Arc<SigningKey>)>>,
     verifying: HashMap<String, (Purpose, Arc<VerifyingKey>)>,
     public: Vec<Value>,
     marks: Vec<Mark>,

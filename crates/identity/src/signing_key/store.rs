@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use vestibule_crypto::Algorithm;
 use vestibule_db::{Row, Tx, params};
 
-use super::{NewKey, Purpose};
+use super::{NewKey, Place, Purpose};
 use crate::error::Result;
 use crate::ports::Micros;
 
@@ -24,7 +24,7 @@ pub(crate) struct KeyRow {
 }
 
 impl KeyRow {
-    pub(crate) fn place(&self) -> (Purpose, Algorithm) {
+    pub(crate) fn place(&self) -> Place {
         (self.purpose, self.algorithm)
     }
 
