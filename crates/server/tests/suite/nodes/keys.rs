@@ -74,7 +74,7 @@ on_both! {
             assert!(published(node).await.contains(&old));
         }
         refresh(&two, &tokens.user).await.status(200);
-        assert_eq!(in_state(&app, &old, "retired").await, [old.clone()]);
+        assert_eq!(in_state(&app, &old, "retired").await, std::slice::from_ref(&old));
         // Longer than any token lives.
         app.pass(Duration::from_secs(91 * 86_400));
         let late = app.second_node().await;
@@ -110,7 +110,7 @@ on_both! {
             assert_ne!(signs_with(node).await, old);
         }
         assert_eq!(signs_with(&app).await, signs_with(&two).await);
-        assert_eq!(in_state(&app, &old, "revoked").await, [old.clone()]);
+        assert_eq!(in_state(&app, &old, "revoked").await, std::slice::from_ref(&old));
         for unknown in [&*old, "nothing"] {
             let refused = app.identity.revoke_signing_key(&cx, unknown).await;
             assert_eq!(refused.unwrap_err().kind, Kind::NotFound);
@@ -135,7 +135,7 @@ on_both! {
         for node in [&app, &two] {
             assert_eq!(signs_with(node).await, first);
         }
-        assert_eq!(in_state(&app, &first, "current").await, [first.clone()]);
+        assert_eq!(in_state(&app, &first, "current").await, std::slice::from_ref(&first));
         // The present one, with another waiting: that one is in force at once.
         let cx = app.cx("acme").await;
         app.identity.rotate_signing_keys(&cx, false).await.unwrap();
