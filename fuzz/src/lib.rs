@@ -2,6 +2,7 @@
 
 pub mod front_door;
 pub mod targets;
+pub mod wire;
 
 /// Runs the named target once.
 pub fn run(name: &str, bytes: &[u8]) {

@@ -3,13 +3,14 @@
 
 use std::sync::LazyLock;
 
-use axum::http::HeaderValue;
 use serde_json::Value;
+use vestibule::mail::SmtpUrl;
+use vestibule::settings::{Inputs, Settings};
 use vestibule_crypto::{ApiKey, Jws, SigningKey, VerifyingKey, check_times};
 use vestibule_dialect::Dialects;
 use vestibule_identity::{Algorithm, Email, Span, Tenant};
 
-use super::front_door;
+use super::{front_door, wire};
 
 /// One parser under attack.
 pub struct Target {
@@ -116,45 +117,34 @@ pub const TARGETS: &[Target] = &[
         seeds: || texts(&["45s", "15m", "12h", "90d", "0d", "18446744073709551615d"]),
     },
     Target {
-        name: "host",
-        run: host,
+        name: "settings",
+        run: settings,
         seeds: || {
             texts(&[
-                "lms.acme.test",
-                "LMS.acme.test:8080",
-                "[::1]:80",
-                "[::ffff:1.2.3.4]",
-                "a@b",
-                "a..b",
-                "a:99999",
+                "listen=127.0.0.1:0\nsmtp_url=smtp://u:p@mail.test:587\ntrusted_proxies=10.0.0.0/8, ::1",
+                "limits=sign_in_account = 5, forgot_account=0\nlog=info,hyper=off\nrequest_timeout=30s",
+                "database_url=postgres://u:p@db.test/x?sslmode=verify-full\npublic_url=https://a.test/",
+                "database_url=sqlite:/a b/c?d\npublic_url=http://[::1]:8080\nmail_from=A <a@b.test>",
             ])
         },
     },
     Target {
-        name: "cookie",
-        run: cookie,
+        name: "smtp_url",
+        run: smtp_url,
         seeds: || {
             texts(&[
-                "__Host-vestibule=vsc_101_a.0.b; x=y",
-                "a=b;__Host-vestibule=\"x\";;=;",
-                "__Host-vestibule=",
-                "=; =",
+                "smtp://user:p%40ss@mail.test:587",
+                "smtps://mail.test",
+                "smtp://[::1]:25?tls=none",
+                "smtp://a:b@c@d:99999/x?y#z",
             ])
         },
     },
-    Target {
-        name: "forwarded",
-        run: forwarded,
-        seeds: || {
-            texts(&[
-                "1.2.3.4",
-                "6.6.6.6, [::1]:80, 10.0.0.2",
-                "fe80::1%lo",
-                ",,",
-                "unknown",
-            ])
-        },
-    },
+    wire::HOST,
+    wire::COOKIE,
+    wire::FORWARDED,
+    wire::FRAMING,
+    wire::CAPTCHA_ANSWER,
     Target {
         name: "request",
         run: front_door::request,
@@ -175,7 +165,7 @@ fn list(json: &str, more: &[&str]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
@@ -188,7 +178,7 @@ static KEY: LazyLock<String> = LazyLock::new(|| {
     key.expose().expose_secret().to_owned()
 });
 
-static ACME: LazyLock<Tenant> = LazyLock::new(|| Tenant {
+pub static ACME: LazyLock<Tenant> = LazyLock::new(|| Tenant {
     id: "t".repeat(20),
     number: 101,
     file: vestibule::tenant_file::parse("acme", TENANT, &BUILTIN).unwrap(),
@@ -403,30 +393,36 @@ fn span(bytes: &[u8]) {
     }
 }
 
-fn host(bytes: &[u8]) {
+/// Lines of `name=value`, as the environment gives them.
+fn settings(bytes: &[u8]) {
+    let lines = text(bytes).lines().filter_map(|line| line.split_once('='));
+    let environment = lines.map(|(name, value)| {
+        (
+            format!("VESTIBULE_{}", name.to_uppercase()),
+            value.to_owned(),
+        )
+    });
+    let inputs = Inputs {
+        environment: environment.collect(),
+        ..Inputs::closed(Vec::new())
+    };
+    if let Err(error) = Settings::load(&inputs) {
+        let told = format!("{error:#}");
+        assert!(
+            told.contains("VESTIBULE_") && !told.contains('\n'),
+            "{told}"
+        );
+    }
+}
+
+fn smtp_url(bytes: &[u8]) {
     let text = text(bytes);
-    if let Some(host) = vestibule_http::fuzzing::host(text) {
-        assert!(
-            !host.contains(|c: char| c.is_ascii_uppercase() && !"NoneSome".contains(c)),
-            "{text:?}"
-        );
-        assert!(
-            !text.contains(['@', '/', '\\', '?', '#', ',']) && text.is_ascii(),
-            "{text:?}"
-        );
-    }
-}
-
-fn cookie(bytes: &[u8]) {
-    if let Ok(line) = HeaderValue::from_bytes(bytes)
-        && let Some(value) = vestibule_http::fuzzing::session_cookie(&ACME, line)
-    {
-        assert!(!value.is_empty() && !value.contains(';'));
-    }
-}
-
-fn forwarded(bytes: &[u8]) {
-    if let Ok(line) = HeaderValue::from_bytes(bytes) {
-        let _ = vestibule_http::fuzzing::forwarded(line);
+    match text.parse::<SmtpUrl>() {
+        Ok(url) => assert!(!url.host.is_empty() && url.port > 0, "{text:?}"),
+        Err(error) => {
+            let told = format!("{error:#}");
+            let repeats = text.len() > 40 && told.contains(text);
+            assert!(!repeats, "it may hold a password: {told}");
+        }
     }
 }

@@ -34,3 +34,8 @@ pub fn forwarded(line: HeaderValue) -> IpAddr {
     let proxies = IpNet::from(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)));
     client_address(Ipv4Addr::new(10, 0, 0, 1).into(), &headers, &[proxies])
 }
+
+/// How many of a connection's bytes reach the parser unchanged, when so many arrive at a time.
+pub fn framed(bytes: &[u8], step: usize) -> usize {
+    crate::listener::framed(bytes, step)
+}

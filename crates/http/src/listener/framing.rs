@@ -222,6 +222,23 @@ impl Framing {
     }
 }
 
+/// See [`crate::fuzzing::framed`].
+#[cfg(feature = "fuzzing")]
+pub(crate) fn framed(bytes: &[u8], step: usize) -> usize {
+    let mut framing = Framing::default();
+    let mut passed = 0;
+    for piece in bytes.chunks(step) {
+        let mut looked = piece.to_vec();
+        framing.look(&mut looked);
+        if framing.place == Place::Spoilt {
+            let same = piece.iter().zip(&looked).take_while(|(a, b)| a == b);
+            return passed + same.count();
+        }
+        passed += piece.len();
+    }
+    passed
+}
+
 /// How many of `left` bytes are among the `here` that came, and how many are still to come.
 fn take(left: u64, here: usize) -> (usize, u64) {
     let taken = usize::try_from(left).map_or(here, |left| left.min(here));

@@ -29,6 +29,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 
 use framing::Strict;
+#[cfg(feature = "fuzzing")]
+pub(crate) use framing::framed;
 use patience::Patience;
 use places::{Place, Places};
 

@@ -5,6 +5,8 @@ mod pow;
 pub(crate) mod store;
 
 pub use pow::PowChallenge;
+#[cfg(feature = "fuzzing")]
+pub(crate) use pow::is_read;
 
 use secrecy::ExposeSecret;
 use serde_json::Value;

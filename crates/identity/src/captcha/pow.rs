@@ -160,6 +160,12 @@ impl Identity {
     }
 }
 
+/// See `fuzzing`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn is_read(answer: &str) -> bool {
+    read(answer).is_some()
+}
+
 /// The answer, if it is one to a challenge of the kind that we give.
 fn read(answer: &str) -> Option<Answer> {
     if answer.len() > MAX_ANSWER {

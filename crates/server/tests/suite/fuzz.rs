@@ -4,6 +4,8 @@
 mod front_door;
 #[path = "../../../../fuzz/src/targets.rs"]
 mod targets;
+#[path = "../../../../fuzz/src/wire.rs"]
+mod wire;
 
 use targets::TARGETS;
 use vestibule_crypto::{Random, SeededRandom};
