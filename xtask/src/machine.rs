@@ -42,6 +42,16 @@ pub(crate) const ALL: &[Need] = &[
         packages: &["pgbouncer"],
         purpose: "pooler between the server and PostgreSQL",
     },
+    Need {
+        program: "nginx",
+        packages: &["nginx"],
+        purpose: "proxy in front of the server",
+    },
+    Need {
+        program: "haproxy",
+        packages: &["haproxy"],
+        purpose: "another proxy in front of the server",
+    },
     CHROMIUM,
     CHROMEDRIVER,
     Need {
@@ -136,7 +146,23 @@ fn wanted(missing: &[&Need]) -> String {
 /// Keeps Debian from also setting up and starting a database server of its own, which nobody asked for.
 const NO_MAIN_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/vestibule.conf";
 
+/// Keeps Debian from starting what it installs (exit status 101: forbidden by policy).
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
 fn apt_install(runner: &Runner, packages: &[&str]) -> Result<()> {
+    let quiet = !Path::new(POLICY).exists();
+    if quiet {
+        let script = format!("printf '#!/bin/sh\\nexit 101\\n' > {POLICY} && chmod 755 {POLICY}");
+        as_root(runner, ["sh", "-c", &script])?;
+    }
+    let installed = apt_get(runner, packages);
+    if quiet {
+        as_root(runner, ["rm", "-f", POLICY])?;
+    }
+    installed
+}
+
+fn apt_get(runner: &Runner, packages: &[&str]) -> Result<()> {
     let server = packages
         .iter()
         .any(|package| package.starts_with("postgresql"));

@@ -30,6 +30,7 @@ mod limits;
 mod mail;
 mod nodes;
 mod password_policy;
+mod proxies;
 mod refresh;
 mod rezi;
 mod secrets;
