@@ -225,18 +225,15 @@ impl Framing {
 /// See [`crate::fuzzing::framed`].
 #[cfg(feature = "fuzzing")]
 pub(crate) fn framed(bytes: &[u8], step: usize) -> usize {
-    let mut framing = Framing::default();
-    let mut passed = 0;
-    for piece in bytes.chunks(step) {
-        let mut looked = piece.to_vec();
-        framing.look(&mut looked);
+    let (mut framing, mut looked) = (Framing::default(), bytes.to_vec());
+    for piece in looked.chunks_mut(step) {
+        framing.look(piece);
         if framing.place == Place::Spoilt {
-            let same = piece.iter().zip(&looked).take_while(|(a, b)| a == b);
-            return passed + same.count();
+            break;
         }
-        passed += piece.len();
     }
-    passed
+    let same = bytes.iter().zip(&looked).take_while(|(a, b)| a == b);
+    same.count()
 }
 
 /// How many of `left` bytes are among the `here` that came, and how many are still to come.
