@@ -1,5 +1,6 @@
 //! A tenant's colour as CSS custom properties that stay readable on light and dark pages.
 
+use minijinja::{Value, context};
 use vestibule_identity::Tenant;
 
 const DEFAULT: Rgb = Rgb([0x2f, 0x4b, 0xc4]);
@@ -35,6 +36,18 @@ pub(crate) fn stylesheet(tenant: &Tenant) -> String {
     ];
     let declarations = declarations.map(|(name, color)| format!("--brand{name}:{}", color.css()));
     format!(":root{{{}}}\n", declarations.join(";"))
+}
+
+/// Fonts that mail programs have, in an attribute's quotes.
+pub(crate) const MAIL_FONTS: &str =
+    "-apple-system,Segoe UI,Roboto,Noto Sans,Helvetica,Arial,sans-serif";
+
+/// The colours of a button in a mail.
+pub(crate) fn mail_look(tenant: &Tenant) -> Value {
+    let color = tenant.file.branding.color.as_deref();
+    let palette = Palette::of(color.and_then(Rgb::parse).unwrap_or(DEFAULT));
+    let [edge, _] = palette.edges;
+    context! { fill => palette.fill.css(), text => palette.text.css(), edge => edge.css(), fonts => MAIL_FONTS }
 }
 
 /// What is made of one colour. Pairs are for light and dark pages.

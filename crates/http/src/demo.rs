@@ -18,19 +18,23 @@ use crate::pages::{Answer, see_other};
 use crate::settings::{Demo, DemoTenant};
 use crate::shared::{Everything, Shared};
 use crate::site::Site;
-use crate::{redirect, templates};
+use crate::{inbox, redirect, templates};
 
 /// First segments of paths at which the sample app stands in, beside the tenant's own hand-off destinations.
 const APP_PATHS: &[&str] = &["app", "course", "dashboard"];
 
+/// So many of the newest mails are shown beside the dialects.
+const MAILS: i64 = 4;
+
 /// GET `/`.
 pub(crate) async fn root(State(shared): State<Shared>, Visitor { site, who }: Visitor) -> Answer {
     if let Some((demo, tenant)) = sample(&shared, &site) {
+        let mails = inbox::newest(&shared.identity, MAILS).await?;
         let mut response = templates::page(
             &site,
             StatusCode::OK,
             "demo/home.html",
-            home_values(demo, tenant, &site, who.as_ref()),
+            context! { mails, ..home_values(demo, tenant, &site, who.as_ref()) },
         )?;
         response.headers_mut().insert(
             header::CONTENT_SECURITY_POLICY,

@@ -9,7 +9,7 @@ use vestibule_dialect::natural_status;
 use vestibule_identity::{Error, Kind};
 
 use crate::layers::Reception;
-use crate::templates;
+use crate::templates::{self, texts::Voice};
 
 /// An error and the status it is answered with.
 #[derive(Clone, Debug)]
@@ -118,8 +118,15 @@ fn problem(fault: &Fault, request_id: &str) -> String {
 fn page(fault: &Fault, reception: &Reception) -> Result<String, Error> {
     let lang = reception.language;
     let base = templates::base(reception.tenant(), &reception.client.request_id, lang);
-    let text = templates::error_text(lang, &fault.error);
+    let text = templates::error_text(
+        Voice {
+            language: lang,
+            tenant: reception.tenant().map(AsRef::as_ref),
+        },
+        &fault.error,
+    );
     templates::render(
+        reception.tenant(),
         lang,
         "error.html",
         context! { status => fault.status.as_u16(), text, ..base },

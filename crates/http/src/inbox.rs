@@ -4,6 +4,9 @@ use axum::extract::State;
 use http::StatusCode;
 use minijinja::{Value, context};
 
+use vestibule_identity::{Error, Identity};
+
+use crate::language;
 use crate::mail;
 use crate::moment;
 use crate::pages::Answer;
@@ -15,8 +18,19 @@ const SHOWN: i64 = 50;
 
 /// GET `/dev/inbox`: the newest first.
 pub(crate) async fn show(State(shared): State<Shared>, site: Site) -> Answer {
+    let mails = newest(&shared.identity, SHOWN).await?;
+    Ok(templates::page(
+        &site,
+        StatusCode::OK,
+        "demo/inbox.html",
+        context! { mails },
+    )?)
+}
+
+/// So many mails that were kept, as pages show them.
+pub(crate) async fn newest(identity: &Identity, count: i64) -> Result<Vec<Value>, Error> {
     let mut mails = Vec::new();
-    for job in shared.identity.inbox(SHOWN).await? {
+    for job in identity.inbox(count).await? {
         let rendered = match mail::render(&job.tenant, &job.mail) {
             Ok(rendered) => rendered,
             Err(error) => {
@@ -28,16 +42,11 @@ pub(crate) async fn show(State(shared): State<Shared>, site: Site) -> Answer {
             tenant => job.tenant.product(),
             to => &job.mail.to,
             subject => rendered.subject,
-            at => moment::readable(job.created_at, site.language(), "UTC"),
+            at => moment::readable(job.created_at, language::DEFAULT, "UTC"),
             lines => rendered.text.lines().map(line_values).collect::<Vec<_>>(),
         });
     }
-    Ok(templates::page(
-        &site,
-        StatusCode::OK,
-        "demo/inbox.html",
-        context! { mails },
-    )?)
+    Ok(mails)
 }
 
 /// A line of text; one that is a link and nothing else can be followed.

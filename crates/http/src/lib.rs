@@ -35,3 +35,5 @@ pub use listener::Listener;
 pub use metrics::Metrics;
 pub use router::{RouteKind, metrics_router, router, routes};
 pub use settings::{App, Demo, DemoPerson, DemoTenant, HttpSettings};
+pub use templates::own::{TextFault, check as check_texts};
+pub use templates::replaced::check as check_templates;

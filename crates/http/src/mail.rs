@@ -1,11 +1,14 @@
 //! Mails from templates: the server's worker gives a mail, and sends what comes back.
 
-use minijinja::context;
-use secrecy::ExposeSecret;
-use vestibule_identity::{Mail, Tenant};
+use std::sync::Arc;
 
+use minijinja::context;
+use secrecy::{ExposeSecret, SecretString};
+use vestibule_identity::{Mail, MailKind, Tenant};
+
+use crate::brand;
 use crate::language;
-use crate::templates::{self, texts};
+use crate::templates::{self, texts, texts::Voice};
 
 /// A mail ready to be sent. The bodies may hold a link that is a secret.
 #[derive(Clone)]
@@ -33,11 +36,16 @@ pub struct RenderError {
 }
 
 /// Renders the mail in its reader's language, with the tenant's name and support contact.
-pub fn render(tenant: &Tenant, mail: &Mail) -> Result<RenderedMail, RenderError> {
+pub fn render(tenant: &Arc<Tenant>, mail: &Mail) -> Result<RenderedMail, RenderError> {
     let template = mail.kind.template();
     let failed = |reason: String| RenderError { template, reason };
     let lang = language::of_mail(&mail.locale, tenant);
-    let subject = templates::text(lang, &format!("mail.{template}.subject"))
+    let voice = Voice {
+        language: lang,
+        tenant: Some(tenant),
+    };
+    let subject = voice
+        .text(&format!("mail.{template}.subject"))
         .ok_or_else(|| failed("it has no subject".to_owned()))?;
     let subject = texts::fill(subject, |_| {
         Ok::<_, RenderError>(tenant.product().to_owned())
@@ -51,14 +59,23 @@ pub fn render(tenant: &Tenant, mail: &Mail) -> Result<RenderedMail, RenderError>
         to => &mail.to,
         product => tenant.product(),
         support => tenant.file.branding.support.as_deref(),
+        terms => tenant.file.branding.terms.as_deref(),
+        privacy => tenant.file.branding.privacy.as_deref(),
+        look => brand::mail_look(tenant),
+        fonts => brand::MAIL_FONTS,
         home => tenant.issuer(),
         link => mail.link.as_ref().map(|link| link.expose_secret()),
         code => mail.code.as_ref().map(|code| code.expose_secret()),
         subject => &subject,
     };
     let part = |suffix: &str| {
-        templates::render(lang, &format!("mail/{template}.{suffix}"), values.clone())
-            .map_err(|error| failed(error.to_string()))
+        templates::render(
+            Some(tenant),
+            lang,
+            &format!("mail/{template}.{suffix}"),
+            values.clone(),
+        )
+        .map_err(|error| failed(error.to_string()))
     };
     Ok(RenderedMail {
         text: part("txt")?,
@@ -86,24 +103,33 @@ fn greeted(name: &str) -> Option<&str> {
     (is_short && has_letter && !is_dotted && name.chars().all(is_of_names)).then_some(name)
 }
 
+/// A mail as it could be sent, to look at.
+pub fn sample(tenant: &Tenant, kind: MailKind, locale: &str) -> Mail {
+    let link = match kind {
+        MailKind::VerifyEmail => Some("/verify-email/"),
+        MailKind::ResetPassword => Some("/reset-password/"),
+        MailKind::PasswordChanged => None,
+    };
+    let link = link.map(|path| {
+        format!(
+            "{}0123456789abcdefghijklmnopqrstuvwxyzABCDEFG",
+            tenant.link(path)
+        )
+    });
+    Mail {
+        kind,
+        to: "ada@example.com".into(),
+        name: "Ada King".into(),
+        locale: locale.into(),
+        code: link.is_some().then(|| SecretString::from("314159")),
+        link: link.map(SecretString::from),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use secrecy::SecretString;
-    use vestibule_identity::MailKind;
-
     use super::*;
     use crate::site::sample_tenant;
-
-    fn sample(kind: MailKind) -> Mail {
-        Mail {
-            kind,
-            to: "ada@example.com".into(),
-            name: "Ada King".into(),
-            locale: "en-US".into(),
-            link: None,
-            code: Some(SecretString::from("314159")),
-        }
-    }
 
     #[test]
     fn names_that_are_none_are_not_repeated() {
@@ -145,16 +171,30 @@ mod tests {
 
     #[test]
     fn every_mail_speaks_every_language() {
-        let tenant = sample_tenant("[branding]\nsupport = 'help@acme.test'");
+        let tenant = Arc::new(sample_tenant("[branding]\nsupport = 'help@acme.test'"));
         let mut said = std::collections::BTreeSet::new();
         for kind in MailKind::ALL {
             for language in texts::languages() {
                 let mail = Mail {
                     locale: language.into(),
                     link: Some(SecretString::from("https://lms.acme.test/verify-email/abc")),
-                    ..sample(kind)
+                    ..sample(&tenant, kind, "en-US")
                 };
                 let rendered = render(&tenant, &mail).unwrap();
+                let html = &rendered.html;
+                assert!(html.len() < 102 * 1024, "Gmail cuts off the rest");
+                let address = |attribute: &'static str| html.split(attribute).skip(1);
+                for link in address("href=\"") {
+                    assert!(
+                        link.starts_with("https://lms.acme.test/"),
+                        "{kind:?}: {link}"
+                    );
+                }
+                assert_eq!(
+                    address("src=").count() + address("url(").count(),
+                    0,
+                    "nothing is loaded"
+                );
                 let whole = format!("{}\n{}", rendered.subject, rendered.text);
                 assert!(!whole.contains(['{', '}']), "{language}: {whole}");
                 assert!(
@@ -169,13 +209,15 @@ mod tests {
 
     #[test]
     fn every_mail_renders_and_escapes() {
-        let tenant = sample_tenant("[branding]\nproduct = 'Acme <b>&'\nsupport = 'help@acme.test'");
+        let tenant = Arc::new(sample_tenant(
+            "[branding]\nproduct = 'Acme <b>&'\nsupport = 'help@acme.test'",
+        ));
         for kind in MailKind::ALL {
             let link = "https://lms.acme.test/verify-email/abc";
             let mail = Mail {
                 to: "<img src=x onerror=alert(1)>{{7777*7777}}@example.com".into(),
                 link: Some(SecretString::from(link)),
-                ..sample(kind)
+                ..sample(&tenant, kind, "en-US")
             };
             let rendered = render(&tenant, &mail).unwrap();
             assert!(

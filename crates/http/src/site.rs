@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::language;
 use crate::layers::{Arrival, Lookup};
 use crate::shared::Shared;
+use crate::templates::texts::Voice;
 
 /// A request on a tenant's host. Handlers of tenant surfaces get their context from here and from nowhere else;
 /// an unknown host is refused before they run (421).
@@ -54,6 +55,14 @@ impl Site {
 
     pub(crate) fn tenant(&self) -> &Tenant {
         &self.cx.tenant
+    }
+
+    /// What says the texts of this page.
+    pub(crate) fn voice(&self) -> Voice<'_> {
+        Voice {
+            language: self.language,
+            tenant: Some(self.tenant()),
+        }
     }
 
     pub(crate) fn request_id(&self) -> &str {

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-use vestibule_identity::Kind;
+use vestibule_identity::{Kind, Picture};
 
 use crate::brand;
 use crate::fault::Fault;
@@ -92,6 +92,7 @@ pub(crate) async fn favicon() -> Result<Response, Fault> {
 
 /// GET `/assets/{hash}/{name}`: for ever where the hash is that of the content, else (another version's page asks) for now.
 pub(crate) async fn asset(
+    State(shared): State<Shared>,
     site: Result<Site, Fault>,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Fault> {
@@ -114,7 +115,32 @@ pub(crate) async fn asset(
         ];
         return Ok((headers, brand::stylesheet(site.tenant())).into_response());
     }
+    if let Some(kind) = name.strip_prefix("logo.") {
+        return logo(&shared, &site?, &format!("{hash}.{kind}")).await;
+    }
     file(&name, caching(&ASSETS_HASH))
+}
+
+/// A drawing may hold styles of its own, and does nothing, wherever it is opened.
+const DRAWING_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+);
+
+async fn logo(shared: &Shared, site: &Site, name: &str) -> Result<Response, Fault> {
+    let (_, kind) = Picture::parts(name).ok_or(Kind::NotFound)?;
+    let content = shared.identity.picture(site.tenant(), name).await?;
+    let content_type = match kind {
+        "png" => "image/png",
+        "jpg" => "image/jpeg",
+        "webp" => "image/webp",
+        _ => "image/svg+xml",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (header::CACHE_CONTROL, FOR_EVER),
+        (header::CONTENT_SECURITY_POLICY, DRAWING_POLICY),
+    ];
+    Ok((headers, content.ok_or(Kind::NotFound)?).into_response())
 }
 
 fn file(name: &str, caching: HeaderValue) -> Result<Response, Fault> {

@@ -39,4 +39,9 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "signing_key_times",
         sql: include_str!("../migrations/0007_signing_key_times.sql"),
     },
+    Migration {
+        version: 8,
+        name: "tenant_picture",
+        sql: include_str!("../migrations/0008_tenant_picture.sql"),
+    },
 ];

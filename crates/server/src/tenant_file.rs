@@ -1,13 +1,15 @@
 //! Reading tenant files: every fault is told with its line and, where a word is misspelt, the nearest right one.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
 use lettre::message::Mailbox;
 use toml::de::{DeTable, DeValue};
 use vestibule_dialect::Dialects;
-use vestibule_identity::{TenantFile, check_file};
+use vestibule_http::TextFault;
+use vestibule_identity::{Picture, TenantFile, check_file};
 
 use crate::mail::SmtpUrl;
 use crate::settings::{is_reference, line_of, suggestion};
@@ -30,21 +32,78 @@ impl Source {
     }
 }
 
+/// A tenant as its file and what lies beside it describe it.
+#[derive(Debug)]
+pub struct Described {
+    pub source: Source,
+    pub file: TenantFile,
+    pub picture: Option<Picture>,
+}
+
 /// Reads and checks the files of one call, each and against each other; `dialects` are those that the server knows.
-pub fn read_all(
-    paths: &[PathBuf],
-    dialects: &Dialects,
-) -> anyhow::Result<Vec<(Source, TenantFile)>> {
-    let mut read: Vec<(Source, TenantFile)> = Vec::with_capacity(paths.len());
+pub fn read_all(paths: &[PathBuf], dialects: &Dialects) -> anyhow::Result<Vec<Described>> {
+    let mut read: Vec<Described> = Vec::with_capacity(paths.len());
     for path in paths {
         let source = load(path)?;
-        let file = check(&source, dialects)?;
-        for (earlier, other) in &read {
-            check_pair(&source, &file, earlier, other)?;
+        let mut file = check(&source, dialects)?;
+        for earlier in &read {
+            check_pair(&source, &file, &earlier.source, &earlier.file)?;
         }
-        read.push((source, file));
+        let picture = picture(path, &source, &mut file)?;
+        templates(path, &source, &mut file)?;
+        read.push(Described {
+            source,
+            file,
+            picture,
+        });
     }
     Ok(read)
+}
+
+/// Takes in the templates that lie beside the file (`file:NAME`), and checks them.
+fn templates(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Result<()> {
+    for (name, text) in &mut file.templates {
+        let Some(beside) = text.strip_prefix("file:").map(str::trim) else {
+            continue;
+        };
+        let place = path.with_file_name(beside);
+        let read = fs::read_to_string(&place);
+        *text = read.map_err(|error| {
+            let message = format!("cannot read {}: {error}", place.display());
+            source.fault(&format!("templates.{name}"), &message)
+        })?;
+    }
+    match told(vestibule_http::check_templates(file)).next() {
+        Some((field, message)) => Err(source.fault(&field, &message)),
+        None => Ok(()),
+    }
+}
+
+/// The logo that the file names, which lies beside it; from here on the file calls it by its content's name. That of a picture
+/// which is stored already, as `tenant export` prints it, needs no file.
+fn picture(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Result<Option<Picture>> {
+    let Some(logo) = file.branding.logo.clone() else {
+        return Ok(None);
+    };
+    let fault = |message: String| source.fault("branding.logo", &message);
+    let is_beside = Path::new(&logo)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if !is_beside {
+        let message = format!("`{logo}` is not the name of a file beside this one");
+        return Err(fault(message));
+    }
+    let place = path.with_file_name(&logo);
+    let bytes = match fs::read(&place) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound && Picture::parts(&logo).is_some() => {
+            return Ok(None);
+        }
+        Err(error) => return Err(fault(format!("cannot read {}: {error}", place.display()))),
+    };
+    let picture = Picture::read(bytes).map_err(|why| fault(format!("`{logo}` {why}")))?;
+    file.branding.logo = Some(picture.name().to_owned());
+    Ok(Some(picture))
 }
 
 fn load(path: &Path) -> anyhow::Result<Source> {
@@ -99,6 +158,7 @@ fn check(source: &Source, dialects: &Dialects) -> anyhow::Result<TenantFile> {
     let first = faults
         .chain(check_mail(&file))
         .chain(check_dialects(&file, dialects))
+        .chain(check_texts(&file))
         .next();
     match first {
         Some((field, message)) => Err(source.fault(&field, &message)),
@@ -160,6 +220,18 @@ fn check_mail(file: &TenantFile) -> Vec<(String, String)> {
     };
     faults.extend(fault.map(|message| ("mail.smtp_url".to_owned(), message)));
     faults
+}
+
+fn check_texts(file: &TenantFile) -> impl Iterator<Item = (String, String)> + use<> {
+    told(vestibule_http::check_texts(file))
+}
+
+/// Faults of texts and templates, with the nearest right word.
+fn told(faults: Vec<TextFault>) -> impl Iterator<Item = (String, String)> {
+    faults.into_iter().map(|fault| {
+        let nearest = suggestion(&fault.word, fault.known.iter().copied());
+        (fault.field, fault.message + &nearest)
+    })
 }
 
 fn check_dialects(file: &TenantFile, known: &Dialects) -> Vec<(String, String)> {
@@ -224,147 +296,4 @@ fn item<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<(usize, &'a DeValu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str =
-        "slug = \"acme\"\nname = \"Acme\"\ndialects = [\"rezi\"]\n\n[session]\nidle = \"7d\"\n";
-
-    fn refusal(text: &str) -> String {
-        format!(
-            "{:#}",
-            parse("acme.toml", text, &Dialects::builtin().unwrap()).unwrap_err()
-        )
-    }
-
-    #[test]
-    fn a_good_file_is_read() {
-        let file = parse("acme.toml", GOOD, &Dialects::builtin().unwrap()).unwrap();
-        assert_eq!(file.slug, "acme");
-    }
-
-    #[test]
-    fn misspelt_words_are_told_with_line_and_right_word() {
-        for (text, message) in [
-            (
-                GOOD.replace("name =", "nam ="),
-                "acme.toml:2: unknown setting `nam`; did you mean `name`?",
-            ),
-            (
-                GOOD.replace("idle", "idel"),
-                "acme.toml:6: unknown setting `idel`; did you mean `idle`?",
-            ),
-            (
-                format!("{GOOD}[registration]\ncaptcha = \"turnstil\"\n"),
-                "acme.toml:8: unknown value `turnstil`; did you mean `turnstile`?",
-            ),
-            (
-                GOOD.replace("rezi", "rezzi"),
-                "acme.toml:3: `dialects`: there is no dialect `rezzi`; did you mean `rezi`?",
-            ),
-            (
-                format!("{GOOD}[dialect.enclave]\n"),
-                "acme.toml:7: `dialect.enclave`: there is no dialect `enclave`; did you mean `enclaive`?",
-            ),
-        ] {
-            assert_eq!(refusal(&text), message);
-        }
-    }
-
-    #[test]
-    fn wrong_values_are_told_with_their_line() {
-        let provider = "[[provider]]\nkind = \"google\"\nclient_id = \"x\"\n";
-        for (text, start) in [
-            (
-                GOOD.replace("7d", "7 days"),
-                "acme.toml:6: `7 days` is not a span of time",
-            ),
-            (GOOD.replace("7d", "95d"), "acme.toml:6: `session.idle`: "),
-            (
-                GOOD.replace("\"acme\"", "\"Acme!\""),
-                "acme.toml:1: `slug`: ",
-            ),
-            (GOOD.replace("\"Acme\"", "5"), "acme.toml:2: "),
-            (
-                GOOD.replace("name = \"Acme\"", "name = \"Acme"),
-                "acme.toml:2: ",
-            ),
-            (
-                format!("{GOOD}[password]\nmin_length = 4\n"),
-                "acme.toml:8: `password.min_length`: ",
-            ),
-            (
-                format!("{GOOD}[mail]\nfrom = \"nobody\"\n"),
-                "acme.toml:8: `mail.from`: ",
-            ),
-            (
-                format!("{GOOD}[mail]\nsmtp_url = \"smtp://u:hunter2@mail\"\n"),
-                "acme.toml:8: `mail.smtp_url`: holds a password",
-            ),
-            (
-                format!("{GOOD}[[provider]]\nkind = \"google\"\nclient_id = \" \"\n"),
-                "acme.toml:9: `provider.client_id`: ",
-            ),
-            (
-                format!("{GOOD}{provider}{provider}"),
-                "acme.toml:11: `provider.kind`: there is a provider of this kind already",
-            ),
-            (
-                GOOD.replace("[\"rezi\"]", "[\n  \"rezi\",\n  \"rezi\",\n]"),
-                "acme.toml:5: `dialects`: `rezi` is listed twice",
-            ),
-            (
-                format!("domains = [\n\"a.test\",\n\"b.test\",\n\"A.test\"]\n{GOOD}"),
-                "acme.toml:4: `domains`: `A.test` is listed twice",
-            ),
-            (
-                format!("{GOOD}[registration]\ncaptcha_secret = \"hunter2\"\n"),
-                "acme.toml:8: `registration.captcha_secret`: names where the secret is",
-            ),
-            (
-                format!("{GOOD}[mail]\nfrom = \"Acme\\n<a@acme.test>\"\n"),
-                "acme.toml:8: `mail.from`: a sender is one line",
-            ),
-            (
-                format!("{GOOD}[dialect.enclaive]\naudience = \"\"\n"),
-                "acme.toml:8: `dialect.enclaive.audience`: ",
-            ),
-        ] {
-            let message = refusal(&text);
-            assert!(
-                message.starts_with(start)
-                    && !message.contains("hunter2")
-                    && !message.contains('\n'),
-                "{message}"
-            );
-        }
-    }
-
-    fn refusal_of_both(one: &str, other: &str) -> String {
-        let folder = crate::temporary::Folder::create("tenants").unwrap();
-        let paths = [("one.toml", one), ("other.toml", other)].map(|(name, text)| {
-            let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
-            path
-        });
-        let error = read_all(&paths, &Dialects::builtin().unwrap()).unwrap_err();
-        format!("{error:#}").replace(&format!("{}/", folder.path().display()), "")
-    }
-
-    #[test]
-    fn files_of_one_call_must_not_contradict_each_other() {
-        let domains = "domains = [\"lms.acme.test\"]\n";
-        let other = GOOD.replace("acme", "other");
-        assert_eq!(
-            refusal_of_both(
-                &format!("{domains}{GOOD}"),
-                &format!("domains = [\n  \"x.test\",\n  \"LMS.acme.test\",\n]\n{other}")
-            ),
-            "other.toml:3: `domains`: `lms.acme.test` belongs to `acme`, as one.toml says"
-        );
-        assert_eq!(
-            refusal_of_both(GOOD, GOOD),
-            "other.toml:1: `slug`: one.toml describes this tenant already"
-        );
-    }
-}
+mod tests;

@@ -7,8 +7,8 @@ use vestibule_identity::{Authenticated, ChangePassword, Kind, Session};
 use super::onboarding::{profile_change, profile_values, typed_values};
 use super::{Alert, Answer, see_other, signed_in, with_alert};
 use crate::extract::{Form, Person, Query};
+use crate::moment;
 use crate::shared::Shared;
-use crate::{moment, templates};
 
 /// Sections of the page; an alert stands in the one it belongs to.
 const PROFILE: &str = "profile";
@@ -30,7 +30,7 @@ pub(crate) async fn show(
     page(
         &shared,
         &person,
-        context! { notice => notice.and_then(|key| templates::text(person.site.language(), key)) },
+        context! { notice => notice.and_then(|key| person.site.voice().text(key)) },
         None,
     )
     .await

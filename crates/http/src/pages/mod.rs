@@ -106,7 +106,7 @@ impl Alert {
         }
         Ok(Alert {
             status: vestibule_dialect::natural_status(error.kind),
-            text: templates::error_text(site.language(), &error),
+            text: templates::error_text(site.voice(), &error),
             wrong: wrong_field(&error),
             retry_after: error.retry_after,
         })

@@ -9,7 +9,6 @@ use super::{Alert, Answer, onward, see_other, signed_in};
 use crate::extract::{Fields, Form, Query, Visitor};
 use crate::shared::Shared;
 use crate::site::Site;
-use crate::templates;
 
 const AT: CaptchaAt = CaptchaAt::SignIn;
 
@@ -25,9 +24,7 @@ pub(crate) struct SignInForm<'a> {
 }
 
 pub(crate) fn page(site: &Site, form: SignInForm<'_>) -> Answer {
-    let notice = form
-        .notice
-        .and_then(|key| templates::text(site.language(), key));
+    let notice = form.notice.and_then(|key| site.voice().text(key));
     with_captcha(
         site,
         AT,

@@ -131,7 +131,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         (
             "demo/home.html",
             context! { script => "/assets/x/demo.js", rezi => true, enclaive => true, alphalearn => true, people => vec![person], slug => HOSTILE,
-            domains => vec![HOSTILE], tenants => vec![HOSTILE], who },
+            domains => vec![HOSTILE], tenants => vec![HOSTILE], who, mails => vec![mail.clone()] },
         ),
         (
             "demo/partner.html",
@@ -294,7 +294,7 @@ fn every_kind_of_error_has_words_and_a_status() {
     let table: String = Kind::ALL
         .iter()
         .map(|kind| {
-            let words = templates::error_text("en", &Error::new(*kind));
+            let words = templates::error_text(site().voice(), &Error::new(*kind));
             assert!(words.len() > 10, "{kind:?}");
             format!(
                 "{} {}\n",

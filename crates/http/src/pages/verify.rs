@@ -25,7 +25,7 @@ pub(crate) async fn told(
         return Ok(see_other(&onward(&person.site, query.get("next"))));
     }
     let sent = (query.get("notice") == "sent")
-        .then(|| templates::text(person.site.language(), "notice.mail_sent"))
+        .then(|| person.site.voice().text("notice.mail_sent"))
         .flatten();
     told_page(&shared, &person, query.get("next"), (sent, None)).await
 }

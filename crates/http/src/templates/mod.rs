@@ -1,10 +1,12 @@
 //! The embedded templates, texts and files of hosted pages and mails.
 
+pub(crate) mod own;
+pub(crate) mod replaced;
 pub(crate) mod texts;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -13,8 +15,9 @@ use minijinja::value::Kwargs;
 use minijinja::{
     AutoEscape, Environment, Output, State, UndefinedBehavior, Value, context, escape_formatter,
 };
-use vestibule_identity::{Error, Tenant};
+use vestibule_identity::{Error, Picture, Tenant};
 
+use self::texts::Voice;
 use crate::brand;
 use crate::language;
 use crate::site::Site;
@@ -23,8 +26,8 @@ static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../pages/t
 pub(crate) static ASSETS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../pages/assets");
 
 /// One for each language: what `say` says is bound to it, in macros too.
-static ENGINES: LazyLock<BTreeMap<&'static str, Environment<'static>>> = LazyLock::new(|| {
-    let engines = texts::languages().map(|language| (language, engine(language)));
+static ENGINES: LazyLock<BTreeMap<&'static str, Arc<Environment<'static>>>> = LazyLock::new(|| {
+    let engines = texts::languages().map(|language| (language, Arc::new(engine(language, None))));
     engines.collect()
 });
 /// Part of every asset's address: changes when any of them does.
@@ -36,12 +39,14 @@ pub(crate) static ASSETS_HASH: LazyLock<String> = LazyLock::new(|| {
     format!("{:016x}", hasher.finish())
 });
 
-fn engine(language: &'static str) -> Environment<'static> {
+fn engine(language: &'static str, tenant: Option<Arc<Tenant>>) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     env.set_formatter(escaped);
+    let speaker = tenant.clone();
     env.add_function("say", move |key: &str, values: Kwargs| {
-        texts::say(language, key, &values)
+        let tenant = speaker.as_deref();
+        texts::say(Voice { language, tenant }, key, &values)
     });
     env.add_function("languages", languages);
     for dir in [
@@ -61,6 +66,9 @@ fn engine(language: &'static str) -> Environment<'static> {
                 tracing::error!(template = name, %error, "a template does not compile");
             }
         }
+    }
+    if let Some(tenant) = &tenant {
+        replaced::replace(&mut env, tenant);
     }
     env
 }
@@ -102,20 +110,25 @@ fn escaped(out: &mut Output, state: &mut State, value: &Value) -> Result<(), min
 
 /// The words for an error in the reader's language: for its reason, else for its kind; and where there are none of ours, the
 /// core's own.
-pub(crate) fn error_text(language: &str, error: &Error) -> String {
+pub(crate) fn error_text(voice: Voice<'_>, error: &Error) -> String {
     let code = error.kind.code();
     let of_reason = error.reason().and_then(|(reason, number)| {
-        let text = texts::counted(language, &format!("error.{code}.{reason}"), number.into())?;
+        let text = voice.counted(&format!("error.{code}.{reason}"), number.into())?;
         let filled = texts::fill(text, |_| Ok::<_, ()>(number.to_string()));
         filled.ok()
     });
     let of_kind = || {
         let key = format!("error.{code}");
-        let text =
-            texts::text(language, &key).or_else(|| texts::text(language, &format!("{key}.text")));
+        let text = voice
+            .text(&key)
+            .or_else(|| voice.text(&format!("{key}.text")));
         text.map(str::to_owned)
     };
-    let detail = || error.detail().filter(|_| language == language::DEFAULT);
+    let detail = || {
+        error
+            .detail()
+            .filter(|_| voice.language == language::DEFAULT)
+    };
     of_reason
         .or_else(|| detail().map(str::to_owned))
         .or_else(of_kind)
@@ -127,18 +140,36 @@ pub(crate) fn text(language: &str, key: &str) -> Option<&'static str> {
     texts::text(language, key)
 }
 
-/// A template filled with values, in one of the languages that there are.
-pub(crate) fn render(language: &str, name: &str, values: Value) -> Result<String, Error> {
-    let engine = ENGINES.get(language).or(ENGINES.get(language::DEFAULT));
-    engine
-        .ok_or_else(|| Error::internal("there are no texts"))?
-        .get_template(name)
-        .and_then(|template| template.render(values))
-        .map_err(Error::internal)
+/// A template filled with values, in one of the languages that there are and the tenant's own words.
+pub(crate) fn render(
+    tenant: Option<&Arc<Tenant>>,
+    language: &'static str,
+    name: &str,
+    values: Value,
+) -> Result<String, Error> {
+    let filled = |engine: &Environment<'static>, values| {
+        let template = engine.get_template(name);
+        template.and_then(|template| template.render(values))
+    };
+    let own = tenant.and_then(|tenant| Some((tenant, own::engine_of(tenant, language)?)));
+    if let Some((tenant, engine)) = own {
+        match filled(&engine, values.clone()) {
+            Ok(text) => return Ok(text),
+            Err(error) => {
+                let tenant = tenant.slug();
+                tracing::error!(tenant, template = name, %error, "the tenant's own template or text fails; ours is used");
+            }
+        }
+    }
+    let ours = ENGINES
+        .get(language)
+        .or_else(|| ENGINES.get(language::DEFAULT))
+        .ok_or_else(|| Error::internal("there are no texts"))?;
+    filled(ours, values).map_err(Error::internal)
 }
 
 /// What the frame around every page needs; without a tenant, ours.
-pub(crate) fn base(tenant: Option<&std::sync::Arc<Tenant>>, request_id: &str, lang: &str) -> Value {
+pub(crate) fn base(tenant: Option<&Arc<Tenant>>, request_id: &str, lang: &str) -> Value {
     let tenant = tenant.map(AsRef::as_ref);
     context! {
         lang,
@@ -146,6 +177,9 @@ pub(crate) fn base(tenant: Option<&std::sync::Arc<Tenant>>, request_id: &str, la
         request_id,
         product => tenant.map_or("Vestibule", Tenant::product),
         support => tenant.and_then(support),
+        terms => tenant.and_then(|tenant| tenant.file.branding.terms.as_deref()),
+        privacy => tenant.and_then(|tenant| tenant.file.branding.privacy.as_deref()),
+        logo => tenant.and_then(logo),
         style => asset("style.css"),
         page_script => asset("page.js"),
         wrong => "",
@@ -163,6 +197,12 @@ pub(crate) fn brand_hash(tenant: &Tenant) -> String {
     let mut hasher = DefaultHasher::new();
     brand::stylesheet(tenant).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+/// The address of the tenant's logo; it changes with the picture.
+fn logo(tenant: &Tenant) -> Option<String> {
+    let (hash, kind) = Picture::parts(tenant.file.branding.logo.as_deref()?)?;
+    Some(format!("/assets/{hash}/logo.{kind}"))
 }
 
 /// The tenant's support contact as label and link; one that is neither a mail address nor a web page has no link.
@@ -184,7 +224,8 @@ pub(crate) fn page(
     values: Value,
 ) -> Result<Response, Error> {
     let base = base(Some(&site.cx.tenant), site.request_id(), site.language());
-    let html = render(site.language(), name, context! { ..values, ..base })?;
+    let tenant = Some(&site.cx.tenant);
+    let html = render(tenant, site.language(), name, context! { ..values, ..base })?;
     let mut response = Response::new(html.into());
     *response.status_mut() = status;
     response.headers_mut().insert(

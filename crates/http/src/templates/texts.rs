@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 use include_dir::{Dir, include_dir};
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
+use vestibule_identity::Tenant;
 
+use super::own;
 use crate::language;
 
 static LOCALES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../pages/locales");
@@ -59,26 +61,49 @@ pub(crate) fn languages() -> impl Iterator<Item = &'static str> {
     TEXTS.keys().copied()
 }
 
+/// All texts of a language.
+pub(crate) fn of(language: &str) -> Option<&'static Texts> {
+    TEXTS.get(language)
+}
+
 /// The text of that key, in `language` or else in the default one.
 pub(crate) fn text(language: &str, key: &str) -> Option<&'static str> {
     let of = |language: &str| TEXTS.get(language)?.get(key).map(String::as_str);
     of(language).or_else(|| of(language::DEFAULT))
 }
 
-/// The form of the text that a number asks for; without forms, the text.
-pub(crate) fn counted(language: &str, key: &str, count: u64) -> Option<&'static str> {
-    let category = language::plural(language, count);
-    text(language, &format!("{key}.{category}"))
-        .or_else(|| text(language, &format!("{key}.other")))
-        .or_else(|| text(language, key))
+/// Who speaks: a language, and the tenant, which may have words of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Voice<'a> {
+    pub(crate) language: &'static str,
+    pub(crate) tenant: Option<&'a Tenant>,
+}
+
+impl<'a> Voice<'a> {
+    /// The text of that key: the tenant's own, else ours.
+    pub(crate) fn text(self, key: &str) -> Option<&'a str> {
+        let own = self
+            .tenant
+            .and_then(|tenant| own::words(tenant, self.language));
+        own.and_then(|own| own.text(key))
+            .or_else(|| text(self.language, key))
+    }
+
+    /// The form of the text that a number asks for; without forms, the text.
+    pub(crate) fn counted(self, key: &str, count: u64) -> Option<&'a str> {
+        let category = language::plural(self.language, count);
+        self.text(&format!("{key}.{category}"))
+            .or_else(|| self.text(&format!("{key}.other")))
+            .or_else(|| self.text(key))
+    }
 }
 
 /// `say("sign_in.title", product=…)` in templates: the text, `{product}` filled. Not marked safe, so it is escaped.
-pub(crate) fn say(language: &str, key: &str, values: &Kwargs) -> Result<String, Error> {
+pub(crate) fn say(voice: Voice<'_>, key: &str, values: &Kwargs) -> Result<String, Error> {
     let count = values.peek::<Option<u64>>("count").ok().flatten();
     let found = match count {
-        Some(count) => counted(language, key, count),
-        None => text(language, key),
+        Some(count) => voice.counted(key, count),
+        None => voice.text(key),
     };
     let missing = || {
         Error::new(
@@ -89,7 +114,8 @@ pub(crate) fn say(language: &str, key: &str, values: &Kwargs) -> Result<String, 
     let said = fill(found.ok_or_else(missing)?, |name| {
         Ok::<_, Error>(values.get::<Value>(name)?.to_string())
     })?;
-    if count.is_none() {
+    // A tenant's own words may leave something out, ours never do.
+    if count.is_none() && voice.tenant.is_none() {
         values.assert_all_used()?;
     }
     Ok(said)

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::rules::{canonical_host, check_file};
-use super::{Tenant, TenantFile, store};
+use super::{Picture, Tenant, TenantFile, store};
 use crate::context::{Client, Cx};
 use crate::error::{Error, Kind, Result};
 use crate::{Identity, audit};
@@ -25,6 +25,16 @@ pub struct Applied {
 impl Identity {
     /// Creates or changes one tenant. A second time: no change. A dry run only tells.
     pub async fn apply(&self, file: &TenantFile, dry_run: bool) -> Result<Applied> {
+        self.apply_with(file, None, dry_run).await
+    }
+
+    /// The same, with the picture that `branding.logo` names. Without one the name must be that of a picture which is stored.
+    pub async fn apply_with(
+        &self,
+        file: &TenantFile,
+        picture: Option<Picture>,
+        dry_run: bool,
+    ) -> Result<Applied> {
         if let Some(fault) = check_file(file).into_iter().next() {
             return Err(Error::with_detail(
                 Kind::MalformedInput,
@@ -49,6 +59,15 @@ impl Identity {
                     number: known.as_ref().map_or(0, |row| row.number),
                     changes,
                 };
+                if let Some(logo) = &file.branding.logo
+                    && picture
+                        .as_ref()
+                        .is_none_or(|picture| picture.name() != logo)
+                    && store::picture(tx, &applied.id, logo)?.is_none()
+                {
+                    let detail = format!("branding.logo: there is no picture `{logo}`");
+                    return Err(Error::with_detail(Kind::MalformedInput, detail));
+                }
                 let domains: Vec<String> = file
                     .domains
                     .iter()
@@ -69,6 +88,11 @@ impl Identity {
                         applied.number = store::insert(tx, &new_id, &file, &settings, now)?;
                         applied.id.clone_from(&new_id);
                     }
+                }
+                let logo = file.branding.logo.as_deref().unwrap_or_default();
+                store::drop_pictures(tx, &applied.id, logo)?;
+                if let Some(picture) = &picture {
+                    store::keep_picture(tx, &applied.id, picture)?;
                 }
                 store::drop_domains(tx, &applied.id)?;
                 for domain in &domains {

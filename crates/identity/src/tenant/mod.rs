@@ -2,15 +2,19 @@
 
 mod apply;
 mod directory;
+mod picture;
 mod rules;
 mod settings;
 pub(crate) mod store;
+mod words;
 
 pub use apply::Applied;
 pub use directory::Directory;
+pub use picture::Picture;
 pub(crate) use rules::link_is_allowed;
 pub use rules::{Fault, check_file};
 pub use settings::*;
+pub use words::Words;
 
 use url::Url;
 
@@ -104,6 +108,8 @@ pub(crate) mod tests {
             handoff: Default::default(),
             mail: MailSettings::default(),
             branding: Branding::default(),
+            texts: Default::default(),
+            templates: Default::default(),
             audit: AuditPolicy::default(),
             provider: Vec::new(),
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Words;
 use crate::duration::Span;
 
 /// One tenant as its TOML file describes it.
@@ -43,6 +44,12 @@ pub struct TenantFile {
     pub mail: MailSettings,
     #[serde(default)]
     pub branding: Branding,
+    /// `[texts.LANGUAGE]`: words in place of ours, by the keys of `pages/locales`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, Words>,
+    /// Name of a page's or mail's template -> the text in place of ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<String, String>,
     #[serde(default)]
     pub audit: AuditPolicy,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -236,6 +243,7 @@ pub struct MailSettings {
 pub struct Branding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
+    /// In a file: the picture beside it. As stored: the picture's own name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo: Option<String>,
     /// `#rrggbb`.
@@ -244,6 +252,12 @@ pub struct Branding {
     /// Mail address or web page of the tenant's support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub support: Option<String>,
+    /// Web page of the terms of use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
+    /// Web page that says how personal data is treated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

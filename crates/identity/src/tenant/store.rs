@@ -2,7 +2,7 @@
 
 use vestibule_db::{Tx, params};
 
-use super::TenantFile;
+use super::{Picture, TenantFile};
 use crate::error::Result;
 use crate::ports::Micros;
 
@@ -108,6 +108,32 @@ pub(crate) fn domain_owner(tx: &mut Tx<'_>, domain: &str) -> Result<Option<Strin
 pub(crate) fn claim_domain(tx: &mut Tx<'_>, tenant: &str, domain: &str) -> Result<bool> {
     tx.exec("INSERT INTO tenant_domain (domain, tenant_id) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING", &params![domain, tenant])?;
     Ok(domain_owner(tx, domain)?.as_deref() == Some(tenant))
+}
+
+/// Keeps the tenant's picture of that name, and no other.
+pub(crate) fn keep_picture(tx: &mut Tx<'_>, tenant: &str, picture: &Picture) -> Result<()> {
+    tx.exec(
+        "INSERT INTO tenant_picture (tenant_id, name, content) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, name) DO NOTHING",
+        &params![tenant, picture.name(), picture.bytes()],
+    )?;
+    Ok(())
+}
+
+/// Removes the tenant's pictures but the one that is named.
+pub(crate) fn drop_pictures(tx: &mut Tx<'_>, tenant: &str, but: &str) -> Result<()> {
+    tx.exec(
+        "DELETE FROM tenant_picture WHERE tenant_id = $1 AND name <> $2",
+        &params![tenant, but],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn picture(tx: &mut Tx<'_>, tenant: &str, name: &str) -> Result<Option<Vec<u8>>> {
+    Ok(tx.opt(
+        "SELECT content FROM tenant_picture WHERE tenant_id = $1 AND name = $2",
+        &params![tenant, name],
+        |row| row.get(0),
+    )?)
 }
 
 /// The sealed value that only the database's own secret key opens; `None` before the first start.

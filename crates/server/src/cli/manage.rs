@@ -14,6 +14,14 @@ pub enum TenantCommand {
     Show { slug: String },
     /// Print a tenant's file, as `apply` takes it
     Export { slug: String },
+    /// Write every mail of the tenant into a folder, filled with sample data
+    Mails {
+        slug: String,
+        folder: PathBuf,
+        /// The reader's language, as in pt-BR [default: the tenant's]
+        #[arg(long, value_name = "TAG")]
+        language: Option<String>,
+    },
     /// Delete a tenant with its people, keys and sessions
     Delete {
         slug: String,

@@ -20,6 +20,7 @@ fn documented_commands_parse() {
         "vestibule --json tenant list",
         "vestibule tenant show acme",
         "vestibule tenant export acme",
+        "vestibule tenant mails acme /tmp/mails --language pt-BR",
         "vestibule tenant delete acme --yes",
         "vestibule tenant delete acme",
         "vestibule api-key create --tenant acme --name partner --expires 90d --test",

@@ -8,7 +8,7 @@ use vestibule_identity::{Applied, Identity, TenantFile};
 use crate::cli::Output;
 use crate::node::{Node, Schema, cause, dialects};
 use crate::settings::Settings;
-use crate::tenant_file::{self, Source};
+use crate::tenant_file::{self, Described, Source};
 
 /// Applies files in their order, after all of them have been read and checked.
 pub(super) async fn apply(
@@ -30,7 +30,7 @@ pub(super) async fn plan(
 ) -> anyhow::Result<()> {
     let tenants = tenant_file::read_all(files, &dialects(&settings)?)?;
     let Some(identity) = Node::stored(&settings).await? else {
-        let applied: Vec<Applied> = tenants.iter().map(|(_, file)| new(file)).collect();
+        let applied: Vec<Applied> = tenants.iter().map(|tenant| new(&tenant.file)).collect();
         let head = "nothing is stored yet: the database would be set up as well\n";
         return answer(&applied, head, planned, output);
     };
@@ -40,13 +40,18 @@ pub(super) async fn plan(
 }
 
 async fn each(
-    tenants: &[(Source, TenantFile)],
+    tenants: &[Described],
     identity: &Identity,
     dry_run: bool,
 ) -> anyhow::Result<Vec<Applied>> {
     let mut applied = Vec::with_capacity(tenants.len());
-    for (source, file) in tenants {
-        let done = identity.apply(file, dry_run).await;
+    for Described {
+        source,
+        file,
+        picture,
+    } in tenants
+    {
+        let done = identity.apply_with(file, picture.clone(), dry_run).await;
         applied.push(done.map_err(|error| located(source, file, &error))?);
     }
     Ok(applied)

@@ -1,9 +1,14 @@
 //! `vestibule tenant …`
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
 
+use anyhow::Context;
 use serde_json::{Value, json};
-use vestibule_identity::{Tenant, TenantFile};
+use vestibule_http::mail;
+use vestibule_identity::{MailKind, Tenant, TenantFile};
 
 use crate::cli::{Output, TenantCommand};
 use crate::mounts::{mounted, unknown};
@@ -19,6 +24,15 @@ pub(super) async fn run(command: TenantCommand, node: &Node, output: Output) -> 
             let text = toml::to_string_pretty(&file)?;
             output.answer(&json!(file), || text)
         }
+        TenantCommand::Mails {
+            slug,
+            folder,
+            language,
+        } => {
+            let tenant = node.tenant(&slug).await?;
+            let files = mails(&tenant, &folder, language.as_deref())?;
+            output.answer(&json!({ "files": files }), || files.join("\n"))
+        }
         TenantCommand::Delete { slug, yes } => {
             let tenant = node.tenant(&slug).await?;
             if !yes && output.is_interactive() && !confirmed(&slug)? {
@@ -33,6 +47,28 @@ pub(super) async fn run(command: TenantCommand, node: &Node, output: Output) -> 
             })
         }
     }
+}
+
+/// Writes each mail as text and as HTML; answers the files' names.
+fn mails(
+    tenant: &Arc<Tenant>,
+    folder: &Path,
+    language: Option<&str>,
+) -> anyhow::Result<Vec<String>> {
+    let locale = language.unwrap_or(&tenant.file.defaults.locale);
+    let cannot = || format!("cannot write into {}", folder.display());
+    fs::create_dir_all(folder).with_context(cannot)?;
+    let mut files = Vec::new();
+    for kind in MailKind::ALL {
+        let rendered = mail::render(tenant, &mail::sample(tenant, kind, locale))?;
+        let text = format!("{}\n\n{}", rendered.subject, rendered.text);
+        for (suffix, content) in [("txt", &text), ("html", &rendered.html)] {
+            let file = folder.join(format!("{}.{suffix}", kind.template()));
+            fs::write(&file, content).with_context(cannot)?;
+            files.push(file.display().to_string());
+        }
+    }
+    Ok(files)
 }
 
 async fn list(node: &Node, output: Output) -> anyhow::Result<()> {

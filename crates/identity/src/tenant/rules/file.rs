@@ -9,7 +9,7 @@ use url::Url;
 
 use super::canonical_host;
 use crate::email::Email;
-use crate::tenant::{Provider, TenantFile};
+use crate::tenant::{Branding, Provider, TenantFile};
 
 /// Something wrong in a tenant file: the setting's dotted name (items of lists by their place, from 0), and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ pub fn check_file(file: &TenantFile) -> Vec<Fault> {
     handoff(file, &mut faults);
     mail(file, &mut faults);
     branding(file, &mut faults);
+    legal(file, &mut faults);
     providers(file, &mut faults);
     faults.0
 }
@@ -229,6 +230,17 @@ fn branding(file: &TenantFile, faults: &mut Faults) {
                 "`{support}` is neither an e-mail address nor a web address with https:// or http://"
             ),
         );
+    }
+}
+
+fn legal(file: &TenantFile, faults: &mut Faults) {
+    let Branding { terms, privacy, .. } = &file.branding;
+    for (field, page) in [("branding.terms", terms), ("branding.privacy", privacy)] {
+        if let Some(page) = page {
+            let message =
+                format!("`{page}` is not a web address; it begins with https:// or http://");
+            faults.unless(is_web_address(page), field, message);
+        }
     }
 }
 

@@ -154,7 +154,11 @@ impl<'a> Wire<'a> {
 }
 
 /// Takes the mails that wait; each must lead to the canonical domain and name no other host.
-async fn links(app: &TestApp, tenant: &vestibule_identity::Tenant, why: &str) -> usize {
+async fn links(
+    app: &TestApp,
+    tenant: &std::sync::Arc<vestibule_identity::Tenant>,
+    why: &str,
+) -> usize {
     let mails = app.mails().await;
     for mail in &mails {
         let link = mail.link.as_ref().unwrap().expose_secret();

@@ -1,0 +1,205 @@
+//! Templates that a tenant puts in place of ours: checked when its file is applied. One that fails all the same is logged, and
+//! ours is shown.
+
+use std::collections::BTreeSet;
+
+use minijinja::Environment;
+use vestibule_identity::{Tenant, TenantFile};
+
+use super::own::TextFault;
+use super::{ENGINES, texts};
+use crate::language;
+
+/// A template is no longer, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// Steps that a tenant's page may take; ours take some thousand.
+const FUEL: u64 = 500_000;
+/// What every page and mail can ask for, beside what our own template of that name asks for.
+const EVERYWHERE: [&str; 10] = [
+    "say",
+    "languages",
+    "lang",
+    "dir",
+    "product",
+    "support",
+    "terms",
+    "privacy",
+    "request_id",
+    "home",
+];
+
+/// Puts the tenant's templates in place of ours.
+pub(super) fn replace(engine: &mut Environment<'static>, tenant: &Tenant) {
+    if tenant.file.templates.is_empty() {
+        return;
+    }
+    engine.set_fuel(Some(FUEL));
+    for (name, source) in &tenant.file.templates {
+        if let Err(error) = engine.add_template_owned(name.clone(), source.clone()) {
+            let tenant = tenant.slug();
+            tracing::error!(tenant, template = name, %error, "the tenant's template does not compile; ours is used");
+        }
+    }
+}
+
+/// What is wrong with the templates of a tenant's file; empty when it can be applied.
+pub fn check(file: &TenantFile) -> Vec<TextFault> {
+    let Some(ours) = ENGINES.get(language::DEFAULT) else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    for (name, source) in &file.templates {
+        let fault = |message: String, word: &str, known: Vec<&'static str>| TextFault {
+            field: format!("templates.{name}"),
+            message,
+            word: word.to_owned(),
+            known,
+        };
+        let names = ours.templates().map(|(name, _)| name);
+        let names: Vec<&'static str> = names.filter(|name| !name.starts_with("demo/")).collect();
+        if !names.contains(&name.as_str()) {
+            faults.push(fault("there is no such template".into(), name, names));
+        } else if source.len() > LONGEST {
+            faults.push(fault("has 64 KiB at most".into(), "", Vec::new()));
+        } else if let Some((message, word, known)) = first_fault(ours, name, source) {
+            faults.push(fault(message, &word, known));
+        }
+    }
+    faults
+}
+
+fn first_fault(
+    ours: &Environment<'static>,
+    name: &str,
+    source: &str,
+) -> Option<(String, String, Vec<&'static str>)> {
+    let mut engine = ours.clone();
+    if let Err(error) = engine.add_template_owned(name.to_owned(), source.to_owned()) {
+        let line = error.line().unwrap_or(1);
+        let why = error.detail().unwrap_or("does not compile").to_owned();
+        return Some((format!("line {line}: {why}"), String::new(), Vec::new()));
+    }
+    let asked = engine.get_template(name).ok()?.undeclared_variables(false);
+    let asked: BTreeSet<String> = asked.into_iter().collect();
+    let known = fillable(ours, name);
+    if let Some(unknown) = asked.iter().find(|asked| !known.contains(*asked)) {
+        let message = format!("nothing fills `{unknown}` here");
+        return Some((message, String::new(), Vec::new()));
+    }
+    let keys: Vec<&'static str> = texts::of(language::DEFAULT)?
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let said = source.split("say(\"").skip(1);
+    for key in said.filter_map(|rest| Some(rest.split_once('"')?.0)) {
+        let is_known = |known: &&str| {
+            *known == key
+                || known
+                    .strip_prefix(key)
+                    .is_some_and(|rest| rest.starts_with('.'))
+        };
+        if !key.ends_with(['.', '_']) && !keys.iter().any(is_known) {
+            return Some((format!("there is no text `{key}`"), key.to_owned(), keys));
+        }
+    }
+    None
+}
+
+/// What our templates of the same kind ask for, or are given for parts of theirs.
+fn fillable(ours: &Environment<'static>, name: &str) -> BTreeSet<String> {
+    let frame = if name.starts_with("mail/") {
+        "mail/frame.html"
+    } else {
+        "frame.html"
+    };
+    let twin = match name.rsplit_once('.') {
+        Some((stem, "txt")) => format!("{stem}.html"),
+        Some((stem, _)) => format!("{stem}.txt"),
+        None => String::new(),
+    };
+    let mut known: BTreeSet<String> = EVERYWHERE.iter().map(|name| (*name).to_owned()).collect();
+    for template in [name, &twin, frame] {
+        let template = ours.get_template(template).ok();
+        known.extend(
+            template
+                .into_iter()
+                .flat_map(|template| template.undeclared_variables(false)),
+        );
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use minijinja::context;
+
+    use super::*;
+    use crate::site::sample_tenant;
+    use crate::templates::render;
+
+    fn with(name: &str, source: &str) -> Tenant {
+        sample_tenant(&format!("[templates]\n'{name}' = '''{source}'''"))
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        for (name, source, message) in [
+            ("sign-on.html", "", "there is no such template"),
+            ("demo/home.html", "", "there is no such template"),
+            ("sign-in.html", "<p>\n{% if %}", "line 2: "),
+            (
+                "sign-in.html",
+                "{{ pasword }}",
+                "nothing fills `pasword` here",
+            ),
+            (
+                "sign-in.html",
+                "{{ say(\"sign_in.titel\") }}",
+                "there is no text `sign_in.titel`",
+            ),
+            ("mail/welcome.exe", "", "there is no such template"),
+        ] {
+            let faults = check(&with(name, source).file);
+            assert_eq!(faults.len(), 1, "{name}: {source}");
+            assert!(faults[0].message.starts_with(message), "{faults:?}");
+        }
+        let good = "{% extends \"frame.html\" %}{% block title %}x{% endblock %}{% block content %}{{ say(\"sign_in.title\") }} {{ email }} {{ product }}{% endblock %}";
+        assert_eq!(check(&with("sign-in.html", good).file), []);
+        assert_eq!(
+            check(&with("mail/verify-email.txt", "{{ product }} {{ link }}").file),
+            []
+        );
+    }
+
+    #[test]
+    fn every_template_of_ours_passes_its_own_check() {
+        let ours = &ENGINES[language::DEFAULT];
+        for (name, template) in ours
+            .templates()
+            .filter(|(name, _)| !name.starts_with("demo/"))
+        {
+            assert_eq!(first_fault(ours, name, template.source()), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_that_fails_gives_way_to_ours() {
+        for (source, shown) in [
+            ("<b>{{ email }}</b>", "<b>ada@example.com</b>"),
+            ("{{ email.x.y }}", "<title>"),
+            ("{% if %}", "<title>"),
+            (
+                "{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}",
+                "<title>",
+            ),
+        ] {
+            let tenant = Arc::new(with("verify-email.html", source));
+            let base = crate::templates::base(Some(&tenant), "r1", "en");
+            let values = context! { email => "ada@example.com", ..base };
+            let html = render(Some(&tenant), "en", "verify-email.html", values).unwrap();
+            assert!(html.contains(shown), "{source}: {html}");
+        }
+    }
+}
