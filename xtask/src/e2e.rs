@@ -20,6 +20,10 @@ const CHECKS: &[(&str, Check)] = &[
         "what was acknowledged survives kill -9 and power cuts",
         torture,
     ),
+    (
+        "two servers lose nothing when the primary dies",
+        torture_nodes,
+    ),
     ("faults put in on purpose are found", prove_torture),
 ];
 
@@ -62,9 +66,18 @@ fn torture(runner: &Runner) -> Result<()> {
     torture::run(runner, &torture::Options::short(program))
 }
 
-fn prove_torture(runner: &Runner) -> Result<()> {
+fn torture_nodes(runner: &Runner) -> Result<()> {
     let program = release(runner).get_program().into();
-    torture::run(runner, &torture::Options::short(program).proving())
+    torture::run(runner, &torture::Options::short_of_nodes(program))
+}
+
+fn prove_torture(runner: &Runner) -> Result<()> {
+    let program = || release(runner).get_program().into();
+    torture::run(runner, &torture::Options::short(program()).proving())?;
+    torture::run(
+        runner,
+        &torture::Options::short_of_nodes(program()).proving(),
+    )
 }
 
 fn release(runner: &Runner) -> Command {

@@ -146,7 +146,7 @@ fn data(folder: &Path) -> PathBuf {
 }
 
 /// One of PostgreSQL's programs, as the user `postgres` when this is root.
-fn command(programs: &Path, folder: &Path, program: &str) -> Command {
+pub(crate) fn command(programs: &Path, folder: &Path, program: &str) -> Command {
     let path = programs.join(program);
     let mut command = if machine::is_root() {
         let mut command = Command::new("runuser");
@@ -160,7 +160,7 @@ fn command(programs: &Path, folder: &Path, program: &str) -> Command {
 }
 
 /// The user to run the server as: `postgres` for root, whom PostgreSQL refuses, else whoever this is.
-fn owner(runner: &Runner) -> Result<u32> {
+pub(crate) fn owner(runner: &Runner) -> Result<u32> {
     if !machine::is_root() {
         return Ok(rustix::process::geteuid().as_raw());
     }

@@ -122,6 +122,8 @@ fn prepare(runner: &Runner, chosen: &[Step], install: bool) -> Result<()> {
     }
     if chosen.contains(&Step::Test) {
         machine::prepare(runner, machine::ALL, install)?;
+    } else if chosen.contains(&Step::Release) {
+        machine::prepare(runner, &[machine::POSTGRES], install)?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@
 //! Constraints must not be deferred: on SQLite several closures share one COMMIT.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod copy;
 mod db;
 mod error;
 mod gate;
@@ -27,6 +28,7 @@ mod tx;
 mod value;
 mod work;
 
+pub use copy::{CopyError, CopyProgress, copy};
 pub use db::{Db, Engine, Listener, Options};
 pub use error::{ConstraintKind, Error};
 pub use migrate::{MigrateError, Migration};

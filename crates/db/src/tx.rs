@@ -56,12 +56,7 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement; answers the number of rows it changed (for a SELECT: found).
     pub fn exec(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, Error> {
-        self.ready(params)?;
-        let result = match &self.engine {
-            Handle::Sqlite(connection) => sqlite::statement::exec(connection, sql, params),
-            Handle::Postgres(session) => session.exec(sql, params),
-        };
-        self.note(result)
+        self.exec_text(sql, params)
     }
 
     /// The only row, mapped; [`Error::NoRow`] if there is none, [`Error::ManyRows`] if there are several.
@@ -107,6 +102,23 @@ impl<'a> Tx<'a> {
             }
         })?;
         rows
+    }
+
+    /// [`Tx::exec`] of a text that was put together.
+    pub(crate) fn exec_text(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
+        self.ready(params)?;
+        let result = match &self.engine {
+            Handle::Sqlite(connection) => sqlite::statement::exec(connection, sql, params),
+            Handle::Postgres(session) => session.exec(sql, params),
+        };
+        self.note(result)
+    }
+
+    /// Every row of a text that was put together.
+    pub(crate) fn all_text(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        self.each(sql, params, &mut |row| rows.push(row.clone()))?;
+        Ok(rows)
     }
 
     /// Tells every [`Listener`](crate::Listener) on this database, once the transaction is committed. On SQLite it tells

@@ -156,7 +156,7 @@ impl FromValue for Value {
 }
 
 /// One row of a result.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row {
     pub(crate) values: Vec<Value>,
 }

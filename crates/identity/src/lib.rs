@@ -139,6 +139,13 @@ impl Identity {
         Ok(db.read(tenant::store::kept_key_check).await?.is_none())
     }
 
+    /// What tells this installation from every other, whichever database it is in; `None` before any key has opened it.
+    pub async fn installation(db: &Db) -> Result<Option<String>> {
+        let kept = db.read(tenant::store::kept_key_check).await?;
+        let hex = |sealed: Vec<u8>| sealed.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(kept.map(hex))
+    }
+
     /// Whether this secret key is the one that first opened the database; `None` before any has.
     pub async fn fits(db: &Db, sealer: &Sealer) -> Result<Option<bool>> {
         let kept = db.read(tenant::store::kept_key_check).await?;

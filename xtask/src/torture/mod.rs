@@ -7,6 +7,7 @@ mod client;
 mod disk;
 mod faults;
 mod journal;
+mod nodes;
 mod prove;
 mod round;
 pub(crate) mod server;
@@ -49,6 +50,9 @@ pub(crate) struct Options {
     /// Start of the random choices; drawn and printed if not given
     #[arg(long)]
     seed: Option<u64>,
+    /// Two servers on a PostgreSQL primary and its synchronous standby, with the primary killed in each round
+    #[arg(long)]
+    nodes: bool,
     /// Torture this program instead of a release build of the repository
     #[arg(long)]
     program: Option<PathBuf>,
@@ -72,8 +76,19 @@ impl Options {
             engine: Engine::Sqlite,
             moments: 3,
             seed: None,
+            nodes: false,
             program: Some(program),
             prove: false,
+        }
+    }
+
+    /// The same with two servers and two databases.
+    pub(crate) fn short_of_nodes(program: PathBuf) -> Options {
+        Options {
+            rounds: 2,
+            clients: 8,
+            nodes: true,
+            ..Options::short(program)
         }
     }
 
@@ -99,8 +114,8 @@ pub(crate) fn run(runner: &Runner, options: &Options) -> Result<()> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("torture: --seed {seed}");
     let postgres = match options.engine {
-        Engine::Postgres => Some(Postgres::start(runner, true)?),
-        Engine::Sqlite => None,
+        Engine::Postgres if !options.nodes => Some(Postgres::start(runner, true)?),
+        _ => None,
     };
     let folder = Folder::create()?;
     let sink = Sink::start()?;
@@ -110,6 +125,9 @@ pub(crate) fn run(runner: &Runner, options: &Options) -> Result<()> {
         sink: &sink,
         seed,
     };
+    if options.nodes {
+        return nodes::run(runner, options, &place);
+    }
     if options.prove {
         return prove::run(&place, options);
     }

@@ -22,7 +22,7 @@ use super::story::{Story, stories};
 /// Longer than every grace for a lost answer or a second click: what was used or replaced is dead for good.
 pub(crate) const GRACE: i64 = 400;
 /// Stories of earlier rounds that are looked at again in each.
-const ELDERS: usize = 20;
+pub(crate) const ELDERS: usize = 20;
 
 /// How a round ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,23 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn count(&self, sort: Sort) -> usize {
         self.findings.iter().filter(|f| f.sort == sort).count()
+    }
+
+    /// The stories of journals up to a time; counts what was acknowledged, and finds what was refused without a fault.
+    pub(crate) fn gather(&mut self, journals: &[Vec<Entry>], time: u64) -> Vec<Story> {
+        let mut all = Vec::new();
+        for entries in journals {
+            let acts = journal::acts_until(entries, time);
+            let done = |outcome: &journal::Outcome| matches!(outcome, journal::Outcome::Done(_));
+            self.effects += acts.iter().filter(|(_, outcome)| done(outcome)).count();
+            let (stories, wrong) = stories(&acts);
+            all.extend(stories);
+            for what in wrong {
+                let sort = Sort::Wrong;
+                self.findings.push(Finding { sort, what });
+            }
+        }
+        all
     }
 }
 
@@ -270,66 +287,17 @@ impl Torture<'_> {
             }
         };
         self.tally.starts.push(server.start);
-        let mut all = Vec::new();
-        for entries in journals {
-            let acts = journal::acts_until(entries, time);
-            let done = |outcome: &journal::Outcome| matches!(outcome, journal::Outcome::Done(_));
-            self.tally.effects += acts.iter().filter(|(_, outcome)| done(outcome)).count();
-            let (stories, wrong) = stories(&acts);
-            all.extend(stories);
-            for what in wrong {
-                let sort = Sort::Wrong;
-                self.tally.findings.push(Finding { sort, what });
-            }
-        }
+        let all = self.tally.gather(journals, time);
         self.random.shuffle(&mut self.elders);
         let mut looked_at = all.clone();
         looked_at.extend(self.elders.iter().take(ELDERS).cloned());
-        self.look(&server, looked_at)?;
+        let label = self.tally.starts.len().to_string();
+        let desk = self.desk(&server);
+        let found = look(&desk, self.sink, (self.clients, &label), looked_at)?;
+        self.tally.findings.extend(found);
         self.finding(site.command(&["db", "check"]).map(drop));
         self.finding(server.kill());
         Ok(all)
-    }
-
-    fn look(&mut self, server: &Server<'_>, stories: Vec<Story>) -> Result<()> {
-        let waiting = Mutex::new(stories);
-        let desk = self.desk(server);
-        let sink = self.sink;
-        let found: Vec<Result<Vec<Finding>>> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.clients)
-                .map(|number| {
-                    let (waiting, desk) = (&waiting, desk.clone());
-                    let name = format!("{}-{number}", self.tally.starts.len());
-                    scope.spawn(move || {
-                        let mut checker = Checker {
-                            desk,
-                            sink,
-                            findings: Vec::new(),
-                        };
-                        checker.race(&name)?;
-                        loop {
-                            let mut rest = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                            let Some(story) = rest.pop() else {
-                                break Ok(checker.findings);
-                            };
-                            drop(rest);
-                            checker.check(&story)?;
-                        }
-                    })
-                })
-                .collect();
-            let join = |thread: thread::ScopedJoinHandle<'_, Result<Vec<Finding>>>| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| bail!("a checker panicked"))
-            };
-            threads.into_iter().map(join).collect()
-        });
-        for findings in found {
-            let findings = findings.context("the server does not answer the checks")?;
-            self.tally.findings.extend(findings);
-        }
-        Ok(())
     }
 
     /// A whole round.
@@ -355,8 +323,53 @@ impl Torture<'_> {
     }
 }
 
+/// Holds stories against what a desk says, with so many threads; the label sets their races apart from others.
+pub(crate) fn look(
+    desk: &Desk<'_>,
+    sink: &Sink,
+    (threads, label): (usize, &str),
+    stories: Vec<Story>,
+) -> Result<Vec<Finding>> {
+    let waiting = Mutex::new(stories);
+    let found: Vec<Result<Vec<Finding>>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads)
+            .map(|number| {
+                let (waiting, desk) = (&waiting, desk.clone());
+                let name = format!("{label}-{number}");
+                scope.spawn(move || {
+                    let mut checker = Checker {
+                        desk,
+                        sink,
+                        findings: Vec::new(),
+                    };
+                    checker.race(&name)?;
+                    loop {
+                        let mut rest = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                        let Some(story) = rest.pop() else {
+                            break Ok(checker.findings);
+                        };
+                        drop(rest);
+                        checker.check(&story)?;
+                    }
+                })
+            })
+            .collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, Result<Vec<Finding>>>| {
+            thread
+                .join()
+                .unwrap_or_else(|_| bail!("a checker panicked"))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let mut all = Vec::new();
+    for findings in found {
+        all.extend(findings.context("the server does not answer the checks")?);
+    }
+    Ok(all)
+}
+
 /// What the check leaves of a story, to be true for ever.
-fn elder(story: &Story) -> Option<Story> {
+pub(crate) fn elder(story: &Story) -> Option<Story> {
     match story {
         Story::Person(person) if person.open.is_none() => {
             let mut elder = person.clone();

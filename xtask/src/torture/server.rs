@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::RwLock;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -53,7 +53,7 @@ pub(crate) struct Site {
     folder: PathBuf,
     program: PathBuf,
     shim: PathBuf,
-    database: Option<String>,
+    database: RwLock<Option<String>>,
     smtp: String,
     /// Commands hold it for reading: none runs at the moment of a kill, whose log would end in the middle of a record.
     quiet: RwLock<()>,
@@ -71,7 +71,7 @@ impl Site {
             folder: folder.to_path_buf(),
             program: program.to_path_buf(),
             shim: folder.join("shim.so"),
-            database,
+            database: RwLock::new(database),
             smtp: smtp.to_owned(),
             quiet: RwLock::new(()),
         };
@@ -92,7 +92,7 @@ impl Site {
             folder,
             program: self.program.clone(),
             shim: self.shim.clone(),
-            database: None,
+            database: RwLock::new(None),
             smtp: self.smtp.clone(),
             quiet: RwLock::new(()),
         };
@@ -110,7 +110,17 @@ impl Site {
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
-        self.database.is_some()
+        self.database().is_some()
+    }
+
+    fn database(&self) -> Option<String> {
+        let database = self.database.read();
+        database.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_database(&self, url: String) {
+        let database = self.database.write();
+        *database.unwrap_or_else(PoisonError::into_inner) = Some(url);
     }
 
     /// Makes the database and the tenant; answers nothing until both are there.
@@ -172,7 +182,7 @@ impl Site {
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .process_group(0);
-        if let Some(url) = &self.database {
+        if let Some(url) = self.database() {
             command.env("VESTIBULE_DATABASE_URL", url);
         }
         command
@@ -262,6 +272,18 @@ impl<'a> Server<'a> {
     /// A new client with connections of its own.
     pub(crate) fn web(&self) -> Web {
         Web::new(self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends it a signal, by name.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status()?;
+        ensure!(status.success(), "kill -s {name} failed");
+        Ok(())
     }
 
     pub(crate) fn site(&self) -> &'a Site {

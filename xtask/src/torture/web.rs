@@ -1,5 +1,7 @@
 //! A small HTTP client that names the tenant's host.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,11 +11,12 @@ use ureq::http::{HeaderMap, Request};
 pub(crate) const HOST: &str = "torture.test";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client of one server. Clones share its connections.
+/// A client of one server, or of several by turns. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Web {
     agent: ureq::Agent,
-    port: u16,
+    ports: Arc<[AtomicU16]>,
+    turn: Arc<AtomicUsize>,
 }
 
 /// What came back.
@@ -42,13 +45,19 @@ impl Reply {
 
 impl Web {
     pub(crate) fn new(port: u16) -> Web {
+        Web::of([AtomicU16::new(port)].into())
+    }
+
+    /// Of servers whose ports may change.
+    pub(crate) fn of(ports: Arc<[AtomicU16]>) -> Web {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(TIMEOUT));
         Web {
             agent: config.build().new_agent(),
-            port,
+            ports,
+            turn: Arc::default(),
         }
     }
 
@@ -68,9 +77,11 @@ impl Web {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Reply> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.ports.len();
+        let port = self.ports[turn].load(Ordering::SeqCst);
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("http://127.0.0.1:{}{path}", self.port))
+            .uri(format!("http://127.0.0.1:{port}{path}"))
             .header("host", HOST);
         for (name, value) in headers {
             request = request.header(*name, *value);

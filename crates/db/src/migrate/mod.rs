@@ -192,6 +192,15 @@ pub(crate) fn schema_version(tx: &mut Tx<'_>) -> Result<Option<u32>, Error> {
     })
 }
 
+/// The name of an applied version.
+pub(crate) fn named(tx: &mut Tx<'_>, version: u32) -> Result<Option<String>, Error> {
+    if !table_exists(tx)? {
+        return Ok(None);
+    }
+    let sql = "SELECT name FROM schema_migration WHERE version = $1";
+    tx.opt(sql, &params![version], |row| row.get(0))
+}
+
 fn table_exists(tx: &mut Tx<'_>) -> Result<bool, Error> {
     let sql = if tx.is_postgres() {
         // Not to_regclass: it may remember a "no" from before the wait for the lock.

@@ -9,6 +9,7 @@
 #[macro_use]
 mod place;
 
+mod copy;
 mod migrations;
 mod outage;
 mod pgbouncer;

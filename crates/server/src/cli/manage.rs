@@ -250,6 +250,15 @@ pub enum DbCommand {
         /// The new file; it must not exist yet
         file: PathBuf,
     },
+    /// Copy everything to a new database of either engine, while no server runs; goes on where it was interrupted
+    Copy {
+        /// The database to copy: `sqlite:PATH` or `postgres://…`, also `env:NAME` or `file:PATH`
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// An empty one, or an unfinished copy of the same
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
     /// Put a backup in the embedded database's place, while no server runs; ends all sessions, links and tokens
     Restore {
         /// What `backup` made

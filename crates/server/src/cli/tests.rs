@@ -39,6 +39,7 @@ fn documented_commands_parse() {
         "vestibule dialect check dialect.toml",
         "vestibule dialect test dialects/rezi",
         "vestibule dialect routes --dialects more",
+        "vestibule db copy --from sqlite:a.db --to postgres://h/d",
         "vestibule signing-key list --tenant acme",
         "vestibule signing-key rotate --tenant acme",
         "vestibule signing-key rotate --tenant acme --now",

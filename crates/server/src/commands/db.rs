@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
-use super::restore;
+use super::{copy, restore};
 use crate::cli::{DbCommand, Output};
 use crate::database::{Create, Opening, Schema, open_and_migrate, open_database};
 use crate::settings::Settings;
@@ -49,6 +49,7 @@ pub(super) async fn run(
                 return Ok(ExitCode::FAILURE);
             }
         }
+        DbCommand::Copy { from, to } => copy::run(settings, (from, to), output).await?,
         DbCommand::Backup { file } => restore::backup(settings, &file, output).await?,
         DbCommand::Restore { file, keys } => {
             restore::restore(settings, &file, keys, output).await?;

@@ -4,6 +4,7 @@ mod api_key;
 mod apply;
 mod audit;
 mod config;
+mod copy;
 mod db;
 mod dialect;
 mod moment;

@@ -194,7 +194,9 @@ impl TestApp {
     /// Another node, with connections of its own.
     pub async fn on_too(url: &str, first: &TestApp) -> TestApp {
         let db = Db::open(&Options::new(url)).await.unwrap();
-        TestApp::node(db, first.clock.clone(), None, 2).await
+        static SEED: AtomicU64 = AtomicU64::new(1_000);
+        let seed = SEED.fetch_add(1, Ordering::SeqCst);
+        TestApp::node(db, first.clock.clone(), None, seed).await
     }
 
     /// A server on what an older program left.
