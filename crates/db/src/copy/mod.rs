@@ -151,7 +151,7 @@ async fn prepare(
         }
         None => {}
     }
-    if to.read(|tx| tables::any(tx)).await? {
+    if to.read(tables::any).await? {
         return refused(
             "the target is not empty; name a new file, or a database or schema without tables",
         );
