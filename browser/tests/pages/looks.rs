@@ -73,3 +73,30 @@ fn comforts_that_scripts_bring() {
     browser.awaiting(|| drop(browser.run(twice, &[])));
     browser.is_at("/verify-email");
 }
+
+const BRIGHT: &str = r##"
+slug = "bright"
+name = "Bright"
+domains = ["bright.localhost"]
+branding = { logo = "logo.svg", color = "#ffff00", terms = "https://bright.test/terms" }
+texts.en.sign_in.title = "Come in"
+"##;
+
+#[test]
+fn a_tenants_own_logo_words_and_the_worst_of_colours() {
+    let server = Server::start();
+    let logo = b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 3'><path fill='#222' d='M0 0h9v3H0z'/></svg>";
+    server.apply(&[("bright.toml", BRIGHT.as_bytes()), ("logo.svg", logo)]);
+    let browser = Chromium::start(Look::PHONE);
+    for look in [Look::PHONE, Look::DESK.dark()] {
+        browser.set(look);
+        for path in ["/sign-in", "/sign-up", "/forgot-password", "/nothing"] {
+            browser.open(&server.of("bright", path));
+            let wide = "return document.querySelector('.logo').naturalWidth > 0";
+            assert_eq!(browser.run(wide, &[]), true, "{path}: the logo is shown");
+            assert_eq!(browser.barriers(), [""; 0], "{path} in {look:?}");
+        }
+        browser.open(&server.of("bright", "/sign-in"));
+        assert_eq!(browser.says("h1"), "Come in");
+    }
+}
