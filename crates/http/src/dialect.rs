@@ -92,7 +92,9 @@ async fn client(
         None => text(address),
         Some(_) => String::new(),
     };
-    let key = parts.headers.get(KEY).map(text).map(SecretString::from);
+    let mut keys = parts.headers.get_all(KEY).iter();
+    let key = keys.next().filter(|first| keys.all(|key| key == first));
+    let key = key.map(text).map(SecretString::from);
     let (host, client) = (reception.tenant(), &reception.client);
     let identity = &shared.identity;
     identity.forwarded_client(host, client, key, &address).await

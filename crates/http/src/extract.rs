@@ -14,6 +14,7 @@ use crate::csrf;
 use crate::fault::Fault;
 use crate::layers::{Arrival, BodyFault, read_body};
 use crate::pages::see_other;
+use crate::redirect;
 use crate::shared::Shared;
 use crate::site::Site;
 
@@ -189,8 +190,14 @@ impl<S: Sync> FromRequestParts<S> for Query {
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// `next`, where a page leads in the end, comes out as a path of ours or empty, whatever it was.
     pub(crate) fn parse(bytes: &[u8]) -> Fields {
-        Fields(form_urlencoded::parse(bytes).into_owned().collect())
+        let fields = form_urlencoded::parse(bytes).into_owned();
+        let checked = fields.map(|(name, value)| match &*name {
+            "next" => (name, redirect::way_on(&value)),
+            _ => (name, value),
+        });
+        Fields(checked.collect())
     }
 
     /// The value, or an empty text.

@@ -53,15 +53,12 @@ impl Flow {
         }
     }
 
-    /// `Set-Cookie`. What leads too far for a cookie leads nowhere in particular.
+    /// `Set-Cookie`.
     pub(crate) fn remember(
-        mut self,
+        self,
         identity: &Identity,
         tenant: &Tenant,
     ) -> Result<Option<HeaderValue>, Error> {
-        if self.next.len() > 1_024 {
-            self.next.clear();
-        }
         let plain = serde_json::to_vec(&self).map_err(Error::internal)?;
         let sealed = identity.sealer().seal(&seal_context(tenant), &plain);
         let value = SecretString::from(URL_SAFE_NO_PAD.encode(sealed));

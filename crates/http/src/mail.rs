@@ -92,8 +92,17 @@ const MOST_WORDS: usize = 5;
 /// taken for an address, an order or a message of the sender's is left out, and so is what turns the reading direction.
 fn greeted(name: &str) -> Option<&str> {
     let is_mark = |c| matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{dff}' | '\u{200c}' | '\u{200d}' | '\u{3099}' | '\u{309a}');
+    // Digits and full stops of other scripts, and letters that look like dots.
+    let is_telling = |c: char| {
+        c.is_numeric()
+            || matches!(
+                c,
+                '\u{964}' | '\u{965}' | '\u{970}' | '\u{a4f8}'..='\u{a4ff}'
+            )
+    };
     let is_of_names = |c: char| {
-        c.is_alphabetic() || is_mark(c) || matches!(c, ' ' | '-' | '\'' | '’' | '·' | '.')
+        (c.is_alphabetic() || is_mark(c)) && !is_telling(c)
+            || matches!(c, ' ' | '-' | '\'' | '’' | '·' | '.')
     };
     let is_short = name.chars().count() <= LONGEST_NAME && name.split(' ').count() <= MOST_WORDS;
     // A dot ends an initial or a title; inside a word it makes a domain.
@@ -152,6 +161,8 @@ mod tests {
             "Ada evil。example",
             "evil．example",
             "Call 0800 123 456",
+            "Call ०८०० १२३४५६",
+            "evil\u{a4f8}com",
             "ada@evil.example",
             "<b>Ada</b>",
             "You have won a prize today",

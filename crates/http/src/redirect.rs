@@ -38,6 +38,14 @@ pub(crate) fn internal_path(text: &str) -> Option<String> {
     (is_plain_path(path) && path.len() <= LONGEST).then(|| path.to_owned())
 }
 
+/// What a page is asked to lead to in the end, fit to be kept in cookies, mails and the addresses of further pages: an
+/// internal path, or empty.
+pub(crate) fn way_on(text: &str) -> String {
+    const LONGEST: usize = 1_024;
+    let path = internal_path(text).filter(|path| path.len() <= LONGEST);
+    path.unwrap_or_default()
+}
+
 fn is_plain_path(text: &str) -> bool {
     let one_slash = text.starts_with('/') && !text.contains("//");
     one_slash

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use listenfd::ListenFd;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -39,6 +40,7 @@ impl Server {
         demo: Option<Demo>,
     ) -> anyhow::Result<Server> {
         let app = node.app(demo);
+        let files = open_files();
         let backups = Backups::of(&node, app.settings.metrics.clone())?;
         let metrics = match node.settings.metrics_listen {
             None => None,
@@ -47,12 +49,13 @@ impl Server {
                 Some(Listener::start(
                     socket,
                     vestibule_http::metrics_router(app.clone()),
+                    files,
                 )?)
             }
         };
         let mut mounts = Mounts::default();
         mounts.look(&node).await.map_err(core_error)?;
-        let listener = Listener::start(socket, vestibule_http::router(app))?;
+        let listener = Listener::start(socket, vestibule_http::router(app), files)?;
         let workers = Workers::start(&node, mounts, backups);
         Ok(Server {
             node,
@@ -72,7 +75,7 @@ impl Server {
         self.metrics.as_ref().map(Listener::address)
     }
 
-    /// Finishes the requests in flight and the mails in hand (7 s at most), then closes the database.
+    /// Finishes the requests in flight and the mails in hand (6 s at most), then closes the database.
     pub async fn stop(self) {
         let metrics = async {
             if let Some(metrics) = self.metrics {
@@ -89,7 +92,7 @@ impl Server {
 
 /// A listening socket on `host:port`; port 0 takes any free one.
 pub async fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
+    Listener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))
 }
@@ -105,6 +108,22 @@ fn handed_over() -> anyhow::Result<Option<TcpListener>> {
     };
     socket.set_nonblocking(true)?;
     Ok(Some(TcpListener::from_std(socket)?))
+}
+
+/// How many files this process may have open, after asking for as many as it can get: shells begin with few.
+fn open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let most = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    most.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    })
 }
 
 /// Tells the service manager, where there is one (systemd's `NOTIFY_SOCKET`).

@@ -21,7 +21,7 @@ const MOUNTS: Duration = Duration::from_secs(1);
 const SEAL: Duration = Duration::from_millis(500);
 const PURGE: Duration = Duration::from_secs(600);
 /// Mails in hand get so long to be handed over.
-const STOP_TIMEOUT: Duration = Duration::from_secs(7);
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The running workers.
 pub(crate) struct Workers {

@@ -3,6 +3,7 @@
 mod framing;
 mod patience;
 mod places;
+mod received;
 
 use std::convert::Infallible;
 use std::io;
@@ -23,7 +24,7 @@ use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
@@ -33,6 +34,7 @@ use framing::Strict;
 pub(crate) use framing::framed;
 use patience::Patience;
 use places::{Place, Places};
+use received::Received;
 
 /// A head not complete by then, or a connection idle for so long, is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,11 +42,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;
 /// Whoever comes then takes the place of a quiet connection; if there is none, he waits in the system's queue.
-const MAX_CONNECTIONS: usize = 8192;
-/// The system's queue is no longer than this, usually.
-const MAX_WAITING: usize = 4096;
+const MAX_CONNECTIONS: usize = 4096;
+/// How many connections the system should keep for us that were not accepted yet.
+const MAX_WAITING: u32 = 4096;
+/// For the database, outgoing connections and the rest.
+const OTHER_FILES: usize = 256;
 /// For requests in flight when the server is told to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(7);
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 /// Connections without a request (browsers open some in advance) are not waited for longer than this.
 const STOP_IDLE: Duration = Duration::from_millis(300);
 
@@ -57,9 +61,23 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Serves `router` on a bound socket; it finds its peer as `ConnectInfo<SocketAddr>`.
-    pub fn start(socket: TcpListener, router: Router) -> io::Result<Listener> {
-        Listener::start_with(socket, router, MAX_CONNECTIONS)
+    /// A listening socket on `host:port` (port 0: any free one), with room for those who come while we are busy.
+    pub async fn bind(address: &str) -> io::Result<TcpListener> {
+        let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in tokio::net::lookup_host(address).await? {
+            match listen(address) {
+                Err(error) => failed = error,
+                bound => return bound,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Serves `router` on a bound socket; it finds its peer as `ConnectInfo<SocketAddr>`. `files` is how many files the
+    /// process may have open.
+    pub fn start(socket: TcpListener, router: Router, files: usize) -> io::Result<Listener> {
+        let most = files.saturating_sub(OTHER_FILES).max(OTHER_FILES);
+        Listener::start_with(socket, router, most.min(MAX_CONNECTIONS))
     }
 
     fn start_with(socket: TcpListener, router: Router, most: usize) -> io::Result<Listener> {
@@ -78,7 +96,7 @@ impl Listener {
         self.address
     }
 
-    /// Accepts nobody any more, lets requests in flight finish (7 s at most), closes everything.
+    /// Accepts nobody any more, lets requests in flight finish (6 s at most), closes everything.
     pub async fn stop(mut self) {
         // Without a receiver the task has ended already.
         let _ = self.stop.send(true);
@@ -90,6 +108,16 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(MAX_WAITING)
 }
 
 /// What all connections of a listener share.
@@ -226,6 +254,7 @@ async fn next(socket: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) 
             Err(error) => {
                 // Out of file descriptors, most likely: trying again at once would only heat the processor.
                 tracing::warn!("cannot accept a connection: {error}");
+                places.make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -258,8 +287,10 @@ fn serve(
         used.get_or_init(|| Counted::new(&visit.traffic, |traffic| &traffic.used));
         let counted = Counted::new(&visit.traffic, |traffic| &traffic.requests);
         let visit = Arc::clone(&visit);
-        visit.place.works();
-        let mut request = request.map(Body::new);
+        visit.place.receives();
+        let arriving = Arc::clone(&visit);
+        let whole = move || arriving.place.works();
+        let mut request = request.map(|body| Body::new(Received::new(body, whole)));
         request.extensions_mut().insert(ConnectInfo(peer));
         Box::pin(async move {
             let mut response = visit.router.clone().oneshot(request).await;

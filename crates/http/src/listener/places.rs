@@ -1,6 +1,7 @@
 //! Places for connections: so many at once. Whoever comes when all are taken gets that of somebody who holds many and
-//! does nothing with one of them, so that no client can keep the others out.
+//! keeps one without giving us anything to do, so that no client can keep the others out.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,8 +13,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use vestibule_identity::address_block;
 
-/// A request in hand protects its connection for so long; no honest one needs more.
-const PROTECTED: Duration = Duration::from_secs(5);
+/// A connection that has just come, or a request that is arriving, is waited for so long.
+const ARRIVING: Duration = Duration::from_secs(1);
+/// A whole request in hand protects its connection for so long; no honest one needs more.
+const IN_HAND: Duration = Duration::from_secs(5);
+/// Connections become dispensable by time, which nobody tells.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) struct Places {
     most: usize,
@@ -32,12 +37,10 @@ struct Taken {
 
 /// What a connection does with its place.
 struct Seat {
-    /// Milliseconds of `started` at which the request in hand began; `IDLE` without one.
-    busy_since: AtomicU64,
+    /// Milliseconds of `started` from which it may have to go.
+    until: AtomicU64,
     told_to_leave: Notify,
 }
-
-const IDLE: u64 = u64::MAX;
 
 /// Held for as long as the connection is open.
 pub(super) struct Place {
@@ -67,8 +70,7 @@ impl Places {
                     return;
                 }
             }
-            // Seats become dispensable by time as well, which nobody tells.
-            let _ = tokio::time::timeout(PROTECTED / 5, left).await;
+            let _ = tokio::time::timeout(LOOK_AGAIN, left).await;
         }
     }
 
@@ -76,16 +78,12 @@ impl Places {
     pub(super) fn take(self: &Arc<Places>, peer: SocketAddr) -> Place {
         let block = address_block(peer.ip());
         let seat = Arc::new(Seat {
-            busy_since: AtomicU64::new(IDLE),
+            until: AtomicU64::new(self.after(ARRIVING)),
             told_to_leave: Notify::new(),
         });
         let mut taken = self.taken.lock();
-        if taken.count >= self.most
-            && let Some((block, number)) = taken.dispensable(self.now())
-            && let Some(seat) = taken.remove(&block, number)
-        {
-            tracing::debug!(client = block, "closing a quiet connection to make room");
-            seat.told_to_leave.notify_one();
+        if taken.count >= self.most {
+            taken.dismiss(self.now());
         }
         let number = taken.next;
         taken.next += 1;
@@ -101,24 +99,43 @@ impl Places {
         }
     }
 
+    /// Closes a quiet connection, where there is one: something else than places has run out.
+    pub(super) fn make_room(&self) {
+        self.taken.lock().dismiss(self.now());
+    }
+
     fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(IDLE - 1)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn after(&self, span: Duration) -> u64 {
+        self.now() + span.as_millis() as u64
     }
 }
 
 impl Taken {
-    /// The longest-standing connection without a request, or with one that takes too long, of the block that has most.
+    /// The longest-standing dispensable connection of the block that has most, or nearly so. Who holds few is left alone
+    /// for as long as somebody else holds many.
     fn dispensable(&self, now: u64) -> Option<(String, u64)> {
-        let quiet = |seats: &BTreeMap<u64, Arc<Seat>>| {
-            let found = seats.iter().find(|(_, seat)| seat.is_dispensable(now));
-            found.map(|(number, _)| *number)
-        };
+        let most = self.blocks.values().map(BTreeMap::len).max()?;
         let candidates = self.blocks.iter().filter_map(|(block, seats)| {
-            let number = quiet(seats)?;
-            Some((seats.len(), std::cmp::Reverse(number), block))
+            if seats.len() < most.div_ceil(2) {
+                return None;
+            }
+            let (number, _) = seats.iter().find(|(_, seat)| seat.is_dispensable(now))?;
+            Some((seats.len(), Reverse(*number), block))
         });
-        let (_, std::cmp::Reverse(number), block) = candidates.max()?;
+        let (_, Reverse(number), block) = candidates.max()?;
         Some((block.clone(), number))
+    }
+
+    fn dismiss(&mut self, now: u64) {
+        if let Some((block, number)) = self.dispensable(now)
+            && let Some(seat) = self.remove(&block, number)
+        {
+            tracing::debug!(client = block, "closing a quiet connection to make room");
+            seat.told_to_leave.notify_one();
+        }
     }
 
     fn remove(&mut self, block: &str, number: u64) -> Option<Arc<Seat>> {
@@ -134,8 +151,7 @@ impl Taken {
 
 impl Seat {
     fn is_dispensable(&self, now: u64) -> bool {
-        let since = self.busy_since.load(Ordering::Relaxed);
-        since == IDLE || now.saturating_sub(since) > PROTECTED.as_millis() as u64
+        self.until.load(Ordering::Relaxed) <= now
     }
 }
 
@@ -146,16 +162,23 @@ impl Place {
         async move { seat.told_to_leave.notified().await }
     }
 
-    /// A request has come.
+    /// A request has begun to come.
+    pub(super) fn receives(&self) {
+        self.protect(self.places.after(ARRIVING));
+    }
+
+    /// A request is here as a whole.
     pub(super) fn works(&self) {
-        self.seat
-            .busy_since
-            .store(self.places.now(), Ordering::Relaxed);
+        self.protect(self.places.after(IN_HAND));
     }
 
     /// Its answer is ready.
     pub(super) fn rests(&self) {
-        self.seat.busy_since.store(IDLE, Ordering::Relaxed);
+        self.protect(0);
+    }
+
+    fn protect(&self, until: u64) {
+        self.seat.until.store(until, Ordering::Relaxed);
     }
 }
 
@@ -181,13 +204,20 @@ mod tests {
             .is_ready()
     }
 
+    async fn waits(places: &Places) -> Duration {
+        let before = Instant::now();
+        places.room().await;
+        before.elapsed()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_oldest_quiet_one_of_those_who_hold_most_has_to_go() {
         let places = Places::new(4);
         let (lonely, first) = (places.take(from(1)), places.take(from(2)));
         let (second, third) = (places.take(from(2)), places.take(from(2)));
+        tokio::time::sleep(ARRIVING).await;
         first.works();
-        places.room().await;
+        assert_eq!(waits(&places).await, Duration::ZERO);
         let newcomer = places.take(from(3));
         assert!(has_lost(&second));
         for stays in [&lonely, &first, &third, &newcomer] {
@@ -198,16 +228,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_answers_is_left_alone_for_a_while() {
+    async fn who_holds_few_keeps_them_while_somebody_holds_many() {
+        let places = Places::new(6);
+        let quiet = [places.take(from(1)), places.take(from(1))];
+        let many = [0; 4].map(|_| places.take(from(2)));
+        tokio::time::sleep(ARRIVING).await;
+        quiet.iter().for_each(Place::rests);
+        many.iter().for_each(Place::receives);
+        assert_eq!(waits(&places).await, ARRIVING);
+        let _newcomer = places.take(from(3));
+        assert!(has_lost(&many[0]) && !quiet.iter().any(has_lost));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_works_is_left_alone_for_a_while() {
         let places = Places::new(2);
         let (first, second) = (places.take(from(1)), places.take(from(2)));
         first.works();
         second.works();
-        let waits = tokio::time::timeout(PROTECTED, places.room());
-        waits.await.unwrap_err();
-        tokio::time::timeout(PROTECTED, places.room())
-            .await
-            .unwrap();
+        assert_eq!(waits(&places).await, IN_HAND);
         let _third = places.take(from(3));
         assert!(has_lost(&first) && !has_lost(&second));
     }
@@ -219,14 +258,12 @@ mod tests {
         first.works();
         let waiting = tokio::spawn({
             let places = Arc::clone(&places);
-            async move { places.room().await }
+            async move { waits(&places).await }
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        let before = Instant::now();
         drop(first);
-        waiting.await.unwrap();
-        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert_eq!(waiting.await.unwrap(), Duration::ZERO);
         assert!(places.taken.lock().blocks.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 
 async fn start(router: Router) -> Listener {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    Listener::start(socket, router).unwrap()
+    Listener::start(socket, router, 4_096).unwrap()
 }
 
 async fn exchange(stream: &mut TcpStream, request: &str) -> String {

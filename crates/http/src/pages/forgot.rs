@@ -85,7 +85,9 @@ pub(crate) async fn code(
         return Ok(see_other("/forgot-password"));
     };
     let typed = fields.get("code");
-    match identity.reset_code(&site.cx, &flow.name(), typed).await {
+    let name = flow.name();
+    let of = (&name, &*flow.email);
+    match identity.reset_code(&site.cx, of, typed).await {
         Ok(token) => {
             let form = format!("/reset-password/{}", token.expose_secret());
             Ok(see_other(&form))

@@ -60,9 +60,10 @@ pub struct Limit {
 const MINUTE: Duration = Duration::from_secs(60);
 const QUARTER: Duration = Duration::from_secs(900);
 const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// No window is longer.
-pub(crate) const LONGEST: Duration = HOUR;
+pub(crate) const LONGEST: Duration = DAY;
 
 macro_rules! limits {
     ($($id:ident = $name:literal: $most:literal in $span:ident, $place:ident, $counts:literal by $by:literal;)+) => {
@@ -100,6 +101,10 @@ limits! {
         "mails to confirm an address, that of the sign-up included" by "account";
     CODE_TRIES = "code_tries": 5 in HOUR, Database,
         "tries of a mailed code, however they end; beyond, the code is dead, also one that lives longer than an hour" by "mailed code";
+    CODES_ACCOUNT = "codes_account": 20 in DAY, Both,
+        "wrong mailed codes; links still work" by "e-mail address (confirming one: account) and tenant, known or not";
+    CODES_ADDRESS = "codes_address": 100 in HOUR, Node,
+        "wrong mailed codes; links still work" by "client address and tenant";
     CODES_TENANT = "codes_tenant": 1000 in HOUR, Node,
         "wrong mailed codes; links still work" by "tenant";
     EMAIL_EXISTS = "email_exists": 30 in MINUTE, Node,

@@ -11,8 +11,9 @@ use vestibule_db::Tx;
 use super::{OneTimeKind, store};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
+use crate::limit::{self, Budget, Charge};
 use crate::ports::Micros;
-use crate::{Identity, audit, limit};
+use crate::{Identity, audit};
 
 /// So many digits.
 const LEN: usize = 6;
@@ -44,6 +45,8 @@ pub(crate) struct Typed {
     pub(crate) kind: OneTimeKind,
     pub(crate) flow: [u8; 32],
     code: [u8; 32],
+    /// Whose wrong codes are counted together.
+    owner: String,
 }
 
 /// What is kept of a code that may be tried.
@@ -125,18 +128,37 @@ impl Identity {
             .await
     }
 
-    /// `InvalidCode` for what cannot be a code; that is no try.
+    /// `InvalidCode` for what cannot be a code; that is no try. `owner`: the address or account that the flow is about.
     pub(crate) fn read_code(
         &self,
         cx: &Cx,
         kind: OneTimeKind,
-        flow: &SecretString,
+        (flow, owner): (&SecretString, &str),
         typed: &str,
     ) -> Result<Typed> {
         let digits = digits_of(typed).ok_or(Kind::InvalidCode)?;
         let flow = flow_digest(self, cx, kind, flow);
-        let code = code_mac(self, cx, &flow, &digits);
-        Ok(Typed { kind, flow, code })
+        Ok(Typed {
+            kind,
+            code: code_mac(self, cx, &flow, &digits),
+            flow,
+            owner: format!("{}/{}/{owner}", cx.tenant.id, kind.name()),
+        })
+    }
+
+    /// Counts a code as wrong until it is known to be right, towards its owner, the client and the tenant.
+    async fn charge_code(&self, cx: &Cx, typed: &Typed) -> Result<(Budget, Charge)> {
+        let budget = Budget::new(self, limit::CODES_ACCOUNT, typed.owner.clone());
+        let tenant = cx.tenant.id.clone();
+        let read = self.db().read(move |tx| budget.clone().read(tx, &tenant));
+        let budget = read.await?;
+        let address = limit::address_key(&cx.tenant.id, &cx.client);
+        let further = [
+            (limit::CODES_ADDRESS, &*address),
+            (limit::CODES_TENANT, &*cx.tenant.id),
+        ];
+        let charge = self.charge(&budget, &further, cx.now)?;
+        Ok((budget, charge))
     }
 
     /// Counts a try and, when it is the right code, does `then` with the link's token in the same transaction. `None` from
@@ -147,9 +169,7 @@ impl Identity {
         typed: Typed,
         then: impl Fn(&mut Tx<'_>, &Cx, &[u8; 32]) -> Result<Option<T>> + Send + Sync + 'static,
     ) -> Result<T> {
-        let charge = self
-            .limits()
-            .take(&[(limit::CODES_TENANT, &cx.tenant.id)], cx.now)?;
+        let (budget, charge) = self.charge_code(cx, &typed).await?;
         let most = i64::from(self.limits().most(limit::CODE_TRIES));
         let (kind, write) = (typed.kind, cx.clone());
         let outcome = self
@@ -160,17 +180,19 @@ impl Identity {
                     return Ok(Outcome::Spent(until));
                 };
                 if !vestibule_crypto::equal(&kept.code, &typed.code) {
+                    budget.count(tx, &write)?;
                     return Ok(Outcome::Wrong);
                 }
                 let done = then(tx, &write, &kept.token)?;
                 Ok::<_, Error>(done.map_or(Outcome::Spent(None), Outcome::Right))
             })
             .await?;
+        // Nothing was guessed at where no code was compared.
+        if !matches!(outcome, Outcome::Wrong) {
+            self.limits().give_back(charge);
+        }
         let refused = match outcome {
-            Outcome::Right(done) => {
-                self.limits().give_back(charge);
-                return Ok(done);
-            }
+            Outcome::Right(done) => return Ok(done),
             Outcome::Wrong => Error::new(Kind::InvalidCode),
             Outcome::Spent(Some(until)) => {
                 let left = until.since(cx.now).as_secs();

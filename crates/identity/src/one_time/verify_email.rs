@@ -123,7 +123,8 @@ impl Identity {
         typed: &str,
     ) -> Result<String> {
         let flow = SecretString::from(session.id.as_str());
-        let typed = self.read_code(cx, OneTimeKind::VerifyEmail, &flow, typed)?;
+        let of = (&flow, &*session.account_id);
+        let typed = self.read_code(cx, OneTimeKind::VerifyEmail, of, typed)?;
         let ids = TeamIds::new(self.random());
         self.try_code(cx, typed, move |tx, cx, digest| {
             let proof = prove(tx, cx, &ids, digest)?;

@@ -268,10 +268,12 @@ impl Identity {
     pub async fn reset_code(
         &self,
         cx: &Cx,
-        flow: &SecretString,
+        (flow, email): (&SecretString, &str),
         typed: &str,
     ) -> Result<SecretString> {
-        let typed = self.read_code(cx, OneTimeKind::ResetPassword, flow, typed)?;
+        let email = Email::parse(email)?;
+        let of = (flow, email.canonical());
+        let typed = self.read_code(cx, OneTimeKind::ResetPassword, of, typed)?;
         let token = Opaque::generate(self.random());
         let digest = token.digest();
         self.try_code(cx, typed, move |tx, cx, mailed| {

@@ -80,6 +80,7 @@ pub(super) async fn restore(
     let staged = staged.map_err(|error| anyhow::Error::msg(error.cause()));
     let staged = staged.with_context(refused)?;
     let ended = renew(settings, &staged.url(), keys).await;
+    let ended = ended.map_err(|error| of_backup(&error, &staged.url(), file));
     let ended = ended.with_context(refused)?;
     let suffix = format!(".replaced-{}", compact(SystemClock.now()));
     let replaced = staged
@@ -95,6 +96,13 @@ pub(super) async fn restore(
         };
         format!("restored {}{kept}\n{}", file.display(), told(&ended))
     })
+}
+
+/// A fault of the copy is one of the backup, which is what the operator knows.
+fn of_backup(error: &anyhow::Error, staged: &str, file: &Path) -> anyhow::Error {
+    let staged = staged.trim_start_matches("sqlite:");
+    let text = format!("{error:#}").replace(staged, &file.display().to_string());
+    anyhow::Error::msg(text.replace("restore a backup", "name another backup"))
 }
 
 /// Checks the copy of the backup, brings it up to date, and ends what was handed out.
@@ -114,9 +122,12 @@ async fn renew(settings: &Settings, url: &str, keys: KeptKeys) -> anyhow::Result
 
 async fn renew_in(settings: &Settings, db: &Db, keys: KeptKeys) -> anyhow::Result<Restored> {
     let found = db.schema_version().await.map_err(db_error)?;
-    ensure!(found.is_some(), "there is nothing in it");
+    ensure!(
+        found.is_some(),
+        "there is nothing in it; name another backup"
+    );
     if let Some(problem) = db.check().await.map_err(db_error)?.first() {
-        bail!("it is damaged: {problem}");
+        bail!("it is damaged: {problem}; name another backup");
     }
     db.migrate(MIGRATIONS, SystemClock.now().0).await?;
     let sealer = secret_key::load(&settings.secret_key_file)?;

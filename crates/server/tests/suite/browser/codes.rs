@@ -161,6 +161,30 @@ on_both! {
         assert!(app.audit("acme").await.contains(&"email.verified refused spent_code".to_owned()));
     }
 
+    /// One browser must not be able to spend what the whole tenant may guess wrong.
+    async fn tries_of_a_dead_code_count_for_nobody(app: TestApp) {
+        app.acme().await;
+        let node = app.with_limits(&[("codes_tenant", 10)]).await;
+        let dead = forgetful(&node, "nobody@example.com", "").await;
+        for tried in 0..20 {
+            let reply = type_in(&node, "/forgot-password/sent", &dead, "000000").await;
+            refused(&reply, if tried < 5 { 400 } else { 429 });
+        }
+        let other = forgetful(&node, "somebody@example.com", "").await;
+        refused(&type_in(&node, "/forgot-password/sent", &other, "000000").await, 400);
+    }
+
+    async fn a_way_on_that_is_none_is_forgotten_and_the_code_is_not(app: TestApp) {
+        app.acme().await;
+        let long = format!("/{}", "x".repeat(30_000));
+        for next in ["/\u{1}".repeat(500), long, "//evil.example/".to_owned()] {
+            let cookie = forgetful(&app, "nobody@example.com", &next).await;
+            refused(&type_in(&app, "/forgot-password/sent", &cookie, "000000").await, 400);
+            let reply = submit(&app, "/sign-up", "", &[("email", ""), ("next", &next)]).await;
+            assert!(reply.body.len() < 20_000 && !reply.body.contains("evil"), "{}", reply.body);
+        }
+    }
+
     async fn a_dead_code_leaves_the_link_good(app: TestApp) {
         app.acme().await;
         let (cookie, mail) = newcomer(&app, "/course/9").await;

@@ -61,6 +61,9 @@ on_both! {
             let reply = login(&app, &[(ADDRESS, address), (KEY, &key)], ADA, PASSWORD).await;
             assert_eq!((reply.status.as_u16(), &reply.json()["statusCode"]), (400, &json!(400)), "{address}");
         }
+        for (one, other) in [(&*key, "x"), ("x", &*key), (&*key, &*foreign)] {
+            login(&app, &[at, (KEY, one), (KEY, other)], ADA, PASSWORD).await.is(401, unauthorized.clone());
+        }
         let twice = [at, (ADDRESS, "203.0.113.2"), (KEY, &*key)];
         login(&app, &twice, ADA, PASSWORD).await.status(400);
         assert_eq!(seen_from(&app, "acme").await, Vec::<String>::new());

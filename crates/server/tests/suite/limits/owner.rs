@@ -200,7 +200,7 @@ on_both! {
         }
         app.pass(Duration::from_secs(901));
         assert_eq!(exhaust(&app.second_node().await, ADA).await, 50);
-        app.pass(Duration::from_secs(3_601));
+        app.pass(Duration::from_secs(86_401));
         assert_eq!(app.identity.purge().await.unwrap(), 2, "both windows are over");
     }
 

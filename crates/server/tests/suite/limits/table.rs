@@ -133,6 +133,14 @@ async fn attempt(app: &TestApp, stage: &Stage, name: &str, n: usize) -> Try {
             let flow = flow(&here, stage, n / 6).await;
             judge(&mailed_code(&here, &flow).await, &[400])
         }
+        "codes_account" => {
+            let flow = flow_of(&here, stage, 1_000 + n.div_ceil(4), "codes@team.example").await;
+            judge(&mailed_code(&here, &flow).await, &[400])
+        }
+        "codes_address" => {
+            let flow = flow(&here, stage, 2_000 + n.div_ceil(4)).await;
+            judge(&mailed_code(app, &flow).await, &[400])
+        }
         "codes_tenant" => {
             let flow = flow(&here, stage, 100 + n.div_ceil(4)).await;
             judge(&mailed_code(&here, &flow).await, &[400])
@@ -177,12 +185,16 @@ async fn forgot(app: &TestApp, email: &str, n: usize) -> Reply {
 
 /// The cookie of a browser that asked for a new password, the same for the same number.
 async fn flow(app: &TestApp, stage: &Stage, request: usize) -> String {
+    let email = format!("flow.{request}@team.example");
+    flow_of(app, stage, request, &email).await
+}
+
+async fn flow_of(app: &TestApp, stage: &Stage, request: usize, email: &str) -> String {
     let mut flows = stage.flows.lock().await;
     if let Some(known) = flows.get(&request) {
         return known.clone();
     }
-    let email = format!("flow.{request}@team.example");
-    let form = [("email", &*email)];
+    let form = [("email", email)];
     let reply = app.post_form(HOST, "/forgot-password", &[ORIGIN], &form);
     let reply = reply.await;
     let cookie = reply.status(303).header("set-cookie").split(';').next();

@@ -251,12 +251,15 @@ fn a_backup_that_cannot_be_restored_changes_nothing() {
     for (name, said) in [
         ("missing.db", "cannot read missing.db: No such file"),
         ("data", "data is not a file"),
-        ("text.db", "file is not a database"),
+        (
+            "text.db",
+            "text.db: file is not a database; name another backup",
+        ),
         (
             "empty.db",
             "empty.db is empty (0 bytes); name another backup",
         ),
-        ("half.db", "malformed"),
+        ("half.db", "malformed; name another backup"),
         // Told by the check, or by whoever meets the page first.
         ("holed.db", ""),
     ] {
