@@ -1,5 +1,6 @@
 //! Cryptography for Vestibule: randomness, opaque secrets, sealing at rest, password hashing, and
-//! compact JWS. No I/O and no tenant rules; every primitive comes from aws-lc-rs or the argon2 crate.
+//! compact JWS. No I/O and no tenant rules; every primitive comes from aws-lc-rs or, for
+//! password hashes, the argon2 crate and those of the schemes that imports bring.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod jws;
@@ -11,6 +12,7 @@ pub mod stretch;
 pub mod token;
 
 mod api_key;
+mod foreign;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod jwk;
@@ -19,6 +21,7 @@ mod strict_json;
 mod turns;
 
 pub use api_key::ApiKey;
+pub use foreign::{GivenHash, HashFault};
 pub use jws::{Jws, JwsError, TimeClaims, check_times};
 pub use keys::{Algorithm, KeyError, SigningKey, VerifyingKey};
 pub use password::{

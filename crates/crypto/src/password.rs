@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use argon2::{Algorithm, Argon2, Block, Version};
+use argon2::{Argon2, Block};
 use parking_lot::{Condvar, Mutex};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
+use crate::foreign::Foreign;
 use crate::phc::Phc;
 use crate::random::SystemRandom;
 use crate::token::{equal, secret_bytes};
@@ -85,7 +86,7 @@ pub enum HashError {
         /// When the queue should have drained, in seconds, at least 1.
         retry_after_secs: u64,
     },
-    /// The stored hash is no Argon2id hash, or would cost more than is allowed.
+    /// The stored hash is in no form known here, or would cost more than is allowed.
     #[error("the stored password hash is not usable")]
     BadHash,
     /// The pool is shutting down.
@@ -159,36 +160,43 @@ impl HashLane<'_> {
     /// Hashes a password under a fresh salt, into a PHC string.
     pub async fn hash(self, password: SecretString) -> Result<String, HashError> {
         let mut phc = Phc::blank(self.pool.shared.options.params, secret_bytes(&SystemRandom));
-        phc.hash = self.compute(&phc, password).await?;
+        phc.hash = self.compute(Stored::Ours(phc.clone()), password).await?;
         Ok(phc.to_text())
     }
 
-    /// Checks a password against a PHC string.
-    pub async fn verify(self, phc: &str, password: SecretString) -> Result<Verdict, HashError> {
-        let phc = Phc::parse(phc).ok_or(HashError::BadHash)?;
-        let hash = self.compute(&phc, password).await?;
+    /// Checks a password against a stored hash: a PHC string of Argon2, or what an import took over.
+    pub async fn verify(self, stored: &str, password: SecretString) -> Result<Verdict, HashError> {
+        let stored = Stored::parse(stored).ok_or(HashError::BadHash)?;
+        let rehash = !stored.is_current(self.pool.shared.options.params);
+        let wanted = stored.hash().to_vec();
+        let hash = self.compute(stored, password).await?;
         Ok(Verdict {
-            matches: equal(&hash, &phc.hash),
-            rehash: !phc.is_current(self.pool.shared.options.params),
+            matches: equal(&hash, &wanted),
+            rehash,
         })
     }
 
     /// Does the work of a verification that fails, for accounts that do not exist or have no
-    /// password, so that the time of an answer does not tell.
-    pub async fn verify_absent(self, password: SecretString) -> Result<(), HashError> {
-        let phc = Phc::blank(self.pool.shared.options.params, [0; 16]);
-        let hash = self.compute(&phc, password).await?;
-        std::hint::black_box(equal(&hash, &phc.hash));
+    /// password, so that the time of an answer does not tell: that of a hash with today's parameters, or of the stored
+    /// hash given.
+    pub async fn verify_absent(
+        self,
+        like: Option<&str>,
+        password: SecretString,
+    ) -> Result<(), HashError> {
+        let ours = || Stored::Ours(Phc::blank(self.pool.shared.options.params, [0; 16]));
+        let stored = like.and_then(Stored::parse).unwrap_or_else(ours);
+        let wanted = stored.hash().to_vec();
+        let hash = self.compute(stored, password).await?;
+        std::hint::black_box(equal(&hash, &wanted));
         Ok(())
     }
 
-    async fn compute(self, phc: &Phc, password: SecretString) -> Result<Vec<u8>, HashError> {
+    async fn compute(self, stored: Stored, password: SecretString) -> Result<Vec<u8>, HashError> {
         let (answer, wait) = oneshot::channel();
         self.pool.shared.push(Job {
             lane: self.lane,
-            params: phc.params,
-            salt: phc.salt.clone(),
-            hash_len: phc.hash.len(),
+            stored,
             password,
             since: Instant::now(),
             answer,
@@ -214,11 +222,35 @@ impl fmt::Debug for HashPool {
     }
 }
 
+/// A stored hash taken apart.
+enum Stored {
+    Ours(Phc),
+    Foreign(Box<Foreign>),
+}
+
+impl Stored {
+    fn parse(text: &str) -> Option<Stored> {
+        match text.starts_with("$argon2") {
+            true => Phc::parse(text).map(Stored::Ours),
+            false => Some(Stored::Foreign(Box::new(Foreign::parse(text).ok()?))),
+        }
+    }
+
+    fn hash(&self) -> &[u8] {
+        match self {
+            Stored::Ours(phc) => &phc.hash,
+            Stored::Foreign(foreign) => &foreign.hash,
+        }
+    }
+
+    fn is_current(&self, params: PasswordPolicyParams) -> bool {
+        matches!(self, Stored::Ours(phc) if phc.is_current(params))
+    }
+}
+
 struct Job {
     lane: i64,
-    params: PasswordPolicyParams,
-    salt: Vec<u8>,
-    hash_len: usize,
+    stored: Stored,
     password: SecretString,
     since: Instant,
     answer: oneshot::Sender<Result<Vec<u8>, HashError>>,
@@ -228,8 +260,10 @@ struct Job {
 struct State {
     queue: Turns<Job>,
     closed: bool,
-    /// How long a hash takes, smoothed.
+    /// How long a job takes, smoothed.
     cost: Duration,
+    /// How long a hash with the pool's own parameters takes, smoothed; zero until there was one.
+    own: Duration,
 }
 
 struct Shared {
@@ -300,29 +334,61 @@ impl Shared {
             let hash = self.hash(&job, &mut memory);
             let took = started.elapsed();
             self.hashed.fetch_add(1, Ordering::Relaxed);
+            let is_own = job.stored.is_current(self.options.params);
             let _ = job.answer.send(hash);
             let mut state = self.state.lock();
             state.cost = (state.cost * 7 + took) / 8;
+            if is_own {
+                state.own = match state.own {
+                    Duration::ZERO => took,
+                    own => (own * 7 + took) / 8,
+                };
+            }
         }
     }
 
     /// Hashes, and does as much besides as a hash with the pool's own parameters would have cost more. Else a refusal of
-    /// somebody whose stored hash is of cheaper days came sooner than that of somebody unknown.
+    /// somebody whose stored hash is of cheaper days or another system came sooner than that of somebody unknown.
     fn hash(&self, job: &Job, kept: &mut Vec<Block>) -> Result<Vec<u8>, HashError> {
-        let hash = self.hash_once(job, job.params, kept)?;
-        if let Some(rest) = job.params.lacking(self.options.params) {
-            std::hint::black_box(self.hash_once(job, rest, kept)?);
+        let phc = match &job.stored {
+            Stored::Ours(phc) => phc,
+            Stored::Foreign(foreign) => return self.hash_foreign(job, foreign, kept),
+        };
+        let hash = self.hash_once(job, phc, kept)?;
+        if let Some(rest) = phc.params.lacking(self.options.params) {
+            let rest = Phc::blank(rest, [0; 16]);
+            std::hint::black_box(self.hash_once(job, &rest, kept)?);
         }
         Ok(hash)
     }
 
-    fn hash_once(
+    /// What another scheme lacks of our own one's cost is known by the clock only.
+    fn hash_foreign(
         &self,
         job: &Job,
-        params: PasswordPolicyParams,
+        foreign: &Foreign,
         kept: &mut Vec<Block>,
     ) -> Result<Vec<u8>, HashError> {
-        let params = params.argon2(Some(job.hash_len));
+        let started = Instant::now();
+        let hash = foreign.derive(job.password.expose_secret().as_bytes());
+        let hash = hash.ok_or(HashError::BadHash)?;
+        let (took, own) = (started.elapsed().as_micros(), self.state.lock().own);
+        let lack = own.as_micros().saturating_sub(took) * 1_000;
+        // Nothing to compare with yet: the whole of it.
+        let lack = lack.checked_div(own.as_micros()).unwrap_or(1_000);
+        if lack > 0 {
+            let share = self
+                .options
+                .params
+                .share(u32::try_from(lack).unwrap_or(1_000));
+            let rest = Phc::blank(share, [0; 16]);
+            std::hint::black_box(self.hash_once(job, &rest, kept)?);
+        }
+        Ok(hash)
+    }
+
+    fn hash_once(&self, job: &Job, phc: &Phc, kept: &mut Vec<Block>) -> Result<Vec<u8>, HashError> {
+        let params = phc.params.argon2(Some(phc.hash.len()));
         let params = params.ok_or(HashError::BadHash)?;
         let blocks = params.block_count();
         let mut temporary = Vec::new();
@@ -334,11 +400,11 @@ impl Shared {
             let size = if blocks <= own { own } else { blocks };
             memory.resize(size, Block::new());
         }
-        let mut hash = vec![0; job.hash_len];
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        let mut hash = vec![0; phc.hash.len()];
+        Argon2::new(phc.algorithm, phc.version, params)
             .hash_password_into_with_memory(
                 job.password.expose_secret().as_bytes(),
-                &job.salt,
+                &phc.salt,
                 &mut hash,
                 memory,
             )

@@ -1,6 +1,7 @@
-//! Argon2id hashes as PHC strings: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`.
+//! Argon2 hashes as PHC strings: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`. Ours are Argon2id of version 19; the others
+//! come from imports.
 
-use argon2::Params;
+use argon2::{Algorithm, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -19,6 +20,8 @@ const MAX_BYTES: usize = 64;
 /// A hash taken apart: parameters within bounds, salt of 8 to 64 bytes, hash of 16 to 64.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Phc {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) version: Version,
     pub(crate) params: PasswordPolicyParams,
     pub(crate) salt: Vec<u8>,
     pub(crate) hash: Vec<u8>,
@@ -28,6 +31,8 @@ impl Phc {
     /// An all-zero hash to be filled in.
     pub(crate) fn blank(params: PasswordPolicyParams, salt: [u8; SALT_LEN]) -> Self {
         Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
             params,
             salt: salt.to_vec(),
             hash: vec![0; HASH_LEN],
@@ -36,7 +41,19 @@ impl Phc {
 
     /// Reads a hash in the one form that [`Phc::to_text`] writes; everything else is `None`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("$argon2id$v=19$m=")?;
+        let (kind, rest) = text.strip_prefix("$argon2")?.split_once("$v=")?;
+        let algorithm = match kind {
+            "id" => Algorithm::Argon2id,
+            "i" => Algorithm::Argon2i,
+            "d" => Algorithm::Argon2d,
+            _ => return None,
+        };
+        let (version, rest) = rest.split_once("$m=")?;
+        let version = match version {
+            "16" => Version::V0x10,
+            "19" => Version::V0x13,
+            _ => return None,
+        };
         let (m_kib, rest) = rest.split_once(",t=")?;
         let (t, rest) = rest.split_once(",p=")?;
         let (p, rest) = rest.split_once('$')?;
@@ -48,19 +65,27 @@ impl Phc {
         };
         params.argon2(None)?;
         let (salt, hash) = (bytes(salt, 8)?, bytes(hash, 16)?);
-        Some(Self { params, salt, hash })
+        Some(Self {
+            algorithm,
+            version,
+            params,
+            salt,
+            hash,
+        })
     }
 
     pub(crate) fn to_text(&self) -> String {
         let PasswordPolicyParams { m_kib, t, p } = self.params;
         let salt = STANDARD_NO_PAD.encode(&self.salt);
         let hash = STANDARD_NO_PAD.encode(&self.hash);
-        format!("$argon2id$v=19$m={m_kib},t={t},p={p}${salt}${hash}")
+        let (kind, version) = (self.algorithm.as_str(), u32::from(self.version));
+        format!("${kind}$v={version}$m={m_kib},t={t},p={p}${salt}${hash}")
     }
 
     /// Whether the hash is what we would make today.
     pub(crate) fn is_current(&self, params: PasswordPolicyParams) -> bool {
-        self.params == params && self.salt.len() >= SALT_LEN && self.hash.len() == HASH_LEN
+        let ours = (self.algorithm, self.version) == (Algorithm::Argon2id, Version::V0x13);
+        ours && self.params == params && self.salt.len() >= SALT_LEN && self.hash.len() == HASH_LEN
     }
 }
 
@@ -71,6 +96,16 @@ impl PasswordPolicyParams {
         allowed
             .then(|| Params::new(self.m_kib, self.t, self.p, hash_len).ok())
             .flatten()
+    }
+
+    /// Parameters that cost about so many thousandths of these.
+    pub(crate) fn share(self, thousandths: u32) -> PasswordPolicyParams {
+        let m_kib = u64::from(self.m_kib) * u64::from(thousandths.min(1_000)) / 1_000;
+        PasswordPolicyParams {
+            m_kib: u32::try_from(m_kib).unwrap_or(self.m_kib).max(8),
+            t: self.t,
+            p: 1,
+        }
     }
 
     /// Parameters that cost what these lack of `whole`: memory filled, times passes. `None` where next to nothing lacks.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod hostile_tokens;
+mod imported;
 mod jws;
 mod keys;
 mod password;
