@@ -30,4 +30,4 @@ pub use password::{
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use sealing::{MacKey, SealError, Sealer};
 pub use stretch::pbkdf2_sha256;
-pub use token::{Opaque, alphanumeric, digest, digits, equal, secret_bytes};
+pub use token::{Opaque, alphanumeric, digest, digits, equal, secret_bytes, spelt};

@@ -38,6 +38,13 @@ pub fn alphanumeric(random: &dyn Random, len: usize) -> String {
     text
 }
 
+/// Each byte as a character of the same alphabet: for what is drawn from a MAC, where a slight unevenness does not matter.
+#[must_use]
+pub fn spelt(bytes: &[u8]) -> String {
+    let character = |byte: &u8| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]);
+    bytes.iter().map(character).collect()
+}
+
 /// `len` decimal digits, each equally likely.
 pub fn digits(random: &dyn Random, len: usize) -> SecretString {
     // Bytes above the largest multiple of 10 would favour the first digits.

@@ -59,6 +59,22 @@ impl<'a> Tx<'a> {
         self.exec_text(sql, params)
     }
 
+    /// Runs one statement for each list of parameters, in order; answers each one's number of rows as [`Tx::exec`] does.
+    /// On PostgreSQL they travel together instead of one by one.
+    pub fn exec_each(&mut self, sql: &'static str, rows: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        for row in rows {
+            self.ready(row)?;
+        }
+        let result = match &self.engine {
+            Handle::Sqlite(connection) => rows
+                .iter()
+                .map(|row| sqlite::statement::exec(connection, sql, row))
+                .collect(),
+            Handle::Postgres(session) => session.exec_each(sql, rows),
+        };
+        self.note(result)
+    }
+
     /// The only row, mapped; [`Error::NoRow`] if there is none, [`Error::ManyRows`] if there are several.
     pub fn one<T>(
         &mut self,

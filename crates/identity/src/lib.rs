@@ -15,6 +15,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handoff;
+mod import;
 pub mod limit;
 mod migrations;
 mod one_time;
@@ -46,6 +47,7 @@ pub use duration::Span;
 pub use email::Email;
 pub use error::{Error, Kind, Result};
 pub use handoff::{BrowserCredential, OpenBrowser, Opened};
+pub use import::{ImportDone, ImportFields, ImportMode, ImportNote, ImportPerson, Refusal};
 pub use limit::{Device, Door, address_block};
 pub use migrations::MIGRATIONS;
 pub use one_time::{Begun, OneTimeKind, ResendVerification, VerifyEmail};

@@ -13,6 +13,9 @@ use super::lease::Lease;
 use super::value::{Param, row_of};
 use crate::{Error, Row, Value};
 
+/// So many statements may be on their way at once.
+const PIPELINE: usize = 256;
+
 pub(crate) struct Session<'a> {
     lease: &'a Lease,
     runtime: &'a Handle,
@@ -59,6 +62,23 @@ impl<'a> Session<'a> {
         let statement = self.prepared(sql, params)?;
         let params = params.iter().map(Param);
         self.wait(sql, client.inner().execute_raw(&statement, params))
+    }
+
+    /// The statements are sent without waiting for one another's answers; PostgreSQL runs them in order.
+    pub(crate) fn exec_each(&self, sql: &str, rows: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        let mut done = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(PIPELINE) {
+            let client = self.lease.client();
+            let mut calls = Vec::with_capacity(rows.len());
+            for row in rows {
+                let statement = self.prepared(sql, row)?;
+                calls.push(
+                    async move { client.execute_raw(&statement, row.iter().map(Param)).await },
+                );
+            }
+            done.extend(self.wait(sql, futures_util::future::try_join_all(calls))?);
+        }
+        Ok(done)
     }
 
     pub(crate) fn query(

@@ -28,6 +28,28 @@ on_both! {
         }
     }
 
+    async fn one_statement_for_many_rows_answers_each_and_stops_at_a_fault(place: &Place) {
+        run(&place.db, "CREATE TABLE t (n BIGINT NOT NULL PRIMARY KEY)".to_owned()).await;
+        const ADD: &str = "INSERT INTO t (n) VALUES ($1) ON CONFLICT (n) DO NOTHING";
+        let many = || (0..1_000_i64).map(|n| params![n / 2].to_vec()).collect::<Vec<_>>();
+        let added = place.db.write(move |tx| tx.exec_each(ADD, &many())).await.unwrap();
+        assert_eq!(added, [1, 0].repeat(500));
+        let found = place.db.read(|tx| {
+            let wanted = [3_i64, 900, 4].map(|n| params![n].to_vec());
+            tx.exec_each("SELECT 1 FROM t WHERE n = $1", &wanted)
+        });
+        assert_eq!(found.await.unwrap(), [1, 0, 1]);
+        let faulty = place.db.write(|tx| {
+            let rows = [params![1_000_i64].to_vec(), params![None::<i64>].to_vec(), params![1_001_i64].to_vec()];
+            // Whatever the closure makes of the fault, nothing stays.
+            let _ = tx.exec_each(ADD, &rows);
+            Ok::<_, Error>(())
+        });
+        assert!(faulty.await.is_err());
+        let count = place.db.read(|tx| tx.one("SELECT count(*) FROM t", &[], |row| row.get::<i64>(0)));
+        assert_eq!(count.await.unwrap(), 500);
+    }
+
     async fn a_gap_in_the_parameters_is_refused(place: &Place) {
         let result = place
             .db

@@ -100,7 +100,7 @@ impl Account {
 }
 
 /// "Ada King Lovelace" is "Ada" and "King Lovelace".
-fn split_name(name: &str) -> (String, String) {
+pub(crate) fn split_name(name: &str) -> (String, String) {
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
     (first.to_owned(), last.to_owned())
@@ -129,7 +129,7 @@ pub(crate) fn check_line(text: &str) -> Result<String> {
 }
 
 /// A BCP 47 tag or IANA zone name by its alphabet; empty is refused.
-fn check_tag(text: &str, extra: &str) -> Result<String> {
+pub(crate) fn check_tag(text: &str, extra: &str) -> Result<String> {
     let ok = !text.is_empty()
         && text.len() <= 64
         && text

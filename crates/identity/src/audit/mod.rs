@@ -91,7 +91,7 @@ impl Entry {
     }
 
     /// One line that stands for so many.
-    fn times(mut self, count: i64) -> Entry {
+    pub(crate) fn times(mut self, count: i64) -> Entry {
         self.times = count;
         self
     }

@@ -52,7 +52,9 @@ impl Identity {
         let mut fitting = self.guess_side_by_side(&asked, &command.password).await?;
         if asked.is_empty() {
             let password = rules::normalize(&command.password);
-            self.passwords_of_nobody().verify_absent(password).await?;
+            self.passwords_of_nobody()
+                .verify_absent(None, password)
+                .await?;
         }
         let Some((cx, checked)) = fitting.pop() else {
             self.refused_later(asked);
@@ -62,7 +64,9 @@ impl Identity {
         if !fitting.is_empty() {
             return Err(Kind::AmbiguousTenant.into());
         }
-        let signed_in = self.sign_in_checked(&cx, checked, command.kind).await?;
+        let signed_in = self
+            .guess_and_sign_in(&cx, &email, &command, Some(checked))
+            .await?;
         Ok((cx.tenant, signed_in))
     }
 
@@ -101,7 +105,7 @@ impl Identity {
                         let password = rules::normalize(&password);
                         identity
                             .passwords(&cx.tenant)
-                            .verify_absent(password)
+                            .verify_absent(found.work(), password)
                             .await?;
                         None
                     }

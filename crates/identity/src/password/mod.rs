@@ -43,7 +43,16 @@ pub struct ChangePassword {
 pub(crate) struct Found {
     account: Option<Account>,
     phc: Option<String>,
+    /// Somebody's hash in this tenant, whose work is done for those who have none.
+    decoy: Option<String>,
     guess: Guess,
+}
+
+impl Found {
+    /// The hash whose work an answer to anybody under this address takes.
+    fn work(&self) -> Option<&str> {
+        self.phc.as_deref().or(self.decoy.as_deref())
+    }
 }
 
 /// An account whose password was found right, with the hash that was checked.
@@ -60,30 +69,59 @@ impl Identity {
         let email = Email::parse(&command.email)?;
         self.check_captcha(cx, CaptchaAt::SignIn, command.captcha.as_deref())
             .await?;
-        let found = self.look_up(&cx.tenant.id, &cx.client, &email).await?;
-        match self.guess(cx, &found, &command.password).await? {
-            Some(checked) => self.sign_in_checked(cx, checked, command.kind).await,
-            None => {
-                self.password_refused(cx, found.account, found.guess.budget)
-                    .await?;
-                Err(Kind::InvalidCredentials.into())
-            }
-        }
+        self.guess_and_sign_in(cx, &email, &command, None).await
     }
 
-    /// The same statements whoever is asked for.
+    /// Goes on from a password that was found right, or finds out. Begins again when the stored hash has become another one
+    /// in the meantime: two sign-ins at once may both find an old hash, of which only one can replace it.
+    async fn guess_and_sign_in(
+        &self,
+        cx: &Cx,
+        email: &Email,
+        command: &SignInPassword,
+        mut right: Option<Checked>,
+    ) -> Result<SignedIn> {
+        for _ in 0..3 {
+            let checked = match right.take() {
+                Some(checked) => checked,
+                None => {
+                    let found = self.look_up(&cx.tenant.id, &cx.client, email).await?;
+                    match self.guess(cx, &found, &command.password).await? {
+                        Some(checked) => checked,
+                        None => {
+                            self.password_refused(cx, found.account, found.guess.budget)
+                                .await?;
+                            return Err(Kind::InvalidCredentials.into());
+                        }
+                    }
+                }
+            };
+            if let Some(signed_in) = self.sign_in_checked(cx, checked, command.kind).await? {
+                return Ok(signed_in);
+            }
+        }
+        Err(Kind::Unavailable.into())
+    }
+
+    /// The same statements whoever is asked for. An address always meets the same decoy, until its owner's hash changes as
+    /// anybody's does: how long an answer takes is spread over unknown addresses as over known ones.
     async fn look_up(&self, tenant: &str, client: &Client, email: &Email) -> Result<Found> {
         let (identity, tenant) = (self.clone(), tenant.to_owned());
         let (client, email) = (client.clone(), email.clone());
+        let mac = self.sealer().mac_key("decoy");
+        let point = mac.mac(&[tenant.as_bytes(), email.canonical().as_bytes()]);
+        let point = vestibule_crypto::spelt(&point[..20]);
         self.db()
             .read(move |tx| {
                 let account = account::store::by_email(tx, &tenant, &email)?;
                 let id = account.as_ref().map_or("", |account| &account.id);
                 let phc = store::find(tx, &tenant, id)?;
+                let decoy = store::any(tx, &tenant, &point)?;
                 let guess = Guess::of(tx, &identity, (&tenant, &client), &email, id)?;
                 Ok::<_, Error>(Found {
                     account,
                     phc,
+                    decoy,
                     guess,
                 })
             })
@@ -118,7 +156,9 @@ impl Identity {
         }
         let password = rules::normalize(password);
         let (Some(account), Some(phc)) = (&found.account, &found.phc) else {
-            self.passwords(tenant).verify_absent(password).await?;
+            self.passwords(tenant)
+                .verify_absent(found.work(), password)
+                .await?;
             return Ok(None);
         };
         let verdict = self.passwords(tenant).verify(phc, password.clone()).await?;
@@ -137,20 +177,20 @@ impl Identity {
         }))
     }
 
-    /// Starts the session, provided that the password checked is still the account's.
+    /// Starts the session, provided that the hash checked is still the account's; `None` when it is not.
     async fn sign_in_checked(
         &self,
         cx: &Cx,
         checked: Checked,
         kind: SessionKind,
-    ) -> Result<SignedIn> {
+    ) -> Result<Option<SignedIn>> {
         let new = session::NewSession::draw(self, cx, kind);
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
                 let tenant = &cx.tenant.id;
                 if !store::still(tx, tenant, &checked.account.id, &checked.phc)? {
-                    return Err(Kind::InvalidCredentials.into());
+                    return Ok(None);
                 }
                 if let Some(phc) = &checked.rehashed {
                     store::set(tx, tenant, &checked.account.id, phc, cx.now)?;
@@ -161,7 +201,7 @@ impl Identity {
                     &cx,
                     audit::Entry::done("sign_in.password").account(&checked.account.id),
                 )?;
-                Ok(signed_in)
+                Ok(Some(signed_in))
             })
             .await
     }

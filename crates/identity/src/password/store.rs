@@ -13,6 +13,17 @@ pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Optio
     )?)
 }
 
+/// Some account's hash, chosen by a point among the ids: the next at or after it, or the first.
+pub(crate) fn any(tx: &mut Tx<'_>, tenant: &str, point: &str) -> Result<Option<String>> {
+    Ok(tx.opt(
+        "SELECT phc FROM password WHERE tenant_id = $1 AND account_id >=
+             CASE WHEN EXISTS (SELECT 1 FROM password WHERE tenant_id = $1 AND account_id >= $2) THEN $2 ELSE '' END
+         ORDER BY account_id LIMIT 1",
+        &params![tenant, point],
+        |row| row.get(0),
+    )?)
+}
+
 /// Whether the account is active and its password still this one; holds both until the transaction ends.
 pub(crate) fn still(tx: &mut Tx<'_>, tenant: &str, account: &str, phc: &str) -> Result<bool> {
     let held = tx.exec(

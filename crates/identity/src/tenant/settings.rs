@@ -298,7 +298,7 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             ProviderKind::Google => "google",
         }

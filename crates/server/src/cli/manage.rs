@@ -105,6 +105,8 @@ pub enum UserCommand {
     Sessions(Who),
     /// End all of a person's sessions
     SignOut(Who),
+    /// Take over people and their passwords from another system, out of JSON lines or CSV
+    Import(Import),
     /// Print all people as JSON lines
     Export {
         /// Slug of the tenant
@@ -137,6 +139,40 @@ pub struct NewUser {
     /// Read the password from standard input (one line)
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+/// `vestibule user import …`
+#[derive(Args, Clone, Debug)]
+pub struct Import {
+    /// The file; docs/src/running/import.md lists its fields
+    pub file: PathBuf,
+    /// Slug of the tenant
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: String,
+    /// How the file is written [default: by its name]
+    #[arg(long, value_enum)]
+    pub format: Option<ImportFormat>,
+    /// TOML file with values for fields that lines leave out, such as a project's hash parameters
+    #[arg(long, value_name = "FILE")]
+    pub defaults: Option<PathBuf>,
+    /// Write what the lines say over accounts that exist; passwords set or used here stay
+    #[arg(long)]
+    pub update: bool,
+    /// Read and check everything, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write each line that made no account, and why, to this file as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// How a file of people is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ImportFormat {
+    /// One JSON object on each line
+    Jsonl,
+    /// Comma-separated, the first line names the fields
+    Csv,
 }
 
 /// `vestibule audit …`

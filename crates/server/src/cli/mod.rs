@@ -10,8 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::settings::Inputs;
 
 pub use manage::{
-    ApiKeyCommand, AuditCommand, AuditList, DbCommand, DialectCommand, KeptKeys, NewUser,
-    SigningKeyCommand, Since, TenantCommand, UserCommand, Who,
+    ApiKeyCommand, AuditCommand, AuditList, DbCommand, DialectCommand, Import, ImportFormat,
+    KeptKeys, NewUser, SigningKeyCommand, Since, TenantCommand, UserCommand, Who,
 };
 pub use output::Output;
 pub(crate) use output::{complain, print};

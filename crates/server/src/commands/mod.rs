@@ -7,6 +7,7 @@ mod config;
 mod copy;
 mod db;
 mod dialect;
+mod import;
 mod moment;
 mod restore;
 mod signing_key;
@@ -19,9 +20,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vestibule_identity::{Cx, Tenant};
 
-use crate::cli::{Cli, Command, Output};
+use crate::cli::{Cli, Command, Output, UserCommand};
 use crate::node::{Node, Schema, core_error};
 use crate::settings::Settings;
 use crate::{demo, serve};
@@ -53,7 +55,14 @@ pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode
         Command::Audit(command) => {
             return audit::run(command, &operator(settings).await?, output).await;
         }
-        Command::User(command) => user::run(command, &operator(settings).await?, output).await?,
+        Command::User(command) => {
+            let node = match command {
+                // Partners' secrets in the clear are hashed on all cores.
+                UserCommand::Import(_) => Node::open(settings, Schema::MustBeCurrent).await?,
+                _ => operator(settings).await?,
+            };
+            return user::run(command, &node, output).await;
+        }
         Command::SigningKey(command) => {
             signing_key::run(command, &operator(settings).await?, output).await?
         }
@@ -90,6 +99,17 @@ impl Node {
     pub(crate) async fn cx(&self, slug: &str) -> anyhow::Result<Cx> {
         Ok(self.identity.operator_cx(self.tenant(slug).await?))
     }
+}
+
+/// A bar on standard error, where a person watches.
+fn bar(output: Output, template: &str) -> anyhow::Result<ProgressBar> {
+    let target = match output.json {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    bar.set_style(ProgressStyle::with_template(template)?);
+    Ok(bar)
 }
 
 /// One line of standard input, without its end.

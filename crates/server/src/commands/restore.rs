@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use vestibule_db::{Db, Options, Restore};
 use vestibule_identity::{Clock, Identity, MIGRATIONS, Restored};
 
+use super::bar;
 use super::moment::compact;
 use crate::cli::{KeptKeys, Output};
 use crate::database::existing_database;
@@ -16,16 +17,6 @@ use crate::effects::{self, SystemClock};
 use crate::node::{self, core_error, db_error};
 use crate::secret_key;
 use crate::settings::Settings;
-
-fn bar(output: Output, template: &str) -> anyhow::Result<ProgressBar> {
-    let target = match output.json {
-        true => ProgressDrawTarget::hidden(),
-        false => ProgressDrawTarget::stderr(),
-    };
-    let bar = ProgressBar::with_draw_target(Some(0), target);
-    bar.set_style(ProgressStyle::with_template(template)?);
-    Ok(bar)
-}
 
 fn shown(bar: &ProgressBar) -> impl FnMut(u64, u64) + Send + 'static {
     let bar = bar.clone();

@@ -1,5 +1,7 @@
 //! `vestibule user …`
 
+use std::process::ExitCode;
+
 use anyhow::ensure;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -12,11 +14,16 @@ use crate::node::{Node, core_error};
 
 const PAGE: i64 = 500;
 
-pub(super) async fn run(command: UserCommand, node: &Node, output: Output) -> anyhow::Result<()> {
+pub(super) async fn run(
+    command: UserCommand,
+    node: &Node,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
     let identity = &node.identity;
-    match command {
+    let done = match command {
         UserCommand::List { tenant } => list(node, &tenant, output).await,
         UserCommand::Export { tenant } => export(node, &tenant, output).await,
+        UserCommand::Import(import) => return super::import::run(import, node, output).await,
         UserCommand::Show(who) => {
             let (_, account) = find(node, &who).await?;
             answer(&account, output)
@@ -67,7 +74,8 @@ pub(super) async fn run(command: UserCommand, node: &Node, output: Output) -> an
                 || format!("ended {ended} sessions of {}", account.email),
             )
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 async fn find(node: &Node, who: &Who) -> anyhow::Result<(Cx, Account)> {

@@ -26,6 +26,7 @@ mod fourth_dialect;
 mod fuzz;
 mod google;
 mod house;
+mod import;
 mod limits;
 mod mail;
 mod nodes;
