@@ -17,6 +17,7 @@ mod foreign;
 pub mod fuzzing;
 mod jwk;
 mod phc;
+mod stored;
 mod strict_json;
 mod turns;
 

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::foreign::Foreign;
 use crate::phc::Phc;
 use crate::random::SystemRandom;
+use crate::stored::Stored;
 use crate::token::{equal, secret_bytes};
 use crate::turns::Turns;
 
@@ -219,32 +220,6 @@ impl fmt::Debug for HashPool {
         f.debug_struct("HashPool")
             .field("options", &self.shared.options)
             .finish_non_exhaustive()
-    }
-}
-
-/// A stored hash taken apart.
-enum Stored {
-    Ours(Phc),
-    Foreign(Box<Foreign>),
-}
-
-impl Stored {
-    fn parse(text: &str) -> Option<Stored> {
-        match text.starts_with("$argon2") {
-            true => Phc::parse(text).map(Stored::Ours),
-            false => Some(Stored::Foreign(Box::new(Foreign::parse(text).ok()?))),
-        }
-    }
-
-    fn hash(&self) -> &[u8] {
-        match self {
-            Stored::Ours(phc) => &phc.hash,
-            Stored::Foreign(foreign) => &foreign.hash,
-        }
-    }
-
-    fn is_current(&self, params: PasswordPolicyParams) -> bool {
-        matches!(self, Stored::Ours(phc) if phc.is_current(params))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A hash as a file of accounts has it: one text, or its parts in fields of their own.
 
-use super::text::{b64, exponent, log2, number, pbkdf2_of, salted, scrypt_of, unhex};
+use super::decode::{b64, exponent, log2, number, unhex};
+use super::text::{pbkdf2_of, salted, scrypt_of};
 use super::{Digest, Foreign, HashFault, Salted, Scheme};
 use crate::phc::Phc;
 

@@ -6,25 +6,16 @@ use std::num::NonZeroU32;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD, STANDARD_NO_PAD};
-use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
+use super::decode::{BASE64, NUMBER, SHAPE, b64, exponent, lenient, log2, named, number, unhex};
 use super::{Digest, Foreign, HashFault, Salted, Scheme, crypt};
 
 /// Longer texts are no hashes.
 const MAX_TEXT: usize = 1_024;
 
 const BCRYPT: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
-/// With padding or without.
-const TOLERANT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 type Parsed = Result<Foreign, HashFault>;
-
-const SHAPE: HashFault = HashFault::Damaged("a part is missing or too many");
-const NUMBER: HashFault = HashFault::Damaged("a parameter is not the number it should be");
-const BASE64: HashFault = HashFault::Damaged("a part is not base64");
 
 impl Foreign {
     /// Reads a hash in any of the ways known, but for Argon2.
@@ -190,10 +181,6 @@ const BCRYPT_LENIENT: GeneralPurpose = GeneralPurpose::new(
     NO_PAD.with_decode_allow_trailing_bits(true),
 );
 
-fn lenient(engine: &GeneralPurpose, text: &str) -> Result<Vec<u8>, HashFault> {
-    engine.decode(text).map_err(|_| BASE64)
-}
-
 /// `ln=14,r=8,p=1`
 fn scrypt(params: &str, salt: &str, hash: &str) -> Parsed {
     let [log_n, r, p] = named(params, ["ln", "r", "p"])?;
@@ -318,7 +305,7 @@ fn ldap(scheme: &str, rest: &str) -> Parsed {
     };
     let bytes = b64(rest)?;
     let (hash, salt) = bytes.split_at_checked(digest.length()).ok_or(SHAPE)?;
-    if name.starts_with("ss") != !salt.is_empty() && name != "smd5" {
+    if name.starts_with("ss") == salt.is_empty() && name != "smd5" {
         return Err(HashFault::Damaged("the hash is cut short or too long"));
     }
     salted(digest, Salted::After, salt, hash.to_vec())
@@ -338,66 +325,4 @@ fn werkzeug(scheme: &str, parts: &[&str]) -> Parsed {
         ["scrypt", n, r, p] => scrypt_of(log2(n)?, number(r)?, number(p)?, salt, hash),
         _ => Err(HashFault::Unknown),
     }
-}
-
-/// The values of exactly these names in this order.
-fn named<'a, const N: usize>(params: &'a str, names: [&str; N]) -> Result<[&'a str; N], HashFault> {
-    let mut values = [""; N];
-    let mut given = params.split(',');
-    for (value, name) in values.iter_mut().zip(names) {
-        let (found, text) = given
-            .next()
-            .and_then(|pair| pair.split_once('='))
-            .ok_or(SHAPE)?;
-        if found != name {
-            return Err(SHAPE);
-        }
-        *value = text;
-    }
-    match given.next() {
-        None => Ok(values),
-        Some(_) => Err(SHAPE),
-    }
-}
-
-/// A decimal without sign.
-pub(super) fn number(text: &str) -> Result<u32, HashFault> {
-    match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => text.parse().map_err(|_| NUMBER),
-        false => Err(NUMBER),
-    }
-}
-
-/// An exponent as it is.
-pub(super) fn exponent(text: &str) -> Result<u8, HashFault> {
-    u8::try_from(number(text)?).map_err(|_| NUMBER)
-}
-
-/// The exponent of a power of two.
-pub(super) fn log2(text: &str) -> Result<u8, HashFault> {
-    let n: u64 = text.parse().map_err(|_| NUMBER)?;
-    match n.is_power_of_two() {
-        true => Ok(n.trailing_zeros() as u8),
-        false => Err(NUMBER),
-    }
-}
-
-/// Base64 of either alphabet, with padding or without; passlib writes `.` for `+`.
-pub(super) fn b64(text: &str) -> Result<Vec<u8>, HashFault> {
-    let plain = text.replace(['-', '.'], "+").replace('_', "/");
-    lenient(&TOLERANT, &plain)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn unhex(text: &str) -> Result<Vec<u8>, HashFault> {
-    let fault = HashFault::Damaged("a part is not hexadecimal");
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return Err(fault);
-    };
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8; 2]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
-    pairs.iter().map(byte).collect::<Option<_>>().ok_or(fault)
 }

@@ -1,5 +1,6 @@
 //! Accounts of another system, many at once.
 
+mod fields;
 mod rules;
 mod store;
 
