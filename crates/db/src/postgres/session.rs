@@ -64,17 +64,19 @@ impl<'a> Session<'a> {
         self.wait(sql, client.inner().execute_raw(&statement, params))
     }
 
-    /// The statements are sent without waiting for one another's answers; PostgreSQL runs them in order.
+    /// The statements are sent without waiting for one another's answers, and run in order; behind a pooler one by one.
     pub(crate) fn exec_each(&self, sql: &str, rows: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        let client = self.lease.client();
+        if !client.is_direct() {
+            return rows.iter().map(|row| self.exec(sql, row)).collect();
+        }
         let mut done = Vec::with_capacity(rows.len());
         for rows in rows.chunks(PIPELINE) {
-            let client = self.lease.client();
             let mut calls = Vec::with_capacity(rows.len());
             for row in rows {
                 let statement = self.prepared(sql, row)?;
-                calls.push(
-                    async move { client.execute_raw(&statement, row.iter().map(Param)).await },
-                );
+                let params = row.iter().map(Param);
+                calls.push(async move { client.inner().execute_raw(&statement, params).await });
             }
             done.extend(self.wait(sql, futures_util::future::try_join_all(calls))?);
         }
