@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::changes::{Changes, Watchers};
 use crate::postgres::{Access, Postgres};
 use crate::sqlite::Sqlite;
 use crate::work::{Slot, Work};
@@ -79,6 +80,7 @@ impl std::fmt::Display for Engine {
 pub struct Db {
     backend: Arc<Backend>,
     statements: Arc<AtomicU64>,
+    watchers: Watchers,
 }
 
 enum Backend {
@@ -131,6 +133,7 @@ impl Db {
         Ok(Self {
             backend: Arc::new(backend),
             statements: Arc::default(),
+            watchers: Watchers::default(),
         })
     }
 
@@ -183,21 +186,31 @@ impl Db {
     }
 
     async fn run(&self, access: Access, work: Work) -> Result<(), Error> {
-        let work = self.counted(work);
-        match (&*self.backend, access) {
+        let changes = Changes::new(&self.watchers);
+        let work = self.followed(work, changes.clone());
+        let end = match (&*self.backend, access) {
             (Backend::Sqlite(sqlite), Access::Read) => sqlite.read(work).await,
             (Backend::Sqlite(sqlite), Access::Write | Access::Patient) => sqlite.write(work).await,
             (Backend::Postgres(postgres), access) => postgres.run(access, work).await,
-        }
+        };
+        changes.tell();
+        end
     }
 
-    fn counted(&self, mut work: Work) -> Work {
+    fn followed(&self, mut work: Work, changes: Arc<Changes>) -> Work {
         let statements = self.statements.clone();
         Box::new(move |tx| {
             let keep = work(tx);
             statements.fetch_add(tx.statements(), Ordering::Relaxed);
+            changes.add(tx.take_changed());
             keep
         })
+    }
+
+    /// Hears what transactions through this handle and its clones say by [`Tx::changed`], before their caller hears of the
+    /// end, for as long as the database is open. What other processes change is not heard of.
+    pub fn watch(&self, hear: impl Fn(&str) + Send + Sync + 'static) {
+        self.watchers.write().push(Box::new(hear));
     }
 
     /// Looks for damage; answers one line for each problem found.

@@ -17,6 +17,7 @@
 //! Constraints must not be deferred: on SQLite several closures share one COMMIT.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod changes;
 mod copy;
 mod db;
 mod error;

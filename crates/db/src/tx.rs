@@ -8,6 +8,7 @@ pub struct Tx<'a> {
     engine: Handle<'a>,
     failure: Option<Error>,
     statements: u64,
+    changed: Vec<String>,
 }
 
 enum Handle<'a> {
@@ -29,6 +30,7 @@ impl<'a> Tx<'a> {
             engine: Handle::Sqlite(connection),
             failure: None,
             statements: 0,
+            changed: Vec::new(),
         }
     }
 
@@ -37,6 +39,7 @@ impl<'a> Tx<'a> {
             engine: Handle::Postgres(session),
             failure: None,
             statements: 0,
+            changed: Vec::new(),
         }
     }
 
@@ -48,6 +51,15 @@ impl<'a> Tx<'a> {
     /// How many statements were run.
     pub(crate) fn statements(&self) -> u64 {
         self.statements
+    }
+
+    /// Says what the transaction changes, by a name. [`Db::watch`](crate::Db::watch) hears of it when the transaction is over.
+    pub fn changed(&mut self, what: &str) {
+        self.changed.push(what.to_owned());
+    }
+
+    pub(crate) fn take_changed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.changed)
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

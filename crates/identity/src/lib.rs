@@ -24,6 +24,7 @@ mod partner;
 mod password;
 mod ports;
 mod provider;
+mod recent;
 mod restored;
 mod session;
 mod signing_key;
@@ -97,6 +98,8 @@ struct Inner {
     limits: limit::Limits,
     jwks_cache: provider::JwksCache,
     partner_memory: partner::Memory,
+    sessions_held: session::Memory,
+    tokens_proven: session::ProvenTokens,
     audit_flood: audit::Flood,
 }
 
@@ -128,11 +131,19 @@ impl Identity {
             limits: limit::Limits::new(parts.limits.clone()),
             jwks_cache: provider::JwksCache::default(),
             partner_memory,
+            sessions_held: session::Memory::new(),
+            tokens_proven: session::ProvenTokens::new(session::PROVEN_TOKENS),
             audit_flood: audit::Flood::default(),
             parts,
         }));
         identity.check_secret_key().await?;
         identity.reload().await?;
+        let hearing = Arc::downgrade(&identity.0);
+        identity.db().watch(move |name| {
+            if let Some(inner) = hearing.upgrade() {
+                inner.sessions_held.changed(name);
+            }
+        });
         Ok(identity)
     }
 
@@ -263,6 +274,14 @@ impl Identity {
 
     fn partner_memory(&self) -> &partner::Memory {
         &self.0.partner_memory
+    }
+
+    fn sessions_held(&self) -> &session::Memory {
+        &self.0.sessions_held
+    }
+
+    fn tokens_proven(&self) -> &session::ProvenTokens {
+        &self.0.tokens_proven
     }
 
     fn audit_flood(&self) -> &audit::Flood {

@@ -184,7 +184,7 @@ pub(crate) fn resolve(
         .map_err(|error| anyhow::anyhow!("{}: {error}", settings.place(name)))
 }
 
-fn hash_options(settings: HashSettings) -> HashOptions {
+pub(crate) fn hash_options(settings: HashSettings) -> HashOptions {
     let defaults = HashOptions::default();
     let workers = if settings.workers == 0 {
         defaults.workers

@@ -8,8 +8,11 @@ mod request_id;
 mod route;
 mod security;
 
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -177,9 +180,19 @@ async fn note(identity: &Identity, cx: Cx, kind: Kind) {
 }
 
 /// Runs the handler in a task of its own: a client that hangs up, or a time-out, leaves no operation half done, and a
-/// panic costs this request only.
+/// panic costs this request only. What needs to wait for nothing is done at once, without the task.
 async fn in_own_task(next: Next, request: Request, limit: Duration) -> Response {
-    let task = tokio::spawn(next.run(request));
+    let mut handler = Box::pin(next.run(request));
+    let first = poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
+        Poll::Ready(polled)
+    });
+    match first.await {
+        Ok(Poll::Ready(response)) => return response,
+        Ok(Poll::Pending) => {}
+        Err(_) => return Fault::from(Error::internal("a handler panicked")).into_response(),
+    }
+    let task = tokio::spawn(handler);
     match tokio::time::timeout(limit, task).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => Fault::from(Error::internal(error)).into_response(),

@@ -38,6 +38,8 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
 /// Adds what the handler has not set itself.
 pub(crate) fn add_headers(response: &mut Response, tenant: Option<&Tenant>) {
     let headers = response.headers_mut();
+    // Those, four that follow, and what the connection adds: grown once.
+    headers.reserve(ALWAYS.len() + 6);
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }

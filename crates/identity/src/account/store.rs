@@ -108,6 +108,7 @@ pub(crate) fn update_profile(
     account: &Account,
     now: Micros,
 ) -> Result<()> {
+    tx.changed(&account.id);
     tx.exec(
         "UPDATE account SET first_name = $3, last_name = $4, locale = $5, timezone = $6, updated_at = $7 WHERE tenant_id = $1 AND id = $2",
         &params![tenant, &account.id, &account.first_name, &account.last_name, &account.locale, &account.timezone, now],
@@ -117,6 +118,7 @@ pub(crate) fn update_profile(
 
 /// Marks the address verified; `false` when it was already.
 pub(crate) fn set_verified(tx: &mut Tx<'_>, tenant: &str, id: &str, now: Micros) -> Result<bool> {
+    tx.changed(id);
     let changed = tx.exec(
         "UPDATE account SET email_verified_at = $3, updated_at = $3 WHERE tenant_id = $1 AND id = $2 AND email_verified_at IS NULL",
         &params![tenant, id, now],
@@ -125,6 +127,7 @@ pub(crate) fn set_verified(tx: &mut Tx<'_>, tenant: &str, id: &str, now: Micros)
 }
 
 pub(crate) fn set_onboarded(tx: &mut Tx<'_>, tenant: &str, id: &str, now: Micros) -> Result<()> {
+    tx.changed(id);
     tx.exec("UPDATE account SET onboarded_at = $3 WHERE tenant_id = $1 AND id = $2 AND onboarded_at IS NULL", &params![tenant, id, now])?;
     Ok(())
 }
@@ -137,6 +140,7 @@ pub(crate) fn set_state(
     state: AccountState,
     now: Micros,
 ) -> Result<bool> {
+    tx.changed(id);
     let changed = tx.exec(
         "UPDATE account SET state = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'",
         &params![tenant, id, state.name(), now],
@@ -146,6 +150,7 @@ pub(crate) fn set_state(
 
 /// Removes the account with all that hangs on it.
 pub(crate) fn delete(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<bool> {
+    tx.changed(id);
     Ok(tx.exec(
         "DELETE FROM account WHERE tenant_id = $1 AND id = $2",
         &params![tenant, id],

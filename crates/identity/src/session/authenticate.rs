@@ -1,7 +1,9 @@
 //! Who a presented token or cookie is: signature first, then the session's row.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vestibule_crypto::{Jws, JwsError, check_times};
 
 use super::tokens::{NamedSession, OpaqueKind, access_audience};
@@ -9,6 +11,7 @@ use super::{SignedIn, store};
 use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
+use crate::recent::Recent;
 use crate::signing_key::Purpose;
 
 /// Clocks of other nodes may differ by so many seconds.
@@ -18,6 +21,18 @@ const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// A person proven to be signed in.
 pub type Authenticated = SignedIn;
+
+/// What a signature of ours vouches for: a key's id is made of the key itself, so no other key goes by it.
+pub(crate) struct Proven {
+    kid: String,
+    claims: Map<String, Value>,
+}
+
+/// By the digest of the token as it was sent.
+pub(crate) type ProvenTokens = Recent<[u8; 32], Arc<Proven>>;
+
+/// Tokens remembered before the oldest go; ours take about a kilobyte.
+pub(crate) const PROVEN_TOKENS: usize = 2_048;
 
 /// An access token whose signature, issuer, audience and kind are right.
 pub(crate) struct AccessClaims {
@@ -79,11 +94,17 @@ impl Identity {
     }
 
     async fn live_session(&self, cx: &Cx, named: &NamedSession) -> Result<Authenticated> {
-        let (reading, id) = (cx.clone(), named.session_id.clone());
-        let found = self
-            .db()
-            .read(move |tx| store::resume(tx, &reading, &id))
-            .await?;
+        // The moment counts, not when the request came: its body may have taken its time.
+        let held = self.sessions_held();
+        let found = held.find(&cx.tenant.id, &named.session_id, self.now());
+        let is_live = |who: &Authenticated| {
+            let idle = cx.tenant.file.session.idle.0;
+            who.session.expires_at > cx.now && who.session.last_seen_at > cx.now - idle
+        };
+        let found = match found.filter(is_live) {
+            Some(who) => Some(who),
+            None => self.read_session(cx, &named.session_id).await?,
+        };
         let who = found.filter(|who| named.is_of(&who.account.id));
         let who = who.ok_or(Kind::Unauthorized)?;
         if cx.now.since(who.session.last_seen_at) > TOUCH_EVERY {
@@ -97,6 +118,43 @@ impl Identity {
         Ok(who)
     }
 
+    async fn read_session(&self, cx: &Cx, id: &str) -> Result<Option<Authenticated>> {
+        let held = self.sessions_held();
+        let moment = held.moment(self.now());
+        let (reading, id) = (cx.clone(), id.to_owned());
+        let found = self
+            .db()
+            .read(move |tx| store::resume(tx, &reading, &id))
+            .await?;
+        if let Some(who) = &found {
+            held.keep(&cx.tenant.id, who, moment);
+        }
+        Ok(found)
+    }
+
+    /// The claims of a token that a key of this tenant signed as an access token. Of a token seen lately the signature is not
+    /// computed again; that its key is still the tenant's is looked at each time.
+    fn proven(&self, cx: &Cx, token: &str) -> Option<Arc<Proven>> {
+        let digest = vestibule_crypto::digest(token.as_bytes());
+        let key = |kid: &str| self.verifying_key(&cx.tenant, Purpose::Access, kid);
+        if let Some(proven) = self.tokens_proven().get(&digest)
+            && key(&proven.kid).is_some()
+        {
+            return Some(proven);
+        }
+        let jws = Jws::parse(token).ok()?;
+        if jws.typ() != Some("at+jwt") {
+            return None;
+        }
+        let kid = jws.kid()?;
+        let proven = Arc::new(Proven {
+            claims: jws.verify(&*key(kid)?).ok()?,
+            kid: kid.to_owned(),
+        });
+        self.tokens_proven().put(digest, proven.clone());
+        Some(proven)
+    }
+
     /// Verifies an access token of this tenant: pinned algorithm, known key, `iss`, `aud`, `typ`. From memory.
     pub(crate) fn access_claims(
         &self,
@@ -105,15 +163,8 @@ impl Identity {
         dialect: Option<&str>,
     ) -> Result<AccessClaims> {
         let refuse = || Error::new(Kind::Unauthorized);
-        let jws = Jws::parse(token).map_err(|_| refuse())?;
-        if jws.typ() != Some("at+jwt") {
-            return Err(refuse());
-        }
-        let key = jws
-            .kid()
-            .and_then(|kid| self.verifying_key(&cx.tenant, Purpose::Access, kid))
-            .ok_or_else(refuse)?;
-        let claims = jws.verify(&key).map_err(|_| refuse())?;
+        let proven = self.proven(cx, token).ok_or_else(refuse)?;
+        let claims = &proven.claims;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).ok_or_else(refuse);
         if text("iss")? != cx.tenant.issuer() {
             return Err(refuse());
@@ -129,7 +180,7 @@ impl Identity {
         if !right {
             return Err(refuse());
         }
-        let untimely = match check_times(&claims, cx.now.secs(), LEEWAY) {
+        let untimely = match check_times(claims, cx.now.secs(), LEEWAY) {
             Ok(_) => None,
             Err(JwsError::Expired) => Some("The token has expired."),
             // The signature is ours: a clock of ours was ahead.

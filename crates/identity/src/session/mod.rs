@@ -1,12 +1,15 @@
 //! Sessions: one row each, whatever number of tokens name it. Tokens carry the session's id and generation.
 
 mod authenticate;
+mod memory;
 mod refresh;
 pub(crate) mod rules;
 pub(crate) mod store;
 mod tokens;
 
 pub use authenticate::Authenticated;
+pub(crate) use authenticate::{PROVEN_TOKENS, ProvenTokens};
+pub(crate) use memory::Memory;
 pub use refresh::Refresh;
 pub(crate) use tokens::login_issuer;
 pub use tokens::{TokenSpec, TokenSubject};

@@ -166,6 +166,7 @@ pub(crate) fn set_generations(
     was: &Generations,
     next: &Generations,
 ) -> Result<bool> {
+    tx.changed(id);
     let replaced_at: Vec<String> = next.replaced_at.iter().map(|at| at.0.to_string()).collect();
     let changed = tx.exec(
         "UPDATE session SET generation = $4, replaced_at = $5 WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND ended_at IS NULL",
@@ -176,6 +177,7 @@ pub(crate) fn set_generations(
 
 /// Remembers that the session is in use.
 pub(crate) fn touch(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<()> {
+    tx.changed(id);
     tx.exec(
         "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND last_seen_at < $3",
         &params![&cx.tenant.id, id, cx.now],
@@ -190,6 +192,7 @@ pub(crate) fn end_one(
     id: &str,
     why: EndReason,
 ) -> Result<bool> {
+    tx.changed(id);
     let ended = tx.exec(
         "UPDATE session SET ended_at = $4, end_reason = $5 WHERE tenant_id = $1 AND account_id = $2 AND id = $3 AND ended_at IS NULL",
         &params![&cx.tenant.id, account, id, cx.now, why.name()],
@@ -199,6 +202,7 @@ pub(crate) fn end_one(
 
 /// Ends a session that another one in the same browser replaces.
 pub(crate) fn end_by_id(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<()> {
+    tx.changed(id);
     tx.exec(
         "UPDATE session SET ended_at = $3, end_reason = $4 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL",
         &params![&cx.tenant.id, id, cx.now, EndReason::Replaced.name()],
@@ -213,6 +217,7 @@ pub(crate) fn end_all(
     except: Option<&str>,
     why: EndReason,
 ) -> Result<u64> {
+    tx.changed(account);
     Ok(tx.exec(
         "UPDATE session SET ended_at = $4, end_reason = $5 WHERE tenant_id = $1 AND account_id = $2 AND id <> $3 AND ended_at IS NULL",
         &params![&cx.tenant.id, account, except.unwrap_or(""), cx.now, why.name()],

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use serde_json::{Value, json};
 use vestibule_crypto::{Algorithm, Jws, SigningKey, VerifyingKey};
 
 use crate::Identity;
@@ -225,11 +224,11 @@ impl Identity {
         Ok(())
     }
 
-    /// The public keys of a tenant (RFC 7517), from memory.
-    pub async fn jwks(&self, tenant: &Tenant) -> Result<Value> {
+    /// The public keys of a tenant as a JWKS document (RFC 7517), from memory; `None` where there is none.
+    pub async fn jwks(&self, tenant: &Tenant) -> Result<Option<Arc<str>>> {
         if !self.rings().knows(&tenant.id) {
             self.load_ring(&tenant.id).await?;
         }
-        Ok(json!({ "keys": self.rings().public(&tenant.id) }))
+        Ok(self.rings().public(&tenant.id))
     }
 }

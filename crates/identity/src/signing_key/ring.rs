@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vestibule_crypto::{Algorithm, Sealer, SigningKey, VerifyingKey};
 
 use super::store::{KeyRow, Mark};
@@ -17,7 +17,8 @@ struct Ring {
     /// The key in force and those to come, each with the time from which it signs.
     signing: HashMap<Place, Vec<(Micros, Arc<SigningKey>)>>,
     verifying: HashMap<String, (Purpose, Arc<VerifyingKey>)>,
-    public: Vec<Value>,
+    /// The JWKS document, where there is a key.
+    public: Option<Arc<str>>,
     marks: Vec<Mark>,
 }
 
@@ -75,10 +76,8 @@ impl Rings {
             .map(|(_, key)| key.clone())
     }
 
-    pub(crate) fn public(&self, tenant: &str) -> Vec<Value> {
-        self.ring(tenant)
-            .map(|ring| ring.public.clone())
-            .unwrap_or_default()
+    pub(crate) fn public(&self, tenant: &str) -> Option<Arc<str>> {
+        self.ring(tenant)?.public.clone()
     }
 
     pub(super) fn compared(&self) -> Option<i64> {
@@ -117,6 +116,7 @@ impl Rings {
             ..Ring::default()
         };
         ring.marks.sort_unstable();
+        let mut keys = Vec::new();
         for (index, row) in rows.iter().enumerate() {
             let public: Value = serde_json::from_str(&row.public_jwk).map_err(Error::internal)?;
             let verifying = match old.verifying.get(&row.kid) {
@@ -125,7 +125,7 @@ impl Rings {
             };
             ring.verifying
                 .insert(row.kid.clone(), (row.purpose, verifying));
-            ring.public.push(public);
+            keys.push(public);
             let followed = rows[index + 1..]
                 .iter()
                 .any(|later| later.place() == row.place() && later.activates_at <= now);
@@ -134,10 +134,12 @@ impl Rings {
                     Some(key) => key,
                     None => Arc::new(open(sealer, tenant, row)?),
                 };
-                let keys = ring.signing.entry(row.place()).or_default();
-                keys.push((row.activates_at, key));
+                let signing = ring.signing.entry(row.place()).or_default();
+                signing.push((row.activates_at, key));
             }
         }
+        let document = || json!({ "keys": keys }).to_string().into();
+        ring.public = (!keys.is_empty()).then(document);
         self.rings.write().insert(tenant.to_owned(), Arc::new(ring));
         Ok(())
     }

@@ -15,6 +15,7 @@ pub(crate) fn create_default(
     ids: &TeamIds,
     now: Micros,
 ) -> Result<()> {
+    tx.changed(&account.id);
     let name = super::default_name(account);
     let created = tx.exec(
         "INSERT INTO team (tenant_id, id, name, default_of, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, default_of) DO NOTHING",

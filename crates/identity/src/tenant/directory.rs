@@ -23,6 +23,8 @@ struct Book {
     by_slug: HashMap<String, Arc<Tenant>>,
     by_id: HashMap<String, Arc<Tenant>>,
     by_number: HashMap<i64, Arc<Tenant>>,
+    /// The stored settings of each tenant, by id.
+    settings: HashMap<String, String>,
     /// The only tenant, when it lists no domain: it answers for any host.
     only: Option<Arc<Tenant>>,
 }
@@ -135,8 +137,16 @@ impl Directory {
             reading,
             ..Book::default()
         };
+        let old = self.book();
         for row in rows {
-            let tenant = Arc::new(self.compile(row)?);
+            // Of thousands of tenants few have changed.
+            let same = old.settings.get(&row.id) == Some(&row.settings);
+            let known = old.by_id.get(&row.id).filter(|_| same).cloned();
+            book.settings.insert(row.id.clone(), row.settings.clone());
+            let tenant = match known {
+                Some(tenant) => tenant,
+                None => Arc::new(self.compile(row)?),
+            };
             for domain in &tenant.file.domains {
                 book.by_host
                     .extend(canonical_host(domain).map(|host| (host, tenant.clone())));

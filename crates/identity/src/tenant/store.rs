@@ -85,6 +85,7 @@ pub(crate) fn update(tx: &mut Tx<'_>, id: &str, settings: &str, now: Micros) -> 
 }
 
 pub(crate) fn delete(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+    tx.changed(id);
     Ok(tx.exec("DELETE FROM tenant WHERE id = $1", &params![id])? == 1)
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings) -> anyhow::Result<ExitCode
     match cli.command {
         Command::Serve(_) => serve::serve(settings).await?,
         Command::Demo(_) => demo::demo(settings, output).await?,
-        Command::Config => config::config(&settings, output)?,
+        Command::Config => config::config(&settings, output).await?,
         Command::Dialect(command) => return dialect::run(command, &settings, output).await,
         Command::Db(command) => return db::run(command, &settings, output).await,
         Command::Apply { files, dry_run } => {

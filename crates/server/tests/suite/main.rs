@@ -35,6 +35,7 @@ mod proxies;
 mod refresh;
 mod rezi;
 mod secrets;
+mod sessions_held;
 mod storage;
 mod suspension;
 mod tokens;

@@ -1,0 +1,129 @@
+//! Sessions are held in memory for a moment: what this node ends is over at once, what another one ends within half a second.
+
+use std::time::Duration;
+
+use vestibule_identity::{Account, Cx, ProfileChange};
+
+use crate::alphalearn;
+use crate::app::{TestApp, postgres_schema};
+
+const HOST: &str = "lms.acme.test";
+const PASSWORD: &str = "violet-harbour-42-lanterns";
+/// What the documentation promises.
+const HELD: Duration = Duration::from_millis(500);
+
+/// Every way in which somebody is shut out.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    SignOut,
+    OneSession,
+    AllSessions,
+    Suspension,
+    Deletion,
+}
+
+const ENDINGS: [Ending; 5] = [
+    Ending::SignOut,
+    Ending::OneSession,
+    Ending::AllSessions,
+    Ending::Suspension,
+    Ending::Deletion,
+];
+
+async fn shut_out(node: &TestApp, cx: &Cx, account: &Account, ending: Ending) {
+    let (core, id) = (&node.identity, &account.id);
+    let session = core.sessions(cx, id).await.unwrap().remove(0);
+    match ending {
+        Ending::SignOut => core.sign_out(cx, &session).await.unwrap(),
+        Ending::OneSession => core.end_session(cx, id, &session.id).await.unwrap(),
+        Ending::AllSessions => drop(core.sign_out_all(cx, id, None).await.unwrap()),
+        Ending::Suspension => core.suspend_user(cx, id).await.unwrap(),
+        Ending::Deletion => core.delete_user(cx, id).await.unwrap(),
+    }
+}
+
+/// The account that each token opens, or 401.
+async fn asks(node: &TestApp, tokens: &[String]) -> Vec<Option<String>> {
+    let mut names = Vec::new();
+    for token in tokens {
+        let bearer = format!("Bearer {token}");
+        let reply = node
+            .get(HOST, "/account/v1/profile", &[("authorization", &bearer)])
+            .await;
+        names.push(match reply.status.as_u16() {
+            401 => None,
+            _ => Some(reply.status(200).json()["first_name"].to_string()),
+        });
+    }
+    names
+}
+
+async fn tokens(node: &TestApp, email: &str) -> Vec<String> {
+    let data = alphalearn::data(&alphalearn::sign_in(node, HOST, email, PASSWORD).await);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    vec![text(&data["token"]), text(&data["user"]["sessionToken"])]
+}
+
+async fn is_held_and_let_go(one: TestApp, two: TestApp) {
+    let cx = one.acme().await;
+    for ending in ENDINGS {
+        for elsewhere in [false, true] {
+            let email = format!("{ending:?}-{elsewhere}@example.com");
+            let account = one.person(&cx, &email, PASSWORD, "Trainee").await;
+            let tokens = tokens(&one, &email).await;
+            let known = vec![Some("\"Pooja\"".to_owned()); 2];
+            assert_eq!(asks(&one, &tokens).await, known);
+            let before = one.identity.db().statements();
+            assert_eq!(asks(&one, &tokens).await, known);
+            assert_eq!(one.identity.db().statements(), before, "from memory");
+            shut_out(if elsewhere { &two } else { &one }, &cx, &account, ending).await;
+            if elsewhere {
+                one.pass(HELD);
+            }
+            assert_eq!(
+                asks(&one, &tokens).await,
+                [None, None],
+                "{ending:?}, {elsewhere}"
+            );
+        }
+    }
+    changed_names_show(&one, &two, &cx).await;
+}
+
+/// What is held tells more than who may pass.
+async fn changed_names_show(one: &TestApp, two: &TestApp, cx: &Cx) {
+    let account = one
+        .person(cx, "names@example.com", PASSWORD, "Trainee")
+        .await;
+    let tokens = tokens(one, "names@example.com").await;
+    asks(one, &tokens).await;
+    for (node, name, wait) in [(one, "Ada", Duration::ZERO), (two, "Grace", HELD)] {
+        let change = ProfileChange {
+            first_name: Some(name.to_owned()),
+            ..ProfileChange::default()
+        };
+        node.identity
+            .update_profile(cx, &account.id, change)
+            .await
+            .unwrap();
+        one.pass(wait);
+        let shown = Some(format!("\"{name}\""));
+        assert_eq!(asks(one, &tokens).await, [shown.clone(), shown]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_what_ends_is_let_go() {
+    let one = TestApp::sqlite().await;
+    let file = one.folder().unwrap().join("vestibule.db");
+    let two = TestApp::on_too(&format!("sqlite:{}", file.display()), &one).await;
+    is_held_and_let_go(one, two).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_what_ends_is_let_go() {
+    let url = postgres_schema().await;
+    let one = TestApp::on(&url).await;
+    let two = TestApp::on_too(&url, &one).await;
+    is_held_and_let_go(one, two).await;
+}
