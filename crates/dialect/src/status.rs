@@ -18,6 +18,7 @@ pub fn natural_status(kind: Kind) -> StatusCode {
         Kind::BrowserOrigin
         | Kind::RegistrationClosed
         | Kind::Forbidden
+        | Kind::SignInAgain
         | Kind::NotANavigation
         | Kind::WrongRole => StatusCode::FORBIDDEN,
         Kind::UidMismatch
@@ -33,6 +34,7 @@ pub fn natural_status(kind: Kind) -> StatusCode {
         | Kind::MalformedInput
         | Kind::MissingEmail
         | Kind::InvalidEmail
+        | Kind::SameEmail
         | Kind::MissingPassword
         | Kind::WeakPassword
         | Kind::MissingName

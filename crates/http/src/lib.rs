@@ -1,6 +1,7 @@
 //! HTTP for Vestibule: layers, dialect routes, hosted pages, the signed-in person's API, and the mails' texts.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod agent;
 mod brand;
 mod browser;
 mod cookie;

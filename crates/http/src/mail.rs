@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use minijinja::context;
 use secrecy::{ExposeSecret, SecretString};
-use vestibule_identity::{Mail, MailKind, Tenant};
+use vestibule_identity::{Mail, MailKind, Micros, Tenant};
 
 use crate::brand;
 use crate::language;
+use crate::moment;
+use crate::pages::device_values;
 use crate::templates::{self, texts, texts::Voice};
 
 /// A mail ready to be sent. The bodies may hold a link that is a secret.
@@ -65,6 +67,9 @@ pub fn render(tenant: &Arc<Tenant>, mail: &Mail) -> Result<RenderedMail, RenderE
         fonts => brand::MAIL_FONTS,
         home => tenant.issuer(),
         link => mail.link.as_ref().map(|link| link.expose_secret()),
+        facts => &mail.facts,
+        device => mail.facts.get("user_agent").map(|agent| device_values(Some(agent))),
+        at => mail.facts.get("at").and_then(|at| Some(moment::readable(Micros(at.parse().ok()?), lang, "UTC"))),
         code => mail.code.as_ref().map(|code| code.expose_secret()),
         subject => &subject,
     };
@@ -117,8 +122,20 @@ pub fn sample(tenant: &Tenant, kind: MailKind, locale: &str) -> Mail {
     let link = match kind {
         MailKind::VerifyEmail => Some("/verify-email/"),
         MailKind::ResetPassword => Some("/reset-password/"),
-        MailKind::PasswordChanged => None,
+        MailKind::ApproveEmailChange | MailKind::ConfirmNewEmail => Some("/account/email/"),
+        MailKind::Invitation => Some("/invitation/"),
+        MailKind::Welcome => Some("/?"),
+        MailKind::PasswordChanged | MailKind::EmailChanged | MailKind::NewDevice => None,
     };
+    let by_code = matches!(kind, MailKind::VerifyEmail | MailKind::ResetPassword);
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+    let facts = [
+        ("old_email", "ada@example.com"),
+        ("new_email", "ada.king@example.com"),
+        ("user_agent", firefox),
+        ("address", "198.51.100.7"),
+        ("at", "1767225600000000"),
+    ];
     let link = link.map(|path| {
         format!(
             "{}0123456789abcdefghijklmnopqrstuvwxyzABCDEFG",
@@ -130,8 +147,11 @@ pub fn sample(tenant: &Tenant, kind: MailKind, locale: &str) -> Mail {
         to: "ada@example.com".into(),
         name: "Ada King".into(),
         locale: locale.into(),
-        code: link.is_some().then(|| SecretString::from("314159")),
+        code: by_code.then(|| SecretString::from("314159")),
         link: link.map(SecretString::from),
+        facts: facts
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
     }
 }
 
@@ -251,13 +271,19 @@ mod tests {
                 "{}",
                 rendered.text
             );
-            if kind != MailKind::PasswordChanged {
+            if !matches!(
+                kind,
+                MailKind::PasswordChanged | MailKind::EmailChanged | MailKind::NewDevice
+            ) {
                 assert!(
                     rendered.text.lines().any(|line| line.trim() == link),
                     "{}",
                     rendered.text
                 );
-                assert!(rendered.text.contains("314159") && rendered.html.contains("314159"));
+                let by_code = matches!(kind, MailKind::VerifyEmail | MailKind::ResetPassword);
+                for part in [&rendered.text, &rendered.html] {
+                    assert_eq!(part.contains("314159"), by_code, "{part}");
+                }
                 let anchor = format!("href=\"{link}\"");
                 assert!(rendered.html.contains(&anchor), "{}", rendered.html);
             }

@@ -4,9 +4,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vestibule_identity::{Account, Authenticated, Kind, ProfileChange, Session, Team};
+use vestibule_identity::{
+    Account, AuditEntry, Authenticated, ChangeEmail, Kind, ProfileChange, Session, Team,
+};
 
 use crate::extract::{Caller, Json, Proven, Query};
 use crate::fault::Fault;
@@ -94,6 +97,73 @@ pub(crate) async fn end_session(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// GET `/account/v1/sign-ins`: the latest 50, newest first.
+pub(crate) async fn sign_ins(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+) -> Result<axum::Json<Value>, Fault> {
+    let entries = shared.identity.sign_ins(&site.cx, &who.account.id, 50);
+    let shown: Vec<Value> = entries.await?.iter().map(sign_in_json).collect();
+    Ok(axum::Json(json!({ "sign_ins": shown })))
+}
+
+/// GET `/account/v1/email`: the address, and the one that waits to take its place.
+pub(crate) async fn email(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+) -> Result<axum::Json<Value>, Fault> {
+    let pending = shared
+        .identity
+        .pending_email(&site.cx, &who.account)
+        .await?;
+    let pending = pending.map(|pending| {
+        json!({
+            "email": pending.email,
+            "old_confirmed": pending.old_confirmed,
+            "new_confirmed": pending.new_confirmed,
+        })
+    });
+    Ok(axum::Json(json!({
+        "email": who.account.email,
+        "email_verified": who.account.email_verified,
+        "pending": pending,
+    })))
+}
+
+/// The wish for another address.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EmailWish {
+    email: String,
+    password: Option<SecretString>,
+}
+
+/// POST `/account/v1/email`: 202; links go to both mailboxes.
+pub(crate) async fn change_email(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+    Json(EmailWish { email, password }): Json<EmailWish>,
+) -> Result<StatusCode, Fault> {
+    let command = ChangeEmail { email, password };
+    shared
+        .identity
+        .change_email(&site.cx, &who, command)
+        .await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// DELETE `/account/v1/email`: 204; nothing waits any more.
+pub(crate) async fn cancel_email_change(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+) -> Result<StatusCode, Fault> {
+    shared
+        .identity
+        .cancel_email_change(&site.cx, &who.account.id)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// GET `/account/v1/teams`.
 pub(crate) async fn teams(
     State(shared): State<Shared>,
@@ -177,6 +247,18 @@ fn session_json(session: &Session, current: &str) -> Value {
         "expires_at": rfc3339(session.expires_at),
         "client_address": session.client_address,
         "user_agent": session.user_agent,
+    })
+}
+
+fn sign_in_json(entry: &AuditEntry) -> Value {
+    json!({
+        "at": rfc3339(entry.at),
+        "way": entry.event.trim_start_matches("sign_in."),
+        "outcome": entry.outcome,
+        "reason": entry.reason,
+        "dialect": entry.surface,
+        "client_address": entry.client_address,
+        "user_agent": entry.user_agent,
     })
 }
 

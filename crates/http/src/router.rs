@@ -10,7 +10,10 @@ use vestibule_identity::Kind;
 
 use crate::fault::Fault;
 use crate::metrics::Metrics;
-use crate::pages::{account, captcha, forgot, onboarding, sign_in, sign_out, sign_up, verify};
+use crate::pages::{
+    account, captcha, email_change, forgot, invitation, onboarding, sign_in, sign_out, sign_up,
+    verify,
+};
 use crate::settings::App;
 use crate::shared::{Shared, share};
 use crate::{browser, demo, dialect, inbox, layers, native, well_known};
@@ -108,11 +111,20 @@ fn hosted_pages() -> Surface {
             "/reset-password/{token}",
             get(forgot::show).post(forgot::reset),
         )
+        .route(
+            "/invitation/{token}",
+            get(invitation::show).post(invitation::accept),
+        )
         .route("/onboarding", get(onboarding::show).post(onboarding::save))
         .route("/account", get(account::show))
         .route("/account/profile", post(account::save_profile))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions", post(account::end_sessions))
+        .route("/account/email", post(email_change::ask))
+        .route(
+            "/account/email/{token}",
+            get(email_change::show).post(email_change::answer),
+        )
 }
 
 /// What a proxy may ask with: the method that its client used, except those that are made for proxies themselves.
@@ -133,6 +145,13 @@ fn account_api() -> Surface {
         )
         .route("/account/v1/sessions", get(native::sessions))
         .route("/account/v1/sessions/{id}", delete(native::end_session))
+        .route("/account/v1/sign-ins", get(native::sign_ins))
+        .route(
+            "/account/v1/email",
+            get(native::email)
+                .post(native::change_email)
+                .delete(native::cancel_email_change),
+        )
         .route("/account/v1/teams", get(native::teams))
         .route("/forward-auth", on(QUESTIONS, native::forward_auth))
 }

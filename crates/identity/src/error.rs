@@ -56,6 +56,7 @@ kinds! {
     ExpiredKey = "expired_key": "The private key has expired.",
     /// A private key came from a browser page.
     BrowserOrigin = "browser_origin": "A private key must never be used from a web page.",
+    SameEmail = "same_email": "This is the address that the account has already.",
     EmailTaken = "email_taken": "This e-mail address is already registered.",
     RegistrationClosed = "registration_closed": "Registration is closed.",
     /// Unknown account, wrong password, no password, suspended: told alike.
@@ -65,6 +66,8 @@ kinds! {
     AmbiguousTenant = "ambiguous_tenant": "The domain is missing.",
     /// No bearer token, or one that is not valid here.
     Unauthorized = "unauthorized": "Sign in first.",
+    /// Something that asks for the password, of an account without one, long after the sign-in.
+    SignInAgain = "sign_in_again": "Sign in once more, and try again within 15 minutes.",
     Forbidden = "forbidden": "This is not allowed.",
     MissingToken = "missing_token": "The token is missing.",
     /// A one-time token that is unknown, used, expired or another tenant's.

@@ -11,6 +11,7 @@ mod captcha;
 mod context;
 mod duration;
 mod email;
+mod email_change;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -39,13 +40,14 @@ use url::Url;
 use vestibule_crypto::{HashLane, HashPool, Random, Sealer};
 use vestibule_db::Db;
 
-pub use account::{Account, AccountState, CreateUser, ProfileChange, Register};
+pub use account::{AcceptInvitation, Account, AccountState, CreateUser, ProfileChange, Register};
 pub use api_key::{ApiKeyView, CreateApiKey, CreatedKey};
 pub use audit::{AuditEntry, AuditFault, AuditKey, AuditQuery, AuditReport};
 pub use captcha::PowChallenge;
 pub use context::{Client, Cx, Forwarded};
 pub use duration::Span;
 pub use email::Email;
+pub use email_change::{ChangeEmail, EmailChange, Mailbox, PendingEmail};
 pub use error::{Error, Kind, Result};
 pub use handoff::{BrowserCredential, OpenBrowser, Opened};
 pub use import::{ImportDone, ImportFields, ImportMode, ImportNote, ImportPerson, Refusal};
@@ -198,12 +200,21 @@ impl Identity {
             .write_patiently(move |tx| {
                 let sessions = session::store::purge(tx, now - KEEP)?;
                 let tokens = one_time::store::purge(tx, now - KEEP)?;
+                let changes = email_change::store::purge(tx, now)?;
                 let codes = one_time::store::purge_codes(tx, now)?;
                 let logins = handoff::store::purge(tx, now - KEEP)?;
                 let windows = limit::store::purge(tx, now - limit::LONGEST)?;
                 let mails = outbox::store::purge(tx, now - KEEP)?;
                 let captchas = captcha::store::purge(tx, now)?;
-                Ok(entries + sessions + tokens + codes + logins + windows + mails + captchas)
+                Ok(entries
+                    + sessions
+                    + tokens
+                    + codes
+                    + changes
+                    + logins
+                    + windows
+                    + mails
+                    + captchas)
             })
             .await
     }

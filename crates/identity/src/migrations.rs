@@ -44,6 +44,11 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "tenant_picture",
         sql: include_str!("../migrations/0008_tenant_picture.sql"),
     },
+    Migration {
+        version: 9,
+        name: "email_changes",
+        sql: include_str!("../migrations/0009_email_changes.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -10,7 +10,13 @@ use crate::shared::Everything;
 /// Longer path segments are taken for tokens.
 const LONGEST_SEGMENT: usize = 32;
 /// The segment after these is a secret or an address.
-const BEFORE_SECRETS: &[&str] = &["verify-email", "reset-password", "exist-email"];
+const BEFORE_SECRETS: &[&str] = &[
+    "verify-email",
+    "reset-password",
+    "exist-email",
+    "email",
+    "invitation",
+];
 
 /// A request's place in the table of routes.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use minijinja::{Value, context};
-use vestibule_identity::{Authenticated, ChangePassword, Kind, Session};
+use vestibule_identity::{AuditEntry, Authenticated, ChangePassword, Kind, Session};
 
 use super::onboarding::{profile_change, profile_values, typed_values};
-use super::{Alert, Answer, see_other, signed_in, with_alert};
+use super::{Alert, Answer, device_values, see_other, signed_in, with_alert};
 use crate::extract::{Form, Person, Query};
 use crate::moment;
 use crate::shared::Shared;
@@ -14,6 +14,10 @@ use crate::shared::Shared;
 const PROFILE: &str = "profile";
 const PASSWORD: &str = "password";
 const SESSIONS: &str = "sessions";
+pub(super) const EMAIL: &str = "email";
+
+/// So many sign-ins are shown.
+const SIGN_INS: i64 = 20;
 
 /// GET.
 pub(crate) async fn show(
@@ -25,6 +29,11 @@ pub(crate) async fn show(
         "saved" => Some("notice.saved"),
         "password-changed" => Some("notice.password_changed"),
         "session-ended" => Some("notice.session_ended"),
+        "email-change-asked" => Some("notice.email_change_asked"),
+        "email-change-cancelled" => Some("notice.email_change_cancelled"),
+        "email-changed" => Some("notice.email_changed"),
+        "email-half" => Some("notice.email_half"),
+        "email-refused" => Some("notice.email_refused"),
         _ => None,
     };
     page(
@@ -36,23 +45,44 @@ pub(crate) async fn show(
     .await
 }
 
-async fn page(
+/// The page, with `more` in one of its sections.
+pub(super) async fn page(
     shared: &Shared,
     Person { site, who }: &Person,
     more: Value,
     alert: Option<Alert>,
 ) -> Answer {
-    let sessions = shared.identity.sessions(&site.cx, &who.account.id).await?;
+    let (identity, id) = (&shared.identity, &who.account.id);
+    let sessions = identity.sessions(&site.cx, id).await?;
+    let sign_ins = identity.sign_ins(&site.cx, id, SIGN_INS).await?;
+    let pending = identity.pending_email(&site.cx, &who.account).await?;
     let values = context! {
         email => &who.account.email,
         email_verified => who.account.email_verified,
         display_name => who.account.display_name(),
         profile => profile_values(&who.account, &who.account.locale),
         sessions => sessions.iter().map(|session| session_values(session, site.language(), who)).collect::<Vec<_>>(),
+        sign_ins => sign_ins.iter().map(|entry| sign_in_values(entry, site.language(), who)).collect::<Vec<_>>(),
+        has_password => identity.has_password(&site.cx, id).await?,
+        pending => pending.map(|pending| context! {
+            email => pending.email,
+            old_confirmed => pending.old_confirmed,
+            new_confirmed => pending.new_confirmed,
+        }),
         min_length => site.tenant().file.password.min_length,
         home => site.tenant().home(),
     };
     with_alert(site, alert, "account.html", context! { ..more, ..values })
+}
+
+fn sign_in_values(entry: &AuditEntry, language: &str, who: &Authenticated) -> Value {
+    context! {
+        at => moment::readable(entry.at, language, &who.account.timezone),
+        done => entry.outcome == "done",
+        device => device_values(entry.user_agent.as_deref()),
+        address => entry.client_address.as_deref().unwrap_or_default(),
+        times => entry.times,
+    }
 }
 
 fn session_values(session: &Session, language: &str, who: &Authenticated) -> Value {
@@ -60,7 +90,7 @@ fn session_values(session: &Session, language: &str, who: &Authenticated) -> Val
     context! {
         id => &session.id,
         current => session.id == who.session.id,
-        device => session.user_agent.as_deref().unwrap_or_default(),
+        device => device_values(session.user_agent.as_deref()),
         address => session.client_address.as_deref().unwrap_or_default(),
         started => readable(session.created_at),
         last_seen => readable(session.last_seen_at),

@@ -2,7 +2,9 @@
 
 pub(crate) mod account;
 pub(crate) mod captcha;
+pub(crate) mod email_change;
 pub(crate) mod forgot;
+pub(crate) mod invitation;
 pub(crate) mod onboarding;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
@@ -11,12 +13,12 @@ pub(crate) mod verify;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use minijinja::Value;
+use minijinja::{Value, context};
 use vestibule_identity::{Account, Authenticated, Error, Identity, Kind, SignedIn};
 
 use crate::fault::Fault;
 use crate::site::Site;
-use crate::{cookie, device, redirect, templates};
+use crate::{agent, cookie, device, redirect, templates};
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,12 @@ pub(crate) fn see_other(location: &str) -> Response {
 /// Where a person goes on to: the checked internal path they came for, else the tenant's app.
 pub(crate) fn onward(site: &Site, next: &str) -> String {
     redirect::internal_path(next).unwrap_or_else(|| site.tenant().home().to_owned())
+}
+
+/// For `device` of `fields.html`.
+pub(crate) fn device_values(user_agent: Option<&str>) -> Value {
+    let agent = agent::read(user_agent.unwrap_or_default());
+    context! { browser => agent.browser, system => agent.system, program => agent.program }
 }
 
 /// `path`, leading on to `next` where there is one.
@@ -141,7 +149,7 @@ fn with_alert(site: &Site, alert: Option<Alert>, name: &str, values: Value) -> A
     let Some(alert) = alert else {
         return Ok(templates::page(site, StatusCode::OK, name, values)?);
     };
-    let values = minijinja::context! { alert => alert.text, wrong => alert.wrong, ..values };
+    let values = context! { alert => alert.text, wrong => alert.wrong, ..values };
     let mut response = templates::page(site, alert.status, name, values)?;
     if let Some(seconds) = alert.retry_after {
         response

@@ -54,7 +54,8 @@ fn profile() -> Value {
 
 /// Each page's template and what it is filled with.
 fn samples() -> Vec<(&'static str, Value)> {
-    let session = context! { id => "s1", current => false, device => HOSTILE, address => HOSTILE, started => "then", last_seen => "now" };
+    let device = context! { program => HOSTILE };
+    let session = context! { id => "s1", current => false, device => device.clone(), address => HOSTILE, started => "then", last_seen => "now" };
     let person = context! { email => HOSTILE, password => HOSTILE, role => HOSTILE };
     let who = context! { name => HOSTILE, email => HOSTILE, role => HOSTILE };
     let mail = context! { tenant => HOSTILE, to => HOSTILE, subject => HOSTILE, at => "now", lines => vec![
@@ -123,7 +124,16 @@ fn samples() -> Vec<(&'static str, Value)> {
         (
             "account.html",
             context! { email => HOSTILE, email_verified => false, display_name => HOSTILE, profile => profile(), sessions => vec![session.clone(), session],
-            min_length => 8, home => HOSTILE, section => "password" },
+            min_length => 8, home => HOSTILE, section => "password", has_password => true, new_email => HOSTILE,
+            pending => context! { email => HOSTILE }, sign_ins => vec![context! { at => HOSTILE, device, address => HOSTILE }] },
+        ),
+        (
+            "invitation.html",
+            context! { email => HOSTILE, min_length => 8 },
+        ),
+        (
+            "email-change.html",
+            context! { old_email => HOSTILE, new_email => HOSTILE },
         ),
         ("error.html", context! { status => 404, text => HOSTILE }),
         ("error.html", context! { status => 421, text => HOSTILE }),

@@ -21,16 +21,24 @@ pub struct CreateUser {
     pub password: Option<SecretString>,
 }
 
+impl CreateUser {
+    /// The account as it starts.
+    pub(super) fn account(&self, identity: &Identity, cx: &Cx, email: &Email) -> Result<Account> {
+        let mut account = Account::new(identity, &cx.tenant, email, cx.now);
+        account.email_verified = self.verified;
+        account.first_name = check_line(self.first_name.as_deref().unwrap_or(""))?;
+        account.last_name = check_line(self.last_name.as_deref().unwrap_or(""))?;
+        if let Some(role) = &self.role {
+            account.role = check_line(role)?;
+        }
+        Ok(account)
+    }
+}
+
 impl Identity {
     pub async fn create_user(&self, cx: &Cx, new: CreateUser) -> Result<Account> {
         let email = Email::parse(&new.email)?;
-        let mut account = Account::new(self, &cx.tenant, &email, cx.now);
-        account.email_verified = new.verified;
-        account.first_name = check_line(new.first_name.as_deref().unwrap_or(""))?;
-        account.last_name = check_line(new.last_name.as_deref().unwrap_or(""))?;
-        if let Some(role) = new.role {
-            account.role = check_line(&role)?;
-        }
+        let account = new.account(self, cx, &email)?;
         let phc = match new.password {
             Some(password) => Some(
                 self.hash_new_password(&cx.tenant, &account, password)

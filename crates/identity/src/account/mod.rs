@@ -1,10 +1,12 @@
 //! Accounts: one person in one tenant.
 
 mod admin;
+mod invite;
 mod register;
 pub(crate) mod store;
 
 pub use admin::CreateUser;
+pub use invite::AcceptInvitation;
 pub use register::Register;
 
 use serde::Serialize;

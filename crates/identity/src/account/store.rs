@@ -126,6 +126,27 @@ pub(crate) fn set_verified(tx: &mut Tx<'_>, tenant: &str, id: &str, now: Micros)
     Ok(changed == 1)
 }
 
+/// Gives the account a proven address; `false` when somebody else has it. Then the transaction must not go on.
+pub(crate) fn set_email(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    id: &str,
+    email: &Email,
+    now: Micros,
+) -> Result<bool> {
+    let changed = tx.exec(
+        "UPDATE account SET email = $3, email_canonical = $4, email_verified_at = $5, updated_at = $5 WHERE tenant_id = $1 AND id = $2
+         AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.email_canonical = $4 AND other.tenant_id = $1)",
+        &params![tenant, id, email.given(), email.canonical(), now],
+    );
+    match changed {
+        Ok(rows) => Ok(rows == 1),
+        // Somebody took it at this very moment.
+        Err(vestibule_db::Error::Constraint { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 pub(crate) fn set_onboarded(tx: &mut Tx<'_>, tenant: &str, id: &str, now: Micros) -> Result<()> {
     tx.changed(id);
     tx.exec("UPDATE account SET onboarded_at = $3 WHERE tenant_id = $1 AND id = $2 AND onboarded_at IS NULL", &params![tenant, id, now])?;

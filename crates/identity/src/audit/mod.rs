@@ -149,6 +149,14 @@ impl Identity {
         self.audit_query(cx, query).await
     }
 
+    /// The account's latest sign-ins, done and refused, newest first.
+    pub async fn sign_ins(&self, cx: &Cx, account_id: &str, limit: i64) -> Result<Vec<AuditEntry>> {
+        let (tenant, id) = (cx.tenant.id.clone(), account_id.to_owned());
+        self.db()
+            .read(move |tx| store::sign_ins(tx, &tenant, &id, limit.clamp(1, 200)))
+            .await
+    }
+
     /// The newest entries that fit first.
     pub async fn audit_query(&self, cx: &Cx, mut query: AuditQuery) -> Result<Vec<AuditEntry>> {
         query.limit = query.limit.clamp(1, 10_000);

@@ -124,6 +124,24 @@ pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, query: &AuditQuery) -> Result<
     Ok(lines.into_iter().map(|line| line.entry).collect())
 }
 
+/// What is about the account and begins with `sign_in.`, newest first.
+pub(crate) fn sign_ins(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    account: &str,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let lines = tx.all(
+        "SELECT id, turn, seq, at, event, outcome, reason, account_id, actor, actor_id, target, surface, client_address,
+             user_agent, request_id, times, hash, mac
+         FROM audit WHERE tenant_id = $1 AND account_id = $2 AND substr(event, 1, 8) = 'sign_in.'
+         ORDER BY at DESC, turn DESC LIMIT $3",
+        &params![tenant, account, limit],
+        line,
+    )?;
+    Ok(lines.into_iter().map(|line| line.entry).collect())
+}
+
 /// The tenants with entries that wait to be sealed.
 pub(crate) fn waiting_tenants(tx: &mut Tx<'_>) -> Result<Vec<String>> {
     Ok(tx.all(

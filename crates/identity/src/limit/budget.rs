@@ -87,6 +87,11 @@ impl Guess {
         Ok(Guess { budget, known })
     }
 
+    /// Whether a cookie says that the account signed in with this browser before.
+    pub(crate) fn knows_device(&self) -> bool {
+        self.known == Known::Device
+    }
+
     /// Whether the account signed in from here before.
     pub(crate) fn is_known(&self) -> bool {
         self.known != Known::No

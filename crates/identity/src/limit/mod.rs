@@ -107,6 +107,8 @@ limits! {
         "wrong mailed codes; links still work" by "client address and tenant";
     CODES_TENANT = "codes_tenant": 1000 in HOUR, Node,
         "wrong mailed codes; links still work" by "tenant";
+    EMAIL_CHANGES = "email_changes": 5 in HOUR, Database,
+        "changes of the e-mail address that were asked for" by "account";
     EMAIL_EXISTS = "email_exists": 30 in MINUTE, Node,
         "questions whether an address is registered" by "client address and tenant";
     BAD_TOKENS = "bad_tokens": 1000 in QUARTER, Node,

@@ -202,7 +202,7 @@ impl Identity {
         };
         let event = match kind {
             OneTimeKind::VerifyEmail => "email.verified",
-            OneTimeKind::ResetPassword => "password.code_typed",
+            _ => "password.code_typed",
         };
         self.note_refused(cx, audit::Entry::refused(event, refused.kind))
             .await?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use vestibule_crypto::Opaque;
+use vestibule_db::Tx;
 
 use crate::account::{self, Account};
 use crate::context::Cx;
@@ -24,6 +25,11 @@ use crate::{Identity, error::Error};
 pub enum OneTimeKind {
     VerifyEmail,
     ResetPassword,
+    /// Mailed to the address that an account has.
+    ChangeEmailOld,
+    /// Mailed to the address that an account is to have.
+    ChangeEmailNew,
+    Invitation,
 }
 
 impl OneTimeKind {
@@ -31,6 +37,9 @@ impl OneTimeKind {
         match self {
             OneTimeKind::VerifyEmail => "verify_email",
             OneTimeKind::ResetPassword => "reset_password",
+            OneTimeKind::ChangeEmailOld => "change_email_old",
+            OneTimeKind::ChangeEmailNew => "change_email_new",
+            OneTimeKind::Invitation => "invitation",
         }
     }
 }
@@ -51,6 +60,23 @@ pub(crate) fn digest_of(token: &SecretString) -> Result<[u8; 32]> {
     Opaque::parse(token.expose_secret())
         .map(|token| token.digest())
         .ok_or_else(|| Error::new(Kind::InvalidToken))
+}
+
+/// Refuses when the account was given `most` tokens of the kind within the span. Its row must be held.
+pub(crate) fn bound(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    (kind, account): (OneTimeKind, &str),
+    (span, most): (Duration, i64),
+) -> Result<()> {
+    let oldest = store::given_at(tx, cx, kind, account, most)?;
+    match oldest.map(|at| at + span).filter(|free| *free > cx.now) {
+        Some(free) => {
+            let wait = free.since(cx.now).as_micros().div_ceil(1_000_000);
+            Err(Error::rate_limited(u32::try_from(wait).unwrap_or(u32::MAX)))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Identity {

@@ -9,7 +9,7 @@ use vestibule_db::Tx;
 use super::{Begun, New, NewCode, OneTimeKind, digest_of, store};
 use crate::account::{self, Account};
 use crate::context::Cx;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, NewSession, Session, SessionKind, SignedIn};
 use crate::team::{self, TeamIds};
@@ -101,10 +101,10 @@ impl Identity {
         let digest = digest_of(&command.token)?;
         let ids = TeamIds::new(self.random());
         let new = NewSession::draw(self, cx, command.kind);
-        let cx = cx.clone();
+        let (identity, cx) = (self.clone(), cx.clone());
         self.db()
             .write(move |tx| {
-                let Some(proof) = prove(tx, &cx, &ids, &digest)? else {
+                let Some(proof) = prove(tx, &cx, (&identity, &ids), &digest)? else {
                     return again(tx, &cx, &digest);
                 };
                 let signed_in = session::store::start(tx, &cx, &proof.account_id, &new)?;
@@ -126,8 +126,9 @@ impl Identity {
         let of = (&flow, &*session.account_id);
         let typed = self.read_code(cx, OneTimeKind::VerifyEmail, of, typed)?;
         let ids = TeamIds::new(self.random());
+        let identity = self.clone();
         self.try_code(cx, typed, move |tx, cx, digest| {
-            let proof = prove(tx, cx, &ids, digest)?;
+            let proof = prove(tx, cx, (&identity, &ids), digest)?;
             Ok(proof.map(|proof| proof.return_to))
         })
         .await
@@ -172,12 +173,8 @@ impl Identity {
             .write(move |tx| {
                 // One after the other, or parallel calls would each see room for one more.
                 account::store::lock(tx, &cx.tenant.id, &id)?;
-                for (span, most) in bounds {
-                    let oldest = store::given_at(tx, &cx, OneTimeKind::VerifyEmail, &id, most)?;
-                    if let Some(free) = oldest.map(|at| at + span).filter(|free| *free > cx.now) {
-                        let wait = free.since(cx.now).as_micros().div_ceil(1_000_000);
-                        return Err(Error::rate_limited(u32::try_from(wait).unwrap_or(u32::MAX)));
-                    }
+                for bound in bounds {
+                    super::bound(tx, &cx, (OneTimeKind::VerifyEmail, &id), bound)?;
                 }
                 verification.store(tx, &cx)?;
                 audit::record(
@@ -194,7 +191,7 @@ impl Identity {
 fn prove(
     tx: &mut Tx<'_>,
     cx: &Cx,
-    ids: &TeamIds,
+    (identity, ids): (&Identity, &TeamIds),
     digest: &[u8; 32],
 ) -> Result<Option<store::Consumed>> {
     let tenant = &cx.tenant.id;
@@ -209,6 +206,14 @@ fn prove(
     store::void(tx, cx, OneTimeKind::VerifyEmail, id)?;
     account::store::set_verified(tx, tenant, id, cx.now)?;
     team::store::create_default(tx, tenant, &account, ids, cx.now)?;
+    if cx.tenant.file.mail.welcome {
+        let mail = Mail {
+            link: Some(SecretString::from(cx.tenant.link("/"))),
+            ..Mail::notice(MailKind::Welcome, &account)
+        };
+        let mail = outbox::NewMail::draw(identity, cx, mail)?;
+        outbox::store::add(tx, tenant, &mail, cx.now)?;
+    }
     audit::record(tx, cx, audit::Entry::done("email.verified").account(id))?;
     Ok(Some(proof))
 }

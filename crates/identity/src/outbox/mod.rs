@@ -2,6 +2,7 @@
 
 pub(crate) mod store;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,13 +31,30 @@ pub enum MailKind {
     VerifyEmail,
     ResetPassword,
     PasswordChanged,
+    /// To the present address: is the account to leave it?
+    ApproveEmailChange,
+    /// To the address that an account is to have.
+    ConfirmNewEmail,
+    /// To both, when it is done.
+    EmailChanged,
+    /// After an address was confirmed.
+    Welcome,
+    /// A sign-in with a browser that the account was never seen in.
+    NewDevice,
+    Invitation,
 }
 
 impl MailKind {
-    pub const ALL: [MailKind; 3] = [
+    pub const ALL: [MailKind; 9] = [
         MailKind::VerifyEmail,
         MailKind::ResetPassword,
         MailKind::PasswordChanged,
+        MailKind::ApproveEmailChange,
+        MailKind::ConfirmNewEmail,
+        MailKind::EmailChanged,
+        MailKind::Welcome,
+        MailKind::NewDevice,
+        MailKind::Invitation,
     ];
 
     pub fn template(self) -> &'static str {
@@ -44,6 +62,12 @@ impl MailKind {
             MailKind::VerifyEmail => "verify-email",
             MailKind::ResetPassword => "reset-password",
             MailKind::PasswordChanged => "password-changed",
+            MailKind::ApproveEmailChange => "approve-email-change",
+            MailKind::ConfirmNewEmail => "confirm-new-email",
+            MailKind::EmailChanged => "email-changed",
+            MailKind::Welcome => "welcome",
+            MailKind::NewDevice => "new-device",
+            MailKind::Invitation => "invitation",
         }
     }
 }
@@ -60,6 +84,8 @@ pub struct Mail {
     pub link: Option<SecretString>,
     /// Digits that may be typed instead, in the browser that asked for the mail; a secret.
     pub code: Option<SecretString>,
+    /// What else its template names, such as `new_email`.
+    pub facts: BTreeMap<String, String>,
 }
 
 impl Mail {
@@ -72,7 +98,13 @@ impl Mail {
             locale: to.locale.clone(),
             link: None,
             code: None,
+            facts: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn fact(mut self, name: &str, value: &str) -> Mail {
+        self.facts.insert(name.to_owned(), value.to_owned());
+        self
     }
 }
 
@@ -86,6 +118,8 @@ struct Payload {
     link: Option<String>,
     #[serde(default)]
     code: Option<String>,
+    #[serde(default)]
+    facts: BTreeMap<String, String>,
 }
 
 /// A mail about to be stored.
@@ -112,6 +146,7 @@ impl NewMail {
             locale: mail.locale,
             link: mail.link.map(|link| link.expose_secret().to_owned()),
             code: mail.code.map(|code| code.expose_secret().to_owned()),
+            facts: mail.facts,
         };
         let plain = serde_json::to_vec(&payload).map_err(Error::internal)?;
         Ok(NewMail {
@@ -160,6 +195,7 @@ impl Identity {
             locale: payload.locale,
             link,
             code: payload.code.map(SecretString::from),
+            facts: payload.facts,
         })
     }
 

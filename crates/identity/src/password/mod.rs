@@ -3,6 +3,7 @@
 mod anywhere;
 mod fingerprint;
 mod guess;
+mod reauthenticate;
 mod reset;
 pub(crate) mod rules;
 pub(crate) mod store;
@@ -15,7 +16,7 @@ use crate::account::{self, Account};
 use crate::context::{Client, Cx};
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
-use crate::limit::{self, Budget, Guess};
+use crate::limit::{Budget, Guess};
 use crate::one_time::{self, OneTimeKind};
 use crate::session::{self, EndReason, SessionKind, SignedIn};
 use crate::tenant::{CaptchaAt, Tenant};
@@ -82,8 +83,8 @@ impl Identity {
         mut right: Option<Checked>,
     ) -> Result<SignedIn> {
         for again in [right.is_some(), true, true] {
-            let checked = match right.take() {
-                Some(checked) => checked,
+            let (checked, notice) = match right.take() {
+                Some(checked) => (checked, None),
                 None => {
                     let found = self.look_up(&cx.tenant.id, &cx.client, email).await?;
                     let is_active = found.account.as_ref().is_some_and(Account::is_active);
@@ -92,7 +93,10 @@ impl Identity {
                         return Err(Kind::InvalidCredentials.into());
                     }
                     match self.guess(cx, &found, &command.password).await? {
-                        Some(checked) => checked,
+                        Some(checked) => {
+                            let notice = device_notice(self, cx, &found, command.kind)?;
+                            (checked, notice)
+                        }
                         None => {
                             self.password_refused(cx, found.account, found.guess.budget)
                                 .await?;
@@ -101,7 +105,8 @@ impl Identity {
                     }
                 }
             };
-            if let Some(signed_in) = self.sign_in_checked(cx, checked, command.kind).await? {
+            let with = (command.kind, notice);
+            if let Some(signed_in) = self.sign_in_checked(cx, checked, with).await? {
                 return Ok(signed_in);
             }
         }
@@ -187,7 +192,7 @@ impl Identity {
         &self,
         cx: &Cx,
         checked: Checked,
-        kind: SessionKind,
+        (kind, notice): (SessionKind, Option<outbox::NewMail>),
     ) -> Result<Option<SignedIn>> {
         let new = session::NewSession::draw(self, cx, kind);
         let cx = cx.clone();
@@ -199,6 +204,11 @@ impl Identity {
                 }
                 if let Some(phc) = &checked.rehashed {
                     store::set(tx, tenant, &checked.account.id, phc, cx.now)?;
+                }
+                if let Some(notice) = &notice
+                    && is_new_device(tx, &cx, &checked.account)?
+                {
+                    outbox::store::add(tx, tenant, notice, cx.now)?;
                 }
                 let signed_in = session::store::start(tx, &cx, &checked.account.id, &new)?;
                 audit::record(
@@ -255,42 +265,7 @@ impl Identity {
         account_id: &str,
         command: ChangePassword,
     ) -> Result<()> {
-        let (tenant, id) = (cx.tenant.id.clone(), account_id.to_owned());
-        let key = format!("{tenant}/{id}");
-        let budget = Budget::new(self, limit::PASSWORD_CHANGE, key);
-        let found = self
-            .db()
-            .read(move |tx| {
-                Ok::<_, Error>((
-                    account::store::by_id(tx, &tenant, &id)?,
-                    store::find(tx, &tenant, &id)?,
-                    budget.clone().read(tx, &tenant)?,
-                ))
-            })
-            .await?;
-        let (Some(account), Some(phc), budget) = found else {
-            return Err(Kind::InvalidCredentials.into());
-        };
-        let charge = self.charge(&budget, &[], cx.now)?;
-        let verdict = match rules::too_long(&command.current) {
-            true => Ok(false),
-            false => self
-                .passwords(&cx.tenant)
-                .verify(&phc, rules::normalize(&command.current))
-                .await
-                .map(|verdict| verdict.matches),
-        };
-        if !matches!(verdict, Ok(false)) {
-            self.limits().give_back(charge);
-        }
-        if !verdict? {
-            self.password_refused(cx, Some(account), budget).await?;
-            return Err(Error::with_detail(
-                Kind::InvalidCredentials,
-                "The present password is wrong.",
-            )
-            .because("present", 0));
-        }
+        let (account, phc) = self.check_present(cx, account_id, &command.current).await?;
         let new = self
             .hash_new_password(&cx.tenant, &account, command.new)
             .await?;
@@ -323,4 +298,41 @@ impl Identity {
             })
             .await
     }
+}
+
+/// Accounts younger than this whose first sign-in this is have no other device that it could be news to.
+const YOUNG: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
+/// The mail that tells of a sign-in with a browser that nobody has seen.
+fn device_notice(
+    identity: &Identity,
+    cx: &Cx,
+    found: &Found,
+    kind: SessionKind,
+) -> Result<Option<outbox::NewMail>> {
+    let wanted = kind == SessionKind::Browser
+        && cx.tenant.file.mail.new_device
+        && !found.guess.knows_device();
+    let Some(account) = found.account.as_ref().filter(|_| wanted) else {
+        return Ok(None);
+    };
+    let address = cx.client.address.map(|address| address.to_string());
+    let agent: Option<String> = cx
+        .client
+        .user_agent
+        .as_deref()
+        .map(|agent| agent.chars().take(200).collect());
+    let mail = outbox::Mail::notice(outbox::MailKind::NewDevice, account)
+        .fact("address", address.as_deref().unwrap_or_default())
+        .fact("user_agent", agent.as_deref().unwrap_or_default())
+        .fact("at", &cx.now.0.to_string());
+    outbox::NewMail::draw(identity, cx, mail).map(Some)
+}
+
+/// Whether the account has signed in before, and never from this address block with this program. An address that was not
+/// proven is somebody else's, as may be.
+fn is_new_device(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, account: &Account) -> Result<bool> {
+    let seen = session::store::clients_of(tx, cx, &account.id)?;
+    let is_young = cx.now.since(account.created_at) < YOUNG;
+    Ok(account.email_verified && !seen.this_one && (seen.any || !is_young))
 }

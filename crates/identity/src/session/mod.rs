@@ -69,6 +69,7 @@ pub(crate) enum EndReason {
     Replay,
     /// The account's address was proven by somebody else than who signed up.
     Unproven,
+    EmailChanged,
     /// Another session began in the same browser.
     Replaced,
 }
@@ -82,6 +83,7 @@ impl EndReason {
             EndReason::Suspended => "suspended",
             EndReason::Replay => "replay",
             EndReason::Unproven => "unproven",
+            EndReason::EmailChanged => "email_changed",
             EndReason::Replaced => "replaced",
         }
     }

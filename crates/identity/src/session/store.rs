@@ -100,6 +100,29 @@ pub(crate) fn is_known_block(
     Ok(found.is_some())
 }
 
+/// Where an account has signed in, as far as its sessions are still kept.
+pub(crate) struct Clients {
+    pub(crate) any: bool,
+    /// From this address block with this user agent.
+    pub(crate) this_one: bool,
+}
+
+pub(crate) fn clients_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Clients> {
+    let block = cx
+        .client
+        .address
+        .map(limit::address_block)
+        .unwrap_or_default();
+    let agent = cx.client.user_agent.as_deref().unwrap_or_default();
+    let agent: String = agent.chars().take(200).collect();
+    Ok(tx.one(
+        "SELECT count(*), coalesce(sum(CASE WHEN client_block = $3 AND coalesce(user_agent, '') = $4 THEN 1 ELSE 0 END), 0)
+         FROM session WHERE tenant_id = $1 AND account_id = $2 AND (end_reason IS NULL OR end_reason <> $5)",
+        &params![&cx.tenant.id, account, block, agent, EndReason::Unproven.name()],
+        |row| Ok(Clients { any: row.get::<i64>(0)? > 0, this_one: row.get::<i64>(1)? > 0 }),
+    )?)
+}
+
 fn first_team(tx: &mut Tx<'_>, cx: &Cx, account: &Account) -> Result<Option<Team>> {
     let teams = team::store::of_account(tx, &cx.tenant.id, &account.id)?;
     Ok(teams.into_iter().next())

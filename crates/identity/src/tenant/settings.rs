@@ -227,7 +227,7 @@ pub enum LoginTokenUse {
     Reusable,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MailSettings {
     /// `Name <address>`.
@@ -236,6 +236,21 @@ pub struct MailSettings {
     /// By reference (`env:NAME`, `file:PATH`) or, without a password, plain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smtp_url: Option<String>,
+    /// Welcome people once they have confirmed their address.
+    pub welcome: bool,
+    /// Tell people of a sign-in with a browser that they were never seen in.
+    pub new_device: bool,
+}
+
+impl Default for MailSettings {
+    fn default() -> MailSettings {
+        MailSettings {
+            from: None,
+            smtp_url: None,
+            welcome: false,
+            new_device: true,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

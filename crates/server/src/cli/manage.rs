@@ -95,6 +95,8 @@ pub enum UserCommand {
     Show(Who),
     /// Create an account
     Create(NewUser),
+    /// Create an account and mail a link that sets its password; again for one without a password
+    Invite(InvitedUser),
     /// Let nobody sign in as this person; ends the sessions
     Suspend(Who),
     /// Undo `suspend`
@@ -173,6 +175,26 @@ pub enum ImportFormat {
     Jsonl,
     /// Comma-separated, the first line names the fields
     Csv,
+}
+
+/// `vestibule user invite …`
+#[derive(Args, Clone, Debug)]
+pub struct InvitedUser {
+    /// Slug of the tenant
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: String,
+    /// Address that the mail goes to
+    #[arg(long)]
+    pub email: String,
+    /// Role, such as Trainee, Manager or Admin [default: the tenant's]
+    #[arg(long, value_parser = role)]
+    pub role: Option<String>,
+    /// First name
+    #[arg(long, value_name = "NAME")]
+    pub first_name: Option<String>,
+    /// Last name
+    #[arg(long, value_name = "NAME")]
+    pub last_name: Option<String>,
 }
 
 /// `vestibule audit …`

@@ -11,7 +11,7 @@ use crate::settings::Inputs;
 
 pub use manage::{
     ApiKeyCommand, AuditCommand, AuditList, DbCommand, DialectCommand, Import, ImportFormat,
-    KeptKeys, NewUser, SigningKeyCommand, Since, TenantCommand, UserCommand, Who,
+    InvitedUser, KeptKeys, NewUser, SigningKeyCommand, Since, TenantCommand, UserCommand, Who,
 };
 pub use output::Output;
 pub(crate) use output::{complain, print};

@@ -9,7 +9,7 @@ use vestibule_identity::{Account, AccountState, CreateUser, Cx, Session, Session
 
 use super::line_of_stdin;
 use super::moment::rfc3339;
-use crate::cli::{NewUser, Output, UserCommand, Who, print};
+use crate::cli::{InvitedUser, NewUser, Output, UserCommand, Who, print};
 use crate::node::{Node, core_error};
 
 const PAGE: i64 = 500;
@@ -29,6 +29,7 @@ pub(super) async fn run(
             answer(&account, output)
         }
         UserCommand::Create(new) => create(node, new, output).await,
+        UserCommand::Invite(new) => invite(node, new, output).await,
         UserCommand::Suspend(who) => {
             let (cx, account) = find(node, &who).await?;
             identity
@@ -126,6 +127,24 @@ async fn create(node: &Node, new: NewUser, output: Output) -> anyhow::Result<()>
     let account = node
         .identity
         .create_user(&cx, new)
+        .await
+        .map_err(core_error)?;
+    answer(&account, output)
+}
+
+async fn invite(node: &Node, new: InvitedUser, output: Output) -> anyhow::Result<()> {
+    let cx = node.cx(&new.tenant).await?;
+    let new = CreateUser {
+        email: new.email,
+        role: new.role,
+        first_name: new.first_name,
+        last_name: new.last_name,
+        verified: false,
+        password: None,
+    };
+    let account = node
+        .identity
+        .invite_user(&cx, new)
         .await
         .map_err(core_error)?;
     answer(&account, output)

@@ -96,13 +96,18 @@ fn body(method: &str, path: &str, token: &str, turn: u32) -> (Option<&'static st
         "/sign-up" => return (form, format!("email={email}&password=short&name=N")),
         "/forgot-password" => return (form, format!("email={email}")),
         "/forgot-password/sent" => return (form, "code=123456".to_owned()),
-        "/reset-password/{token}" => return (form, "password=copper-meadow-77-bridges".to_owned()),
+        "/reset-password/{token}" | "/invitation/{token}" => {
+            return (form, "password=copper-meadow-77-bridges".to_owned());
+        }
         "/account/password" => {
             return (
                 form,
                 "current=wrong-wrong-wrong&new=copper-meadow-77-bridges".to_owned(),
             );
         }
+        "/account/keep" => return (form, "answer=keep".to_owned()),
+        "/account/v1/email" => json!({"email": "nobody", "password": "wrong-wrong-wrong"}),
+        "/account/email" => return (form, format!("email={email}&password=wrong-wrong-wrong")),
         "/account/sessions" => return (form, "session=AAAAAAAAAAAAAAAAAAAA".to_owned()),
         "/account/profile" | "/onboarding" => {
             return (

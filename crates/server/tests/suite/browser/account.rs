@@ -87,6 +87,29 @@ on_both! {
         assert!(is_live(&app, &here).await && !is_live(&app, &third).await && is_live(&app, &bob).await);
     }
 
+    async fn sign_ins_and_devices_are_shown_in_plain_words(app: TestApp) {
+        let cx = acme_with_ada(&app).await;
+        app.person(&cx, "bob@example.com", PASSWORD, "Trainee").await;
+        let firefox = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0");
+        let iphone = ("user-agent", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1");
+        let form = |email, password| [("email", email), ("password", password)];
+        let cookie = app.post_form(HOST, "/sign-in", &[ORIGIN, firefox], &form(EMAIL, PASSWORD)).await.session_cookie().unwrap();
+        app.from([198, 51, 100, 7]).post_form(HOST, "/sign-in", &[ORIGIN, iphone], &form(EMAIL, PASSWORD)).await.status(303);
+        app.from([203, 0, 113, 9]).post_form(HOST, "/sign-in", &[ORIGIN, ("user-agent", "<img src=x>")], &form(EMAIL, "wrong password")).await.status(401);
+        app.from([203, 0, 113, 66]).post_form(HOST, "/sign-in", &[ORIGIN], &form("bob@example.com", "wrong password")).await.status(401);
+        let shown = page(&app, "/account", &cookie).await.status(200).body.clone();
+        let (sessions, history) = shown.split_once("Recent sign-ins").unwrap();
+        for words in ["Firefox on Linux", "Safari on iPhone"] {
+            assert!(sessions.contains(words) && history.contains(words), "{words}: {shown}");
+        }
+        assert!(history.contains("from 198.51.100.7") && history.contains("from 203.0.113.9") && history.contains("Refused"), "{history}");
+        assert!(!shown.contains("203.0.113.66") && !shown.contains("<img"), "{shown}");
+        let told = page(&app, "/account/v1/sign-ins", &cookie).await.json();
+        let told: Vec<_> = told["sign_ins"].as_array().unwrap().iter().map(|entry| (entry["way"].as_str().unwrap().to_owned(), entry["outcome"].as_str().unwrap().to_owned(), entry["client_address"].as_str().unwrap().to_owned())).collect();
+        let line = |outcome: &str, address: &str| ("password".to_owned(), outcome.to_owned(), address.to_owned());
+        assert_eq!(told, [line("refused", "203.0.113.9"), line("done", "198.51.100.7"), line("done", "192.0.2.1")]);
+    }
+
     async fn signing_out_ends_the_session(app: TestApp) {
         acme_with_ada(&app).await;
         let (here, there) = (sign_in(&app, EMAIL, PASSWORD).await, sign_in(&app, EMAIL, PASSWORD).await);

@@ -35,6 +35,18 @@ const FOREIGN: &[&[(&str, &str)]] = &[
     &[("referer", "https://lms.acme.test/account")],
 ];
 
+/// Every change of the account API, filled so that it would do something.
+const API: [(&str, &str, &str); 4] = [
+    ("PATCH", "/account/v1/profile", "{\"first_name\":\"Eve\"}"),
+    ("DELETE", "/account/v1/sessions/{id}", ""),
+    (
+        "POST",
+        "/account/v1/email",
+        "{\"email\":\"eve@evil.test\",\"password\":\"correct horse battery\"}",
+    ),
+    ("DELETE", "/account/v1/email", ""),
+];
+
 /// Every form of ours, filled so that it would do something.
 fn forms(link: &str, reset: &str, session: &str) -> Vec<(String, String)> {
     let forms = [
@@ -65,6 +77,13 @@ fn forms(link: &str, reset: &str, session: &str) -> Vec<(String, String)> {
             "/account/password",
             "current=correct+horse+battery&new=a+brand+new+password",
         ),
+        (
+            "/account/email",
+            "email=eve%40evil.test&password=correct+horse+battery",
+        ),
+        ("/account/email", "cancel=yes"),
+        ("/account/email/x", "answer=yes"),
+        ("/invitation/x", "password=a+brand+new+password"),
         ("/account/sessions", "session=others"),
         ("/account/sessions", session),
     ];
@@ -169,11 +188,11 @@ on_both! {
     async fn every_route_that_takes_a_change_is_tried_here(app: TestApp) {
         let scene = Scene::set(&app).await;
         let tried = |path: &str| {
-            let pattern = ["/verify-email/", "/reset-password/"].into_iter().find(|start| path.starts_with(start));
+            let pattern = ["/verify-email/", "/reset-password/", "/account/email/", "/invitation/"].into_iter().find(|start| path.starts_with(start));
             pattern.map_or(path.to_owned(), |start| format!("{start}{{token}}"))
         };
         let mut known: Vec<String> = scene.forms.iter().map(|(path, _)| format!("POST {}", tried(path))).collect();
-        known.extend(["PATCH /account/v1/profile", "DELETE /account/v1/sessions/{id}"].map(str::to_owned));
+        known.extend(API.map(|(method, path, _)| format!("{method} {path}")));
         for (_, path) in vestibule_http::routes(false).into_iter().filter(|(_, path)| *path != "/forward-auth") {
             let reply = send(&app, "BREW", path, &[], "").await;
             let changes = reply.header("allow").split(',').map(str::trim).filter(|method| !["GET", "HEAD"].contains(method));
@@ -214,7 +233,8 @@ on_both! {
         let scene = Scene::set(&app).await;
         let session = format!("/account/v1/sessions/{}", scene.session);
         let profile = "/account/v1/profile";
-        for (method, path, body) in [("PATCH", profile, "{\"first_name\":\"Eve\"}"), ("DELETE", &*session, "")] {
+        for (method, path, body) in API {
+            let path = &*path.replace("{id}", &scene.session);
             for foreign in FOREIGN {
                 let mut headers = vec![("cookie", &*scene.cookie), ("content-type", "application/json")];
                 headers.extend_from_slice(foreign);

@@ -145,6 +145,12 @@ async fn attempt(app: &TestApp, stage: &Stage, name: &str, n: usize) -> Try {
             let flow = flow(&here, stage, 100 + n.div_ceil(4)).await;
             judge(&mailed_code(&here, &flow).await, &[400])
         }
+        "email_changes" => {
+            let headers = [ORIGIN, ("cookie", &*stage.cookie)];
+            let form = [("email", &*fresh), ("password", PASSWORD)];
+            let reply = here.post_form(HOST, "/account/email", &headers, &form);
+            judge(&reply.await, &[303])
+        }
         "email_exists" => {
             let path = format!("/api/exist-email/{fresh}");
             judge(&app.get(HOST, &path, &[]).await, &[200])
@@ -281,7 +287,7 @@ on_both! {
             };
             let mut stage = Stage { key: key.clone(), cookie: String::new(), flows: Mutex::default() };
             match &*row.name {
-                "password_change" => {
+                "password_change" | "email_changes" => {
                     stage.cookie = page_login(&app, "ada@team.example", PASSWORD, "").await.session_cookie().unwrap();
                 }
                 "wrong_uid_account" | "wrong_uid_key" => {

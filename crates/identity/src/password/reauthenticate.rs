@@ -1,0 +1,91 @@
+//! That the person who is signed in still sits there: asked before what a borrowed browser must not do.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{rules, store};
+use crate::Identity;
+use crate::account::{self, Account};
+use crate::context::Cx;
+use crate::error::{Error, Kind, Result};
+use crate::limit::{self, Budget};
+use crate::session::Authenticated;
+
+/// A sign-in is fresh for so long.
+const FRESH: Duration = Duration::from_secs(900);
+
+impl Identity {
+    /// Asks the present password; of an account without one, a sign-in of the last 15 minutes (`SignInAgain`).
+    pub(crate) async fn reauthenticate(
+        &self,
+        cx: &Cx,
+        who: &Authenticated,
+        password: Option<&SecretString>,
+    ) -> Result<()> {
+        if !self.has_password(cx, &who.account.id).await? {
+            return match cx.now.since(who.session.created_at) <= FRESH {
+                true => Ok(()),
+                false => Err(Kind::SignInAgain.into()),
+            };
+        }
+        let password = password.filter(|password| !password.expose_secret().is_empty());
+        let password = password.ok_or(Kind::MissingPassword)?;
+        self.check_present(cx, &who.account.id, password).await?;
+        Ok(())
+    }
+
+    /// Whether the account signs in with a password of its own.
+    pub async fn has_password(&self, cx: &Cx, account_id: &str) -> Result<bool> {
+        let (tenant, id) = (cx.tenant.id.clone(), account_id.to_owned());
+        self.db()
+            .read(move |tx| Ok(store::find(tx, &tenant, &id)?.is_some()))
+            .await
+    }
+
+    /// The account and its hash, provided that this is its password. Wrong ones are counted.
+    pub(super) async fn check_present(
+        &self,
+        cx: &Cx,
+        account_id: &str,
+        password: &SecretString,
+    ) -> Result<(Account, String)> {
+        let (tenant, id) = (cx.tenant.id.clone(), account_id.to_owned());
+        let key = format!("{tenant}/{id}");
+        let budget = Budget::new(self, limit::PASSWORD_CHANGE, key);
+        let found = self
+            .db()
+            .read(move |tx| {
+                Ok::<_, Error>((
+                    account::store::by_id(tx, &tenant, &id)?,
+                    store::find(tx, &tenant, &id)?,
+                    budget.clone().read(tx, &tenant)?,
+                ))
+            })
+            .await?;
+        let (Some(account), Some(phc), budget) = found else {
+            return Err(Kind::InvalidCredentials.into());
+        };
+        let charge = self.charge(&budget, &[], cx.now)?;
+        let verdict = match rules::too_long(password) {
+            true => Ok(false),
+            false => self
+                .passwords(&cx.tenant)
+                .verify(&phc, rules::normalize(password))
+                .await
+                .map(|verdict| verdict.matches),
+        };
+        if !matches!(verdict, Ok(false)) {
+            self.limits().give_back(charge);
+        }
+        if !verdict? {
+            self.password_refused(cx, Some(account), budget).await?;
+            return Err(Error::with_detail(
+                Kind::InvalidCredentials,
+                "The present password is wrong.",
+            )
+            .because("present", 0));
+        }
+        Ok((account, phc))
+    }
+}
