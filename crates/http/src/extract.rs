@@ -77,15 +77,19 @@ impl FromRequestParts<Shared> for Person {
     }
 }
 
+/// Forms that are shown at the address they are sent to, with what they lead to in its query.
+const ALSO_PAGES: [&str; 3] = ["/verify-email", "/onboarding", "/account/keep"];
+
 /// The sign-in page that leads back to this page.
 pub(crate) fn sign_in_and_back(parts: &Parts) -> String {
-    // A form's address is not a page to come back to.
-    let back = match parts.method {
-        Method::GET => parts
+    // The address of most forms is not a page to come back to.
+    let is_page = parts.method == Method::GET || ALSO_PAGES.contains(&parts.uri.path());
+    let back = match is_page {
+        true => parts
             .uri
             .path_and_query()
             .map_or("/account", |path| path.as_str()),
-        _ => "/account",
+        false => "/account",
     };
     format!(
         "/sign-in?{}",

@@ -23,6 +23,7 @@ mod metrics;
 mod moment;
 mod native;
 mod pages;
+mod personal;
 mod redirect;
 mod router;
 mod settings;

@@ -124,7 +124,7 @@ pub fn sample(tenant: &Tenant, kind: MailKind, locale: &str) -> Mail {
         MailKind::ResetPassword => Some("/reset-password/"),
         MailKind::ApproveEmailChange | MailKind::ConfirmNewEmail => Some("/account/email/"),
         MailKind::Invitation => Some("/invitation/"),
-        MailKind::Welcome => Some("/?"),
+        MailKind::Welcome | MailKind::AccountDeletion => Some("/?"),
         MailKind::PasswordChanged | MailKind::EmailChanged | MailKind::NewDevice => None,
     };
     let by_code = matches!(kind, MailKind::VerifyEmail | MailKind::ResetPassword);

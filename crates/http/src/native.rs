@@ -8,12 +8,14 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vestibule_identity::{
-    Account, AuditEntry, Authenticated, ChangeEmail, Kind, ProfileChange, Session, Team,
+    Account, AuditEntry, Authenticated, ChangeEmail, Kind, PendingEmail, ProfileChange, Session,
+    Team,
 };
 
 use crate::extract::{Caller, Json, Proven, Query};
 use crate::fault::Fault;
 use crate::moment::rfc3339;
+use crate::personal;
 use crate::shared::Shared;
 
 /// What a header value cannot hold as it is, and `%` itself.
@@ -116,13 +118,7 @@ pub(crate) async fn email(
         .identity
         .pending_email(&site.cx, &who.account)
         .await?;
-    let pending = pending.map(|pending| {
-        json!({
-            "email": pending.email,
-            "old_confirmed": pending.old_confirmed,
-            "new_confirmed": pending.new_confirmed,
-        })
-    });
+    let pending = pending.as_ref().map(pending_json);
     Ok(axum::Json(json!({
         "email": who.account.email,
         "email_verified": who.account.email_verified,
@@ -160,6 +156,52 @@ pub(crate) async fn cancel_email_change(
     shared
         .identity
         .cancel_email_change(&site.cx, &who.account.id)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The present password, where the account has one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Present {
+    password: Option<SecretString>,
+}
+
+/// POST `/account/v1/export`: everything held on the person.
+pub(crate) async fn export(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+    Json(Present { password }): Json<Present>,
+) -> Result<axum::Json<Value>, Fault> {
+    let data = shared
+        .identity
+        .export_account(&site.cx, &who, password.as_ref())
+        .await?;
+    Ok(axum::Json(personal::document(&site, &data)))
+}
+
+/// POST `/account/v1/deletion`: 202 with when it is due; every session has ended, this one too.
+pub(crate) async fn ask_deletion(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+    Json(Present { password }): Json<Present>,
+) -> Result<(StatusCode, axum::Json<Value>), Fault> {
+    let due = shared
+        .identity
+        .ask_deletion(&site.cx, &who, password.as_ref())
+        .await?;
+    let told = json!({ "deletion_due_at": rfc3339(due) });
+    Ok((StatusCode::ACCEPTED, axum::Json(told)))
+}
+
+/// DELETE `/account/v1/deletion`: 204; the account stays.
+pub(crate) async fn keep_account(
+    State(shared): State<Shared>,
+    Caller { site, who }: Caller,
+) -> Result<StatusCode, Fault> {
+    shared
+        .identity
+        .keep_account(&site.cx, &who.account.id)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -218,7 +260,15 @@ fn ascii(value: &str) -> String {
     utf8_percent_encode(value, HEADER).to_string()
 }
 
-fn account_json(account: &Account) -> Value {
+pub(crate) fn pending_json(pending: &PendingEmail) -> Value {
+    json!({
+        "email": pending.email,
+        "old_confirmed": pending.old_confirmed,
+        "new_confirmed": pending.new_confirmed,
+    })
+}
+
+pub(crate) fn account_json(account: &Account) -> Value {
     json!({
         "id": account.id,
         "number": account.number,
@@ -236,7 +286,7 @@ fn account_json(account: &Account) -> Value {
     })
 }
 
-fn session_json(session: &Session, current: &str) -> Value {
+pub(crate) fn session_json(session: &Session, current: &str) -> Value {
     json!({
         "id": session.id,
         "current": session.id == current,
@@ -262,7 +312,7 @@ fn sign_in_json(entry: &AuditEntry) -> Value {
     })
 }
 
-fn team_json(team: &Team) -> Value {
+pub(crate) fn team_json(team: &Team) -> Value {
     json!({
         "id": team.id,
         "name": team.name,

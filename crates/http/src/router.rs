@@ -11,8 +11,8 @@ use vestibule_identity::Kind;
 use crate::fault::Fault;
 use crate::metrics::Metrics;
 use crate::pages::{
-    account, captcha, email_change, forgot, invitation, onboarding, sign_in, sign_out, sign_up,
-    verify,
+    account, captcha, email_change, forgot, invitation, leaving, onboarding, sign_in, sign_out,
+    sign_up, verify,
 };
 use crate::settings::App;
 use crate::shared::{Shared, share};
@@ -117,10 +117,22 @@ fn hosted_pages() -> Surface {
         )
         .route("/onboarding", get(onboarding::show).post(onboarding::save))
         .route("/account", get(account::show))
-        .route("/account/profile", post(account::save_profile))
-        .route("/account/password", post(account::change_password))
-        .route("/account/sessions", post(account::end_sessions))
-        .route("/account/email", post(email_change::ask))
+        .route(
+            "/account/profile",
+            get(account::back).post(account::save_profile),
+        )
+        .route(
+            "/account/password",
+            get(account::back).post(account::change_password),
+        )
+        .route(
+            "/account/sessions",
+            get(account::back).post(account::end_sessions),
+        )
+        .route("/account/export", get(account::back).post(leaving::export))
+        .route("/account/delete", get(account::back).post(leaving::delete))
+        .route("/account/keep", get(leaving::ask_keep).post(leaving::keep))
+        .route("/account/email", get(account::back).post(email_change::ask))
         .route(
             "/account/email/{token}",
             get(email_change::show).post(email_change::answer),
@@ -151,6 +163,11 @@ fn account_api() -> Surface {
             get(native::email)
                 .post(native::change_email)
                 .delete(native::cancel_email_change),
+        )
+        .route("/account/v1/export", post(native::export))
+        .route(
+            "/account/v1/deletion",
+            post(native::ask_deletion).delete(native::keep_account),
         )
         .route("/account/v1/teams", get(native::teams))
         .route("/forward-auth", on(QUESTIONS, native::forward_auth))

@@ -9,6 +9,7 @@ mod api_key;
 mod audit;
 mod captcha;
 mod context;
+mod deletion;
 mod duration;
 mod email;
 mod email_change;
@@ -40,7 +41,10 @@ use url::Url;
 use vestibule_crypto::{HashLane, HashPool, Random, Sealer};
 use vestibule_db::Db;
 
-pub use account::{AcceptInvitation, Account, AccountState, CreateUser, ProfileChange, Register};
+pub use account::{
+    AcceptInvitation, Account, AccountState, CreateUser, PersonalData, ProfileChange, ProviderLink,
+    Register,
+};
 pub use api_key::{ApiKeyView, CreateApiKey, CreatedKey};
 pub use audit::{AuditEntry, AuditFault, AuditKey, AuditQuery, AuditReport};
 pub use captcha::PowChallenge;
@@ -195,6 +199,7 @@ impl Identity {
     /// Removes rows that can no longer matter; answers how many.
     pub async fn purge(&self) -> Result<u64> {
         let now = self.now();
+        let accounts = self.delete_due_accounts().await?;
         let entries = self.purge_audit().await?;
         self.db()
             .write_patiently(move |tx| {
@@ -206,7 +211,8 @@ impl Identity {
                 let windows = limit::store::purge(tx, now - limit::LONGEST)?;
                 let mails = outbox::store::purge(tx, now - KEEP)?;
                 let captchas = captcha::store::purge(tx, now)?;
-                Ok(entries
+                Ok(accounts
+                    + entries
                     + sessions
                     + tokens
                     + codes

@@ -49,6 +49,11 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "email_changes",
         sql: include_str!("../migrations/0009_email_changes.sql"),
     },
+    Migration {
+        version: 10,
+        name: "account_deletions",
+        sql: include_str!("../migrations/0010_account_deletions.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The signed-in person's own page: profile, password, sessions.
 
 use axum::extract::State;
+use axum::response::Response;
 use minijinja::{Value, context};
 use vestibule_identity::{AuditEntry, Authenticated, ChangePassword, Kind, Session};
 
@@ -15,6 +16,8 @@ const PROFILE: &str = "profile";
 const PASSWORD: &str = "password";
 const SESSIONS: &str = "sessions";
 pub(super) const EMAIL: &str = "email";
+pub(super) const DATA: &str = "data";
+pub(super) const DELETION: &str = "deletion";
 
 /// So many sign-ins are shown.
 const SIGN_INS: i64 = 20;
@@ -45,6 +48,11 @@ pub(crate) async fn show(
     .await
 }
 
+/// GET of a form's address, as after a reload or by a bookmark: the page that the form is on.
+pub(crate) async fn back() -> Response {
+    see_other("/account")
+}
+
 /// The page, with `more` in one of its sections.
 pub(super) async fn page(
     shared: &Shared,
@@ -57,6 +65,7 @@ pub(super) async fn page(
     let sign_ins = identity.sign_ins(&site.cx, id, SIGN_INS).await?;
     let pending = identity.pending_email(&site.cx, &who.account).await?;
     let values = context! {
+        section => "",
         email => &who.account.email,
         email_verified => who.account.email_verified,
         display_name => who.account.display_name(),
@@ -69,6 +78,8 @@ pub(super) async fn page(
             old_confirmed => pending.old_confirmed,
             new_confirmed => pending.new_confirmed,
         }),
+        deletion_due => identity.deletion_due(&site.cx, id).await?.map(|due| moment::readable(due, site.language(), &who.account.timezone)),
+        grace => site.tenant().file.account.deletion_grace.to_string(),
         min_length => site.tenant().file.password.min_length,
         home => site.tenant().home(),
     };

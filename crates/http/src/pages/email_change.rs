@@ -5,7 +5,7 @@ use minijinja::context;
 use vestibule_identity::{Authenticated, ChangeEmail, EmailChange, Error, Kind, Mailbox};
 
 use super::account::{self, EMAIL};
-use super::{Alert, Answer, see_other, with_alert, with_cookies};
+use super::{Alert, Answer, link_spent, see_other, with_alert, with_cookies};
 use crate::device;
 use crate::extract::{Form, PathToken, Person, Visitor};
 use crate::shared::Shared;
@@ -60,7 +60,7 @@ pub(crate) async fn show(
             };
             with_alert(&site, None, "email-change.html", values)
         }
-        Err(error) => spent(&site, error),
+        Err(error) => spent(&shared, &site, error).await,
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn answer(
     };
     match outcome {
         Ok((change, notice)) => told(&shared, &site, who, (&change, notice)).await,
-        Err(error) => spent(&site, error),
+        Err(error) => spent(&shared, &site, error).await,
     }
 }
 
@@ -115,8 +115,7 @@ async fn told(
 }
 
 /// The link is no good: says so, and how to get another.
-fn spent(site: &Site, error: Error) -> Answer {
+async fn spent(shared: &Shared, site: &Site, error: Error) -> Answer {
     let values = context! { again => "/account", again_key => "link_spent.email_again" };
-    let alert = Some(Alert::of(site, error)?);
-    with_alert(site, alert, "link-spent.html", values)
+    link_spent(&shared.identity, site, error, values).await
 }

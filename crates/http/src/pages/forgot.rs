@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use vestibule_identity::{CaptchaAt, Error, ForgotPassword, Kind, OneTimeKind, ResetPassword};
 
 use super::captcha::{self, with_captcha};
-use super::{Alert, Answer, see_other, with_alert, with_next};
+use super::{Alert, Answer, link_spent, see_other, with_alert, with_next};
 use crate::cookie::{self, Cookie};
 use crate::extract::{Form, PathToken, Query};
 use crate::flow::Flow;
@@ -129,7 +129,7 @@ pub(crate) async fn reset(
             Ok(with_cookies(see_other(&on), cookies))
         }
         Err(error) if matches!(error.kind, Kind::InvalidToken | Kind::RateLimited) => {
-            spent(&site, error)
+            spent(&shared, &site, error).await
         }
         Err(error) => {
             let alert = Alert::of(&site, error)?;
@@ -158,13 +158,12 @@ async fn reset_page(
                 context! { email => account.email, min_length },
             )
         }
-        Err(error) => spent(site, error),
+        Err(error) => spent(shared, site, error).await,
     }
 }
 
 /// The link is no good: says so, and how to get another.
-fn spent(site: &Site, error: Error) -> Answer {
+async fn spent(shared: &Shared, site: &Site, error: Error) -> Answer {
     let values = context! { again => "/forgot-password", again_key => "link_spent.reset_again" };
-    let alert = Some(Alert::of(site, error)?);
-    with_alert(site, alert, "link-spent.html", values)
+    link_spent(&shared.identity, site, error, values).await
 }

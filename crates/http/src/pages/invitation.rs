@@ -5,7 +5,7 @@ use minijinja::context;
 use secrecy::SecretString;
 use vestibule_identity::{AcceptInvitation, Authenticated, Error, Kind, OneTimeKind};
 
-use super::{Alert, Answer, onward, signed_in, welcome, with_alert};
+use super::{Alert, Answer, link_spent, onward, signed_in, welcome, with_alert};
 use crate::extract::{Form, PathToken, Visitor};
 use crate::shared::Shared;
 use crate::site::Site;
@@ -41,7 +41,7 @@ pub(crate) async fn accept(
             signed_in(&shared.identity, &site, who, &new, &leads_to).await
         }
         Err(error) if matches!(error.kind, Kind::InvalidToken | Kind::RateLimited) => {
-            spent(&site, who, error)
+            spent(&shared, &site, who, error).await
         }
         Err(error) => {
             let alert = Some(Alert::of(&site, error)?);
@@ -63,18 +63,17 @@ async fn page(
             let values = context! { email => account.email, min_length };
             with_alert(site, alert, "invitation.html", values)
         }
-        Err(error) => spent(site, who, error),
+        Err(error) => spent(shared, site, who, error).await,
     }
 }
 
 /// The link is no good: says so, and how to get in all the same.
-fn spent(site: &Site, who: Option<Authenticated>, error: Error) -> Answer {
+async fn spent(shared: &Shared, site: &Site, who: Option<Authenticated>, error: Error) -> Answer {
     let values = context! {
         confirmed => who.map(|who| who.account.email),
         leads_to => onward(site, ""),
         again => "/forgot-password",
         again_key => "link_spent.invitation_again",
     };
-    let alert = Some(Alert::of(site, error)?);
-    with_alert(site, alert, "link-spent.html", values)
+    link_spent(&shared.identity, site, error, values).await
 }

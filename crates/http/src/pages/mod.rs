@@ -5,6 +5,7 @@ pub(crate) mod captcha;
 pub(crate) mod email_change;
 pub(crate) mod forgot;
 pub(crate) mod invitation;
+pub(crate) mod leaving;
 pub(crate) mod onboarding;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
@@ -69,6 +70,10 @@ pub(crate) async fn signed_in(
     if let Some(former) = former.filter(|former| former.session.id != new.session.id) {
         end(identity, site, &former).await?;
     }
+    // Who wanted the account deleted and comes back is asked first.
+    let asked = identity.deletion_due(&site.cx, &new.account.id).await?;
+    let keep = asked.map(|_| with_next("/account/keep", location));
+    let location = keep.as_deref().unwrap_or(location);
     let tenant = site.tenant();
     let value = identity.cookie_value(tenant, &new.session);
     let mut cookies = cookie::sign_in(tenant, &value, site.cx.now, new.session.expires_at);
@@ -142,6 +147,21 @@ fn wrong_field(error: &Error) -> Option<&'static str> {
         (Kind::InvalidCode | Kind::SpentCode, _) => Some("code"),
         _ => None,
     }
+}
+
+/// The page of a mailed link that is no good: says so, and how to go on. Its reference leads to an audit entry.
+pub(crate) async fn link_spent(
+    identity: &Identity,
+    site: &Site,
+    error: Error,
+    values: Value,
+) -> Answer {
+    let kind = error.kind;
+    let alert = Some(Alert::of(site, error)?);
+    identity
+        .note_refusal(&site.cx, "link.followed", kind)
+        .await?;
+    with_alert(site, alert, "link-spent.html", values)
 }
 
 /// The page with its alert, if any, and the status that goes with it.

@@ -46,6 +46,7 @@ pub(crate) async fn show(Visitor { site, who }: Visitor, Query(query): Query) ->
     let notice = match query.get("notice") {
         "signed-out" => Some("notice.signed_out"),
         "password-reset" => Some("notice.password_reset"),
+        "deletion-asked" => Some("notice.deletion_asked"),
         "email-changed" => Some("notice.email_changed"),
         "email-half" => Some("notice.email_half"),
         "email-refused" => Some("notice.email_refused"),

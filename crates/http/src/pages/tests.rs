@@ -123,13 +123,23 @@ fn samples() -> Vec<(&'static str, Value)> {
         ),
         (
             "account.html",
+            context! { email => HOSTILE, email_verified => false, display_name => HOSTILE, profile => profile(), sessions => vec![session.clone()],
+            min_length => 8, deletion_due => HOSTILE, section => "", home => HOSTILE, has_password => true, new_email => HOSTILE,
+            pending => context! { email => HOSTILE }, sign_ins => vec![context! { at => HOSTILE, device => device.clone(), address => HOSTILE }] },
+        ),
+        (
+            "account.html",
             context! { email => HOSTILE, email_verified => false, display_name => HOSTILE, profile => profile(), sessions => vec![session.clone(), session],
-            min_length => 8, home => HOSTILE, section => "password", has_password => true, new_email => HOSTILE,
+            min_length => 8, grace => "14d", home => HOSTILE, section => "password", has_password => true, new_email => HOSTILE,
             pending => context! { email => HOSTILE }, sign_ins => vec![context! { at => HOSTILE, device, address => HOSTILE }] },
         ),
         (
             "invitation.html",
             context! { email => HOSTILE, min_length => 8 },
+        ),
+        (
+            "keep-account.html",
+            context! { email => HOSTILE, due => "then", next => HOSTILE },
         ),
         (
             "email-change.html",

@@ -4,10 +4,11 @@
 use axum::extract::State;
 use minijinja::context;
 use secrecy::SecretString;
-use vestibule_identity::{Account, Authenticated, OneTimeKind, SessionKind, VerifyEmail};
+use vestibule_identity::{Account, Authenticated, Error, OneTimeKind, SessionKind, VerifyEmail};
 
 use super::{
-    Alert, Answer, onward, see_other, signed_in, welcome, with_alert, with_cookies, with_next,
+    Alert, Answer, link_spent, onward, see_other, signed_in, welcome, with_alert, with_cookies,
+    with_next,
 };
 use crate::device;
 use crate::extract::{Fields, Form, PathToken, Person, Query, Visitor};
@@ -131,7 +132,7 @@ pub(crate) async fn show(
             let values = context! { email => account.email, script };
             with_alert(&site, None, "verify-email.html", values)
         }
-        Err(error) => spent(&site, who, Alert::of(&site, error)?),
+        Err(error) => spent(&shared, &site, who, error).await,
     }
 }
 
@@ -157,12 +158,12 @@ pub(crate) async fn confirm(
             let leads_to = welcome(&site, &new.account, &return_to);
             signed_in(&shared.identity, &site, who, &new, &leads_to).await
         }
-        Err(error) => spent(&site, who, Alert::of(&site, error)?),
+        Err(error) => spent(&shared, &site, who, error).await,
     }
 }
 
 /// The link is no good: says so, and how to get another. Who is signed in here and needs none is told that instead.
-fn spent(site: &Site, who: Option<Authenticated>, alert: Alert) -> Answer {
+async fn spent(shared: &Shared, site: &Site, who: Option<Authenticated>, error: Error) -> Answer {
     let confirmed = who.filter(|who| who.account.email_verified);
     let values = context! {
         confirmed => confirmed.map(|who| who.account.email),
@@ -170,5 +171,5 @@ fn spent(site: &Site, who: Option<Authenticated>, alert: Alert) -> Answer {
         again => "/verify-email",
         again_key => "link_spent.verify_again",
     };
-    with_alert(site, Some(alert), "link-spent.html", values)
+    link_spent(&shared.identity, site, error, values).await
 }

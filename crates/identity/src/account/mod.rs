@@ -1,11 +1,13 @@
 //! Accounts: one person in one tenant.
 
 mod admin;
+mod export;
 mod invite;
 mod register;
 pub(crate) mod store;
 
 pub use admin::CreateUser;
+pub use export::{PersonalData, ProviderLink};
 pub use invite::AcceptInvitation;
 pub use register::Register;
 

@@ -134,6 +134,7 @@ pub(crate) fn set_email(
     email: &Email,
     now: Micros,
 ) -> Result<bool> {
+    tx.changed(id);
     let changed = tx.exec(
         "UPDATE account SET email = $3, email_canonical = $4, email_verified_at = $5, updated_at = $5 WHERE tenant_id = $1 AND id = $2
          AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.email_canonical = $4 AND other.tenant_id = $1)",
@@ -172,6 +173,12 @@ pub(crate) fn set_state(
 /// Removes the account with all that hangs on it.
 pub(crate) fn delete(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<bool> {
     tx.changed(id);
+    // Its name holds the person's; a team that others are in goes on.
+    tx.exec(
+        "DELETE FROM team WHERE tenant_id = $1 AND default_of = $2 AND NOT EXISTS (
+             SELECT 1 FROM team_member WHERE team_member.tenant_id = $1 AND team_member.team_id = team.id AND team_member.account_id <> $2)",
+        &params![tenant, id],
+    )?;
     Ok(tx.exec(
         "DELETE FROM account WHERE tenant_id = $1 AND id = $2",
         &params![tenant, id],

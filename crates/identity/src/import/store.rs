@@ -161,6 +161,7 @@ fn rows(new: &[&New], row: impl Fn(&New) -> Option<Vec<Value>>) -> Vec<Vec<Value
 
 /// What an import may change of an account besides its profile.
 pub(super) fn update(tx: &mut Tx<'_>, cx: &Cx, account: &crate::account::Account) -> Result<()> {
+    tx.changed(&account.id);
     tx.exec(
         "UPDATE account SET mobile = $3, unique_id = $4, role = $5, created_at = $6 WHERE tenant_id = $1 AND id = $2",
         &params![&cx.tenant.id, &account.id, &account.mobile, &account.unique_id, &account.role, account.created_at],

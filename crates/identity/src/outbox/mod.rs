@@ -42,10 +42,12 @@ pub enum MailKind {
     /// A sign-in with a browser that the account was never seen in.
     NewDevice,
     Invitation,
+    /// The person asked for the account to be deleted.
+    AccountDeletion,
 }
 
 impl MailKind {
-    pub const ALL: [MailKind; 9] = [
+    pub const ALL: [MailKind; 10] = [
         MailKind::VerifyEmail,
         MailKind::ResetPassword,
         MailKind::PasswordChanged,
@@ -55,6 +57,7 @@ impl MailKind {
         MailKind::Welcome,
         MailKind::NewDevice,
         MailKind::Invitation,
+        MailKind::AccountDeletion,
     ];
 
     pub fn template(self) -> &'static str {
@@ -68,6 +71,7 @@ impl MailKind {
             MailKind::Welcome => "welcome",
             MailKind::NewDevice => "new-device",
             MailKind::Invitation => "invitation",
+            MailKind::AccountDeletion => "account-deletion",
         }
     }
 }

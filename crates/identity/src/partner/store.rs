@@ -13,6 +13,14 @@ pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Optio
     )?)
 }
 
+pub(crate) fn bound_at(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Option<Micros>> {
+    Ok(tx.opt(
+        "SELECT bound_at FROM partner_secret WHERE tenant_id = $1 AND account_id = $2",
+        &params![tenant, account],
+        |row| row.get(0),
+    )?)
+}
+
 /// Binds the first uid; `false` when there is one.
 pub(crate) fn bind(
     tx: &mut Tx<'_>,

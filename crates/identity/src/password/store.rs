@@ -24,6 +24,14 @@ pub(crate) fn any(tx: &mut Tx<'_>, tenant: &str, point: &str) -> Result<Option<S
     )?)
 }
 
+pub(crate) fn changed_at(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Option<Micros>> {
+    Ok(tx.opt(
+        "SELECT changed_at FROM password WHERE tenant_id = $1 AND account_id = $2",
+        &params![tenant, account],
+        |row| row.get(0),
+    )?)
+}
+
 /// Whether the account is active and its password still this one; holds both until the transaction ends.
 pub(crate) fn still(tx: &mut Tx<'_>, tenant: &str, account: &str, phc: &str) -> Result<bool> {
     let held = tx.exec(

@@ -2,6 +2,7 @@
 
 use vestibule_db::{Tx, params};
 
+use crate::account::ProviderLink;
 use crate::error::Result;
 use crate::ports::Micros;
 
@@ -15,6 +16,18 @@ pub(crate) fn find(
         "SELECT account_id FROM provider_link WHERE tenant_id = $1 AND provider = $2 AND subject = $3",
         &params![tenant, provider, subject],
         |row| row.get(0),
+    )?)
+}
+
+pub(crate) fn of_account(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    account: &str,
+) -> Result<Vec<ProviderLink>> {
+    Ok(tx.all(
+        "SELECT provider, subject, linked_at FROM provider_link WHERE tenant_id = $1 AND account_id = $2 ORDER BY linked_at, provider",
+        &params![tenant, account],
+        |row| Ok(ProviderLink { provider: row.get(0)?, subject: row.get(1)?, linked_at: row.get(2)? }),
     )?)
 }
 

@@ -56,6 +56,7 @@ impl Identity {
                     let entry = audit::Entry::done("database.restored").actor("operator");
                     audit::record(tx, cx, entry)?;
                 }
+                crate::deletion::store::put_off(tx, now + crate::deletion::AFTER_RESTORE)?;
                 Ok::<_, Error>(Restored {
                     sessions,
                     one_time_tokens,

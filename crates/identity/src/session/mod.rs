@@ -70,6 +70,8 @@ pub(crate) enum EndReason {
     /// The account's address was proven by somebody else than who signed up.
     Unproven,
     EmailChanged,
+    /// The person wants the account deleted.
+    DeletionAsked,
     /// Another session began in the same browser.
     Replaced,
 }
@@ -84,6 +86,7 @@ impl EndReason {
             EndReason::Replay => "replay",
             EndReason::Unproven => "unproven",
             EndReason::EmailChanged => "email_changed",
+            EndReason::DeletionAsked => "deletion_asked",
             EndReason::Replaced => "replaced",
         }
     }

@@ -165,6 +165,20 @@ pub(crate) fn live_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Vec<Ses
     )?)
 }
 
+/// Every session of the account that is kept, with when it ended, newest first.
+pub(crate) fn all_of(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    account: &str,
+) -> Result<Vec<(Session, Option<Micros>)>> {
+    Ok(tx.all(
+        "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent, ended_at
+         FROM session WHERE tenant_id = $1 AND account_id = $2 ORDER BY created_at DESC, id LIMIT 10000",
+        &params![&cx.tenant.id, account],
+        |row| Ok((session(row)?, row.get(10)?)),
+    )?)
+}
+
 /// Locks the live session's row until the transaction ends and reads its generations.
 pub(crate) fn hold(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Generations>> {
     Ok(tx.opt(

@@ -110,6 +110,7 @@ pub(crate) mod tests {
             branding: Branding::default(),
             texts: Default::default(),
             templates: Default::default(),
+            account: Default::default(),
             audit: AuditPolicy::default(),
             provider: Vec::new(),
         };

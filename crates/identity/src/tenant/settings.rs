@@ -51,6 +51,8 @@ pub struct TenantFile {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub templates: BTreeMap<String, String>,
     #[serde(default)]
+    pub account: AccountPolicy,
+    #[serde(default)]
     pub audit: AuditPolicy,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub provider: Vec<Provider>,
@@ -273,6 +275,21 @@ pub struct Branding {
     /// Web page that says how personal data is treated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountPolicy {
+    /// Between a person's wish to be deleted and its fulfilment; 90 days at most.
+    pub deletion_grace: Span,
+}
+
+impl Default for AccountPolicy {
+    fn default() -> AccountPolicy {
+        AccountPolicy {
+            deletion_grace: Span(days(14)),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

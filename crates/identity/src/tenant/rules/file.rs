@@ -163,6 +163,11 @@ fn policies(file: &TenantFile, faults: &mut Faults) {
         "a session lives 90 days (`90d`) at most",
     );
     faults.unless(
+        file.account.deletion_grace.0.as_secs() <= 90 * 86_400,
+        "account.deletion_grace",
+        "who wants to be deleted waits 90 days (`90d`) at most",
+    );
+    faults.unless(
         file.audit.retention.0.as_secs() >= 86_400,
         "audit.retention",
         "audit entries are kept for one day (`1d`) at least",

@@ -106,6 +106,10 @@ fn body(method: &str, path: &str, token: &str, turn: u32) -> (Option<&'static st
             );
         }
         "/account/keep" => return (form, "answer=keep".to_owned()),
+        "/account/v1/export" | "/account/v1/deletion" => json!({}),
+        "/account/export" | "/account/delete" => {
+            return (form, "password=wrong-wrong-wrong".to_owned());
+        }
         "/account/v1/email" => json!({"email": "nobody", "password": "wrong-wrong-wrong"}),
         "/account/email" => return (form, format!("email={email}&password=wrong-wrong-wrong")),
         "/account/sessions" => return (form, "session=AAAAAAAAAAAAAAAAAAAA".to_owned()),

@@ -116,7 +116,7 @@ on_both! {
         for _ in 0..8 {
             refused(&type_in(&app, "/verify-email", &elsewhere, &code).await, 429);
         }
-        leads_to(&type_in(&app, "/verify-email", "", &code).await, "/sign-in?next=%2Faccount");
+        leads_to(&type_in(&app, "/verify-email", "", &code).await, "/sign-in?next=%2Fverify-email");
         assert!(!is_verified(&app, "new@example.com").await);
         leads_to(&type_in(&app, "/verify-email", &cookie, &code).await, "/onboarding");
     }

@@ -36,7 +36,7 @@ const FOREIGN: &[&[(&str, &str)]] = &[
 ];
 
 /// Every change of the account API, filled so that it would do something.
-const API: [(&str, &str, &str); 4] = [
+const API: [(&str, &str, &str); 7] = [
     ("PATCH", "/account/v1/profile", "{\"first_name\":\"Eve\"}"),
     ("DELETE", "/account/v1/sessions/{id}", ""),
     (
@@ -45,6 +45,17 @@ const API: [(&str, &str, &str); 4] = [
         "{\"email\":\"eve@evil.test\",\"password\":\"correct horse battery\"}",
     ),
     ("DELETE", "/account/v1/email", ""),
+    (
+        "POST",
+        "/account/v1/export",
+        "{\"password\":\"correct horse battery\"}",
+    ),
+    (
+        "POST",
+        "/account/v1/deletion",
+        "{\"password\":\"correct horse battery\"}",
+    ),
+    ("DELETE", "/account/v1/deletion", ""),
 ];
 
 /// Every form of ours, filled so that it would do something.
@@ -83,6 +94,9 @@ fn forms(link: &str, reset: &str, session: &str) -> Vec<(String, String)> {
         ),
         ("/account/email", "cancel=yes"),
         ("/account/email/x", "answer=yes"),
+        ("/account/export", "password=correct+horse+battery"),
+        ("/account/delete", "password=correct+horse+battery"),
+        ("/account/keep", "answer=keep"),
         ("/invitation/x", "password=a+brand+new+password"),
         ("/account/sessions", "session=others"),
         ("/account/sessions", session),

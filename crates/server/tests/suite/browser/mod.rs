@@ -11,6 +11,7 @@ mod forward_auth;
 mod headers;
 mod invitation;
 mod language;
+mod leaving;
 pub mod logs;
 mod notices;
 mod onboarding;
@@ -18,6 +19,7 @@ mod password;
 mod sign_in;
 mod sign_up;
 mod verify;
+mod ways;
 
 use serde_json::json;
 use vestibule_identity::Cx;

@@ -38,7 +38,7 @@ on_both! {
     async fn it_is_for_the_signed_in(app: TestApp) {
         acme_with_ada(&app).await;
         leads_to(&page(&app, "/onboarding?next=/dash", "").await, "/sign-in?next=%2Fonboarding%3Fnext%3D%2Fdash");
-        leads_to(&submit(&app, "/onboarding", "", &FORM).await, "/sign-in?next=%2Faccount");
+        leads_to(&submit(&app, "/onboarding", "", &FORM).await, "/sign-in?next=%2Fonboarding");
     }
 
     async fn no_field_grants_anything(app: TestApp) {

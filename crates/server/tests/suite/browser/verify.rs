@@ -136,7 +136,7 @@ on_both! {
         let more = submit(&app, "/verify-email", &cookie, &[]).await;
         assert!(more.status == 303 || more.status == 429, "{}", more.body);
         assert_eq!(app.mails().await.len(), 0);
-        leads_to(&submit(&app, "/verify-email", "", &[]).await, "/sign-in?next=%2Faccount");
+        leads_to(&submit(&app, "/verify-email?next=%2Fcourse%2F7", "", &[]).await, "/sign-in?next=%2Fverify-email%3Fnext%3D%252Fcourse%252F7");
         assert_eq!(app.mails().await.len(), 0);
     }
 
