@@ -143,7 +143,7 @@ mod tests {
                 let writes = ["session", "account", "team", "team_member", "project"]
                     .iter()
                     .any(|table| {
-                        ["UPDATE", "DELETE FROM"]
+                        ["UPDATE", "DELETE\u{20}FROM"]
                             .iter()
                             .any(|verb| function.contains(&format!("\"{verb} {table} ")))
                     });
