@@ -159,8 +159,8 @@ impl Identity {
         self.rings().verifying(&tenant.id, purpose, kid)
     }
 
-    /// Whether the key that this token names is there after all: another node may have made it a moment ago. Asks the
-    /// database about unknown keys once a second for each tenant, so that made-up ones cost nothing.
+    /// Whether the key that this token names is there after all: another node may have made it a moment ago. Reads
+    /// a tenant's keys for unknown ones once a second, and between only whether any changed, so that made-up ones cost little.
     pub(crate) async fn learn_key(&self, cx: &Cx, token: &SecretString) -> Result<bool> {
         let Some(kid) = Jws::parse(token.expose_secret())
             .ok()
@@ -175,7 +175,11 @@ impl Identity {
         }
         let mut asked = self.rings().asked.lock().await;
         let lately = |last: &Micros| cx.now >= *last && cx.now.since(*last) < ASK_EVERY;
-        if !asked.get(tenant).is_some_and(lately) {
+        if asked.get(tenant).is_some_and(lately) {
+            drop(asked);
+            // Made since then, it has raised the catalogue's version, which is one small reading.
+            self.reload().await?;
+        } else {
             asked.insert(tenant.clone(), cx.now);
             self.load_ring(tenant).await?;
         }
