@@ -20,6 +20,8 @@ const MOUNTS: Duration = Duration::from_secs(1);
 /// How long an audit entry waits for its place in the chain at most.
 const SEAL: Duration = Duration::from_millis(500);
 const PURGE: Duration = Duration::from_secs(600);
+/// How often signing keys' age is looked at.
+const KEYS: Duration = Duration::from_secs(600);
 /// Mails in hand get so long to be handed over.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -55,6 +57,16 @@ impl Workers {
             let identity = identity.clone();
             async move { identity.seal_audit().await.map(drop) }
         }));
+        if let Some(age) = node.settings.signing_key_age {
+            let identity = node.identity.clone();
+            let task = move || {
+                let identity = identity.clone();
+                async move { identity.follow_aged_keys(age).await.map(drop) }
+            };
+            // At the start as well: a node that never runs for so long is not to keep its keys for ever.
+            let turns = (Duration::ZERO, KEYS);
+            tasks.spawn(repeat_from("signing keys", turns, stopping.clone(), task));
+        }
         let worker = MailWorker::new(node.identity.clone(), Sender::new(&node.settings));
         tasks.spawn(Arc::new(worker).run(stopping));
         if let Some(backups) = backups {
@@ -89,10 +101,19 @@ async fn listen(identity: Identity, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Does a task again and again; says once that it fails, and once that it works again.
-async fn repeat<F, R>(
+/// Does a task again and again.
+async fn repeat<F, R>(name: &'static str, every: Duration, stop: watch::Receiver<bool>, task: F)
+where
+    F: FnMut() -> R + Send,
+    R: Future<Output = vestibule_identity::Result<()>> + Send,
+{
+    repeat_from(name, (every, every), stop, task).await;
+}
+
+/// The same with another pause before the first time. Says once that the task fails, and once that it works again.
+async fn repeat_from<F, R>(
     name: &'static str,
-    every: Duration,
+    (first, every): (Duration, Duration),
     mut stop: watch::Receiver<bool>,
     mut task: F,
 ) where
@@ -100,11 +121,13 @@ async fn repeat<F, R>(
     R: Future<Output = vestibule_identity::Result<()>> + Send,
 {
     let mut failing = false;
+    let mut pause = first;
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(every) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = every;
         match task().await {
             Ok(()) if failing => tracing::info!(worker = name, "works again"),
             Err(error) if !failing => tracing::error!(worker = name, "fails: {}", cause(&error)),

@@ -67,8 +67,12 @@ impl Entry {
         self
     }
 
-    pub(crate) fn reason(mut self, why: &'static str) -> Entry {
-        self.reason = Some(why);
+    pub(crate) fn reason(self, why: &'static str) -> Entry {
+        self.maybe_reason(Some(why))
+    }
+
+    pub(crate) fn maybe_reason(mut self, why: Option<&'static str>) -> Entry {
+        self.reason = why;
         self
     }
 

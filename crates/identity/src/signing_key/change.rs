@@ -37,9 +37,15 @@ impl Identity {
     /// Where one is waiting already it stays the next; only its waiting can be ended. Old keys verify on, so nobody is
     /// signed out.
     pub async fn rotate_signing_keys(&self, cx: &Cx, at_once: bool) -> Result<Vec<KeyView>> {
+        self.turn_keys(cx, Turn::wanted(cx.now, at_once)).await?;
+        self.signing_keys(cx).await
+    }
+
+    /// Answers whether this call made any key follow another: somebody else may have been faster.
+    pub(super) async fn turn_keys(&self, cx: &Cx, turn: Turn) -> Result<bool> {
         let rows = self.stored_keys(cx).await?;
         let mut fresh = HashMap::new();
-        for row in rows.iter().filter(|row| row.retired_at.is_none()) {
+        for row in rows.iter().filter(|row| turn.takes(row, cx.now)) {
             if row.activates_at <= cx.now {
                 let new = self
                     .generate_key(&cx.tenant.id, row.purpose, row.algorithm)
@@ -47,25 +53,22 @@ impl Identity {
                 fresh.insert(row.place(), new);
             }
         }
-        let cx = cx.clone();
         let writing = cx.clone();
-        self.db()
+        let turned = self
+            .db()
             .write(move |tx| {
                 // Whoever else changes keys waits here; what follows is what they left.
                 bump_catalog(tx)?;
-                let rotated = rotate(tx, &writing, &fresh, at_once)?;
-                match rotated {
-                    0 => Ok(()),
-                    _ => audit::record(
-                        tx,
-                        &writing,
-                        audit::Entry::done("signing_key.rotated").actor("operator"),
-                    ),
+                if rotate(tx, &writing, &fresh, turn)? == 0 {
+                    return Ok(false);
                 }
+                let entry = audit::Entry::done("signing_key.rotated").actor("operator");
+                audit::record(tx, &writing, entry.maybe_reason(turn.reason))?;
+                Ok::<_, Error>(true)
             })
             .await?;
         self.load_ring(&cx.tenant.id).await?;
-        self.signing_keys(&cx).await
+        Ok(turned)
     }
 
     /// Ends a key whose private half others may know: from now on nothing that it signed counts, on every node. Another
@@ -98,23 +101,58 @@ impl Identity {
     }
 }
 
-/// Answers how many keys follow others.
-fn rotate(
-    tx: &mut Tx<'_>,
-    cx: &Cx,
-    fresh: &HashMap<Place, NewKey>,
+/// Which keys are to be followed, how soon, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    /// Those that began to sign then or before.
+    signing_since: Micros,
+    /// Without having been published for a while.
     at_once: bool,
-) -> Result<usize> {
+    reason: Option<&'static str>,
+}
+
+impl Turn {
+    /// All of them: somebody said so.
+    fn wanted(now: Micros, at_once: bool) -> Turn {
+        Turn {
+            signing_since: now,
+            at_once,
+            reason: None,
+        }
+    }
+
+    /// Those that have signed for long.
+    pub(super) fn aged(signing_since: Micros) -> Turn {
+        Turn {
+            signing_since,
+            at_once: false,
+            reason: Some("age"),
+        }
+    }
+
+    /// Of keys of one place the newest alone counts.
+    fn takes(&self, newest: &KeyRow, now: Micros) -> bool {
+        newest.retired_at.is_none()
+            && match newest.activates_at > now {
+                true => self.at_once,
+                false => newest.activates_at <= self.signing_since,
+            }
+    }
+}
+
+/// Answers how many keys follow others.
+fn rotate(tx: &mut Tx<'_>, cx: &Cx, fresh: &HashMap<Place, NewKey>, turn: Turn) -> Result<usize> {
     let (tenant, now) = (&*cx.tenant.id, cx.now);
-    let from = if at_once { now } else { now + PUBLISHED_BEFORE };
+    let from = match turn.at_once {
+        true => now,
+        false => now + PUBLISHED_BEFORE,
+    };
     let rows = store::keys(tx, tenant, now - KEEP_RETIRED)?;
     let mut rotated = 0;
-    for newest in rows.iter().filter(|row| row.retired_at.is_none()) {
+    for newest in rows.iter().filter(|row| turn.takes(row, now)) {
         if newest.activates_at > now {
-            if at_once {
-                put_in_force(tx, cx, &rows, newest)?;
-                rotated += 1;
-            }
+            put_in_force(tx, cx, &rows, newest)?;
+            rotated += 1;
         } else if let Some(new) = fresh.get(&newest.place()) {
             store::retire(tx, tenant, &newest.kid, Some(from))?;
             store::insert(tx, tenant, new, now, from)?;

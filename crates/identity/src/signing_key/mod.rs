@@ -1,6 +1,7 @@
 //! Each tenant's own signing keys: one current key a purpose and algorithm, the next one published before it signs, older
 //! ones kept until their last token dies.
 
+mod aged;
 mod change;
 mod ring;
 pub(crate) mod store;

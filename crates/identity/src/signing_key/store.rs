@@ -98,6 +98,16 @@ pub(crate) fn marks(tx: &mut Tx<'_>, oldest: Micros) -> Result<HashMap<String, V
     Ok(marks)
 }
 
+/// The tenants that have a newest key which began to sign at `since` or before, the longest signing first.
+pub(crate) fn signing_since(tx: &mut Tx<'_>, since: Micros, limit: i64) -> Result<Vec<String>> {
+    Ok(tx.all(
+        "SELECT tenant_id FROM signing_key WHERE retired_at IS NULL AND coalesce(activates_at, created_at) <= $1
+         GROUP BY tenant_id ORDER BY min(coalesce(activates_at, created_at)), tenant_id LIMIT $2",
+        &params![since, limit],
+        |row| row.get(0),
+    )?)
+}
+
 /// Adds the newest key of its purpose and algorithm, unless there is one that is not retired.
 pub(crate) fn insert(
     tx: &mut Tx<'_>,

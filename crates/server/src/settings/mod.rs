@@ -37,6 +37,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     pub outbound_allow: Vec<IpNet>,
     pub secret_key_file: PathBuf,
+    /// How long a key signs before another follows it; `None`: until an operator says so.
+    pub signing_key_age: Option<Duration>,
     pub log: String,
     pub log_format: LogFormat,
     pub dialects: Option<PathBuf>,

@@ -16,6 +16,7 @@ pub(super) const NAMES: &[&str] = &[
     "trusted_proxies",
     "outbound_allow",
     "secret_key_file",
+    "signing_key_age",
     "log",
     "log_format",
     "dialects",

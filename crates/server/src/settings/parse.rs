@@ -31,6 +31,7 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
         mail_from: optional(layered, "mail_from", sender)?,
         trusted_proxies: optional(layered, "trusted_proxies", networks)?.unwrap_or_default(),
         outbound_allow: optional(layered, "outbound_allow", networks)?.unwrap_or_default(),
+        signing_key_age: optional(layered, "signing_key_age", key_age)?,
         log: required(layered, "log", log_filter)?,
         log_format: required(layered, "log_format", log_format)?,
         dialects: layered.text("dialects").map(PathBuf::from),
@@ -134,6 +135,16 @@ fn span(text: &str) -> anyhow::Result<Duration> {
     text.parse::<Span>()
         .map(|span| span.0)
         .map_err(anyhow::Error::msg)
+}
+
+/// Each key that was followed by another stands in the key set for months, so there must not be too many.
+fn key_age(text: &str) -> anyhow::Result<Duration> {
+    let age = span(text)?;
+    ensure!(
+        age >= Duration::from_secs(86_400),
+        "`{text}` is too short; it must be at least 1d"
+    );
+    Ok(age)
 }
 
 fn smtp_url(text: &str) -> anyhow::Result<String> {

@@ -136,6 +136,7 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("VESTIBULE_REQUEST_TIMEOUT", "30", "not a span of time"),
         ("VESTIBULE_REQUEST_TIMEOUT", "0s", "must be at least 1s"),
         ("VESTIBULE_REQUEST_TIMEOUT", "s", "not a span of time"),
+        ("VESTIBULE_SIGNING_KEY_AGE", "23h", "must be at least 1d"),
         ("VESTIBULE_LOG_FORMAT", "jsn", "did you mean `json`?"),
         (
             "VESTIBULE_LIMITS",
@@ -183,6 +184,18 @@ fn a_wrong_value_is_refused_with_its_place() {
         "{}",
         refusal(&inputs)
     );
+}
+
+#[test]
+fn keys_are_followed_by_age_unless_told_otherwise() {
+    let age = |inputs: &Inputs| Settings::load(inputs).unwrap().signing_key_age;
+    let days = |count| Some(Duration::from_secs(count * 86_400));
+    assert_eq!(age(&environment(&[])), days(90));
+    let named = |value| environment(&[("VESTIBULE_SIGNING_KEY_AGE", value)]);
+    assert_eq!(age(&named("7d")), days(7));
+    assert_eq!(age(&named("")), None);
+    let (_folder, inputs) = in_file("signing_key_age = \"\"\n");
+    assert_eq!(age(&inputs), None);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::enclaive::{Tokens, login, refresh};
 const HOST: &str = "lms.acme.test";
 const ANN: &str = "ann@team.example";
 const PASSWORD: &str = "violet-harbour-42-lanterns";
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
 /// Two nodes, and a person who has signed in.
@@ -79,6 +80,46 @@ on_both! {
         app.pass(Duration::from_secs(91 * 86_400));
         let late = app.second_node().await;
         assert!(!published(&late).await.contains(&old));
+    }
+
+    async fn a_key_that_has_signed_for_long_is_followed_once(app: TestApp) {
+        let (two, cx, tokens) = two_nodes(&app).await;
+        let old = kid(&tokens.user);
+        let nodes = [app.clone(), two.clone()];
+        let by_age = || async {
+            let followed = at_once(6, |n| {
+                let node = nodes[n % 2].clone();
+                async move { node.identity.follow_aged_keys(MONTH).await.unwrap() }
+            });
+            followed.await.into_iter().sum::<u64>()
+        };
+        app.pass(MONTH - Duration::from_secs(1));
+        assert_eq!(by_age().await, 0);
+        assert_eq!(in_state(&app, &old, "next").await, Vec::<String>::new());
+        app.pass(Duration::from_secs(1));
+        assert_eq!(by_age().await, 1, "one node did it");
+        assert_eq!(by_age().await, 0, "another waits already");
+        let next = in_state(&app, &old, "next").await;
+        assert_eq!(next.len(), 1, "{next:?}");
+        two.identity.reload().await.unwrap();
+        let last = Tokens::of(&login(&app, ANN, PASSWORD).await);
+        for node in [&app, &two] {
+            assert!(published(node).await.contains(&next[0]));
+            assert_eq!(signs_with(node).await, old);
+        }
+        app.pass(TEN_MINUTES);
+        assert_eq!(by_age().await, 0, "it is young");
+        for node in [&app, &two] {
+            assert_eq!(signs_with(node).await, next[0]);
+            refresh(node, &last.user).await.status(200);
+        }
+        let told = app.audit("acme").await;
+        let told: Vec<_> = told.iter().filter(|line| line.starts_with("signing_key")).collect();
+        assert_eq!(told, ["signing_key.rotated done age"]);
+        // Whoever does it by hand has begun the month anew.
+        app.identity.rotate_signing_keys(&cx, true).await.unwrap();
+        app.pass(MONTH - TEN_MINUTES);
+        assert_eq!(by_age().await, 0);
     }
 
     async fn a_key_that_waits_can_be_put_in_force(app: TestApp) {

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use vestibule_db::{Db, Options};
 
 use crate::app::postgres_schema;
 use crate::commands::{ACME, Place, Serving};
@@ -28,8 +29,8 @@ fn has(port: u16, kid: &str) -> bool {
         .any(|key| key["kid"] == kid)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_key_is_gone_from_every_node_within_a_second() {
+/// The first one's folder holds the tenant's file; both have the same secret key.
+async fn two_places() -> (Place, Place, String) {
     let url = postgres_schema().await;
     let acme = format!("{ACME}dialects = ['enclaive']\n");
     let (one, two) = (Place::with(&[("acme.toml", &acme)]), Place::new());
@@ -37,17 +38,66 @@ async fn a_revoked_key_is_gone_from_every_node_within_a_second() {
         .done();
     std::fs::create_dir(two.path("data")).unwrap();
     std::fs::copy(one.path("data/secret.key"), two.path("data/secret.key")).unwrap();
+    (one, two, url)
+}
+
+fn listed(place: &Place, url: &str) -> Vec<Value> {
+    let list = format!("signing-key list --tenant acme --json --data data --database {url}");
+    let list: Value = serde_json::from_str(&place.run(&list).done()).unwrap();
+    list["signing_keys"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_have_signed_for_long_are_followed_by_one_node() {
+    let (one, two, url) = two_places().await;
+    let old = listed(&one, &url);
+    let db = Db::open(&Options::new(&url)).await.unwrap();
+    let aged = "UPDATE signing_key SET activates_at = activates_at - 8 * 86400000000";
+    db.write(move |tx| tx.exec(aged, &[])).await.unwrap();
+    db.close().await;
+    let nodes = [&one, &two].map(|place| {
+        place.write("vestibule.toml", "signing_key_age = '7d'");
+        place.serve(&format!("--database {url}"))
+    });
+    let next = || {
+        let mut keys = listed(&one, &url);
+        keys.retain(|key| key["state"] == "next");
+        keys
+    };
+    let start = Instant::now();
+    let published = |node: &Serving| {
+        let port = node.port("listening on http://");
+        let next = next();
+        !next.is_empty()
+            && next
+                .iter()
+                .all(|key| has(port, key["kid"].as_str().unwrap()))
+    };
+    while !nodes.iter().all(published) {
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "new keys are not published"
+        );
+    }
+    assert_eq!(next().len(), old.len(), "one for each");
+    let logs: String = nodes.iter().map(Serving::log).collect();
+    assert_eq!(
+        logs.matches("are followed by new ones").count(),
+        1,
+        "{logs}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_is_gone_from_every_node_within_a_second() {
+    let (one, two, url) = two_places().await;
     let database = format!("--database {url}");
     let nodes: Vec<Serving> = vec![one.serve(&database), two.serve(&database)];
     let ports: Vec<u16> = nodes
         .iter()
         .map(|node| node.port("listening on http://"))
         .collect();
-    let list = one.run(&format!(
-        "signing-key list --tenant acme --json --data data {database}"
-    ));
-    let list: Value = serde_json::from_str(&list.done()).unwrap();
-    let kid = list["signing_keys"][0]["kid"].as_str().unwrap().to_owned();
+    let kid = listed(&one, &url)[0]["kid"].as_str().unwrap().to_owned();
     let start = Instant::now();
     while !ports.iter().all(|port| has(*port, &kid)) {
         assert!(
