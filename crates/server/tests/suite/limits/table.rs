@@ -24,6 +24,8 @@ struct Row {
     name: String,
     most: u32,
     window: Duration,
+    /// Whether what one node has counted counts at another.
+    across: bool,
 }
 
 fn document() -> String {
@@ -43,6 +45,11 @@ fn rows(document: &str) -> Vec<Row> {
                 name: cells[1].trim_matches('`').to_owned(),
                 most: cells[2].parse().unwrap(),
                 window: cells[3].parse::<Span>().unwrap().0,
+                across: match cells[6] {
+                    "node" => false,
+                    "node and database" | "database" => true,
+                    other => panic!("counted in {other}"),
+                },
             }
         })
         .collect()
@@ -246,8 +253,8 @@ async fn exchange(app: &TestApp, stage: &Stage, email: &str, n: usize) -> Try {
     judge(&reply, &[401])
 }
 
-/// Runs a row's tries and what comes after them.
-async fn drive(app: &TestApp, stage: &Stage, row: &Row) {
+/// Runs a row's tries, one more there and at another node, and what comes after them.
+async fn drive((app, other): (&TestApp, &TestApp), stage: &Stage, row: &Row) {
     let name = &*row.name;
     for n in 0..row.most as usize {
         let passed = attempt(app, stage, name, n).await;
@@ -264,6 +271,12 @@ async fn drive(app: &TestApp, stage: &Stage, row: &Row) {
     let Try::Refused(wait) = refused else {
         panic!("{name}: number {} passed", beyond + 1);
     };
+    let there = attempt(other, stage, name, beyond).await;
+    assert_eq!(
+        there != Try::Passed,
+        row.across,
+        "{name} at another node: {there:?}"
+    );
     let window = row.window.as_secs();
     let wait = wait.unwrap_or(window);
     assert!((1..=window + 1).contains(&wait), "{name}: {wait}");
@@ -281,10 +294,9 @@ on_both! {
             // Nothing that an earlier row counted counts any more.
             app.pass(Duration::from_secs(7_200));
             let scaled = SCALED.iter().find(|(name, _)| *name == row.name);
-            let (app, row) = match scaled {
-                Some((name, most)) => (app.with_limits(&[(name, *most)]).await, Row { most: *most, ..row }),
-                None => (app.clone(), row),
-            };
+            let numbers: Vec<_> = scaled.into_iter().copied().collect();
+            let row = Row { most: scaled.map_or(row.most, |(_, most)| *most), ..row };
+            let (app, other) = (app.with_limits(&numbers).await, app.with_limits(&numbers).await);
             let mut stage = Stage { key: key.clone(), cookie: String::new(), flows: Mutex::default() };
             match &*row.name {
                 "password_change" | "email_changes" => {
@@ -297,7 +309,7 @@ on_both! {
                 }
                 _ => {}
             }
-            drive(&app, &stage, &row).await;
+            drive((&app, &other), &stage, &row).await;
             app.mails().await;
         }
     }
