@@ -196,9 +196,10 @@ impl Identity {
         self.sync_rings().await
     }
 
-    /// Removes rows that can no longer matter; answers how many.
+    /// Removes rows that can no longer matter, and from memory keys that no longer do; answers how many rows.
     pub async fn purge(&self) -> Result<u64> {
         let now = self.now();
+        self.compare_rings().await?;
         let accounts = self.delete_due_accounts().await?;
         let entries = self.purge_audit().await?;
         self.db()

@@ -30,12 +30,19 @@ pub(crate) fn unknown<'a>(tenant: &'a Tenant, known: &Dialects) -> Vec<&'a str> 
 #[derive(Debug, Default)]
 pub(crate) struct Mounts {
     told: HashSet<(String, String)>,
+    /// The catalogue's version at that time.
+    version: Option<i64>,
 }
 
 impl Mounts {
     /// Warns of what is new since the last look.
     pub(crate) async fn look(&mut self, node: &Node) -> vestibule_identity::Result<()> {
-        let tenants = node.identity.directory().all().await?;
+        let directory = node.identity.directory();
+        let version = directory.version();
+        if self.version == Some(version) {
+            return Ok(());
+        }
+        let tenants = directory.all().await?;
         let found = tenants.iter().flat_map(|tenant| {
             let names = unknown(tenant, &node.dialects).into_iter();
             names.map(|name| (tenant.slug().to_owned(), name.to_owned()))
@@ -51,6 +58,7 @@ impl Mounts {
             );
         }
         self.told = found;
+        self.version = Some(version);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use vestibule_db::{Row, Tx, params};
 
-use super::NewMail;
+use super::{MailKind, NewMail};
 use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
@@ -46,10 +46,16 @@ pub(crate) fn add_if(tx: &mut Tx<'_>, cx: &Cx, new: &NewMail, wanted: bool) -> R
     Ok(())
 }
 
+/// The kinds of mail that this program can write: those of a newer release are left to its nodes.
+fn known() -> String {
+    let names = MailKind::ALL.map(MailKind::template);
+    format!(",{},", names.join(","))
+}
+
 pub(crate) fn any_due(tx: &mut Tx<'_>, now: Micros) -> Result<bool> {
     let found = tx.opt(
-        "SELECT 1 FROM outbox WHERE state = 'due' AND next_attempt_at <= $1 LIMIT 1",
-        &params![now],
+        "SELECT 1 FROM outbox WHERE state = 'due' AND next_attempt_at <= $1 AND $2 LIKE '%,' || kind || ',%' LIMIT 1",
+        &params![now, known()],
         |row| row.get::<i64>(0),
     )?;
     Ok(found.is_some())
@@ -68,8 +74,9 @@ pub(crate) fn claim(
         "SELECT id, next_attempt_at FROM (
              SELECT id, next_attempt_at, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY next_attempt_at, id) AS place
              FROM outbox WHERE state = 'due' AND next_attempt_at <= $1 AND $4 NOT LIKE '%,' || tenant_id || ',%'
+                 AND $5 LIKE '%,' || kind || ',%'
          ) AS waiting WHERE place <= $3 ORDER BY next_attempt_at, id LIMIT $2",
-        &params![now, limit, each, format!(",{},", busy.join(","))],
+        &params![now, limit, each, format!(",{},", busy.join(",")), known()],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let mut claimed = Vec::with_capacity(due.len());

@@ -47,6 +47,7 @@ impl Identity {
                 let sessions = store::end_sessions(tx, now)?;
                 let one_time_tokens = store::void_one_time_tokens(tx, now)?;
                 let signing_keys = store::drop_signing_keys(tx)?;
+                crate::tenant::store::bump_unmarked(tx)?;
                 let mails = store::drop_mails(tx)?;
                 store::skip_numbers(tx)?;
                 if !keep_api_keys {

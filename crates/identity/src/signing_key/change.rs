@@ -58,7 +58,7 @@ impl Identity {
             .db()
             .write(move |tx| {
                 // Whoever else changes keys waits here; what follows is what they left.
-                bump_catalog(tx)?;
+                bump_catalog(tx, &writing.tenant.id, writing.now)?;
                 if rotate(tx, &writing, &fresh, turn)? == 0 {
                     return Ok(false);
                 }
@@ -84,7 +84,7 @@ impl Identity {
         let revoked = self
             .db()
             .write(move |tx| {
-                bump_catalog(tx)?;
+                bump_catalog(tx, &writing.tenant.id, writing.now)?;
                 if !revoke(tx, &writing, &gone, &spare)? {
                     return Ok(false);
                 }

@@ -131,8 +131,8 @@ impl Identity {
         let (id, now) = (tenant.id.clone(), self.now());
         self.db()
             .write(move |tx| {
-                store::insert(tx, &id, &new, now, now)?;
-                crate::tenant::store::bump_catalog(tx)
+                crate::tenant::store::bump_catalog(tx, &id, now)?;
+                store::insert(tx, &id, &new, now, now)
             })
             .await?;
         self.load_ring(&tenant.id).await?;
@@ -212,20 +212,37 @@ impl Identity {
         Ok(())
     }
 
-    /// Reads the keys that have changed since they were last compared, of all tenants. Answers at once where the
-    /// catalogue has not moved. A failure half-way is made up for by the next call.
+    /// Reads the keys that have changed since that was last seen to, of all tenants. Answers at once where the catalogue
+    /// has not moved. A failure half-way is made up for by the next call.
     pub(crate) async fn sync_rings(&self) -> Result<()> {
-        let version = self.directory().version();
-        if self.rings().compared() == Some(version) {
+        let seen = self.directory().seen();
+        let compared = self.rings().compared();
+        if compared
+            .as_ref()
+            .is_some_and(|compared| compared.version == seen.version)
+        {
             return Ok(());
         }
+        let marked = compared.and_then(|compared| seen.changed_since(&compared));
+        match marked {
+            Some(tenants) => self.load_all_of(tenants).await?,
+            None => self.compare_rings().await?,
+        }
+        self.rings().set_compared(seen);
+        Ok(())
+    }
+
+    /// Reads all keys that are not in memory as they are in the database, and forgets those that are past.
+    pub(crate) async fn compare_rings(&self) -> Result<()> {
         let oldest = self.now() - KEEP_RETIRED;
         let marks = self.db().read(move |tx| store::marks(tx, oldest)).await?;
-        let changed = self.rings().unlike(marks);
-        for some in changed.chunks(LOADED_TOGETHER) {
+        self.load_all_of(self.rings().unlike(marks)).await
+    }
+
+    async fn load_all_of(&self, tenants: Vec<String>) -> Result<()> {
+        for some in tenants.chunks(LOADED_TOGETHER) {
             self.load_rings(some.to_vec()).await?;
         }
-        self.rings().set_compared(version);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use super::store::{KeyRow, Mark};
 use super::{Place, Purpose, seal_context};
 use crate::error::{Error, Result};
 use crate::ports::Micros;
+use crate::tenant::Seen;
 
 #[derive(Default)]
 struct Ring {
@@ -26,8 +27,8 @@ struct Ring {
 #[derive(Default)]
 pub(crate) struct Rings {
     rings: RwLock<HashMap<String, Arc<Ring>>>,
-    /// The catalogue's version when all were last compared with the database.
-    compared: RwLock<Option<i64>>,
+    /// How the catalogue stood when all were last as in the database.
+    compared: RwLock<Option<Seen>>,
     /// Held from reading keys to putting them here, so that none are replaced by older ones.
     pub(super) loading: tokio::sync::Mutex<()>,
     /// When each tenant's keys were last read for an unknown one. Held while they are read: whoever asks meanwhile waits.
@@ -80,12 +81,12 @@ impl Rings {
         self.ring(tenant)?.public.clone()
     }
 
-    pub(super) fn compared(&self) -> Option<i64> {
-        *self.compared.read()
+    pub(super) fn compared(&self) -> Option<Seen> {
+        self.compared.read().clone()
     }
 
-    pub(super) fn set_compared(&self, version: i64) {
-        *self.compared.write() = Some(version);
+    pub(super) fn set_compared(&self, seen: Seen) {
+        *self.compared.write() = Some(seen);
     }
 
     /// The tenants whose keys are not, or not so, in memory.

@@ -83,7 +83,7 @@ impl Identity {
                     return Ok(applied);
                 }
                 match &known {
-                    Some(row) => store::update(tx, &row.id, &settings, now)?,
+                    Some(row) => store::update(tx, &row.id, &settings)?,
                     None => {
                         applied.number = store::insert(tx, &new_id, &file, &settings, now)?;
                         applied.id.clone_from(&new_id);
@@ -101,7 +101,7 @@ impl Identity {
                         return Err(taken(domain));
                     }
                 }
-                store::bump_catalog(tx)?;
+                store::bump_catalog(tx, &applied.id, now)?;
                 let row = store::TenantRow {
                     id: applied.id.clone(),
                     number: applied.number,
@@ -124,13 +124,13 @@ impl Identity {
 
     /// Removes a tenant with everything in it.
     pub async fn delete_tenant(&self, tenant: &Tenant) -> Result<()> {
-        let id = tenant.id.clone();
+        let (id, now) = (tenant.id.clone(), self.now());
         self.db()
             .write(move |tx| {
                 if !store::delete(tx, &id)? {
                     return Err(Error::new(Kind::UnknownTenant));
                 }
-                store::bump_catalog(tx)
+                store::bump_catalog(tx, &id, now)
             })
             .await?;
         self.rings().forget(&tenant.id);

@@ -6,27 +6,100 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use url::Url;
-use vestibule_db::Db;
+use vestibule_db::{Db, Tx};
 
 use super::rules::canonical_host;
 use super::store::{self, TenantRow};
-use super::{Tenant, TenantFile};
+use super::{Tenant, TenantFile, stored};
 use crate::audit::AuditKey;
 use crate::error::{Error, Result};
+use crate::ports::Micros;
 
-#[derive(Default)]
+/// More changed tenants than this are read all at once.
+const ONE_BY_ONE: usize = 100;
+
+/// The catalogue's version, and each tenant's mark: what tells that it or its keys have changed.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    pub(crate) version: i64,
+    marks: Arc<HashMap<String, Micros>>,
+}
+
+impl Seen {
+    /// The tenants that have changed or gone since `earlier`; `None` where that cannot be told. Each change that marks a
+    /// tenant is one step of the version: more steps than tenants may be changes that an older program made unmarked.
+    pub(crate) fn changed_since(&self, earlier: &Seen) -> Option<Vec<String>> {
+        let changed = differing(&self.marks, &earlier.marks);
+        let steps = self.version.checked_sub(earlier.version)?;
+        (usize::try_from(steps) == Ok(changed.len())).then_some(changed)
+    }
+}
+
+/// The tenants whose marks are not the same in both.
+fn differing(new: &HashMap<String, Micros>, old: &HashMap<String, Micros>) -> Vec<String> {
+    let changed = new.iter().filter(|(id, mark)| old.get(*id) != Some(mark));
+    let gone = old.iter().filter(|(id, _)| !new.contains_key(*id));
+    changed.chain(gone).map(|(id, _)| id.clone()).collect()
+}
+
+#[derive(Clone, Default)]
 struct Book {
-    version: i64,
+    seen: Seen,
     /// Which reading of the catalogue this is.
     reading: u64,
     by_host: HashMap<String, Arc<Tenant>>,
     by_slug: HashMap<String, Arc<Tenant>>,
     by_id: HashMap<String, Arc<Tenant>>,
     by_number: HashMap<i64, Arc<Tenant>>,
-    /// The stored settings of each tenant, by id.
-    settings: HashMap<String, String>,
     /// The only tenant, when it lists no domain: it answers for any host.
     only: Option<Arc<Tenant>>,
+}
+
+impl Book {
+    fn remove(&mut self, id: &str) {
+        if let Some(tenant) = self.by_id.remove(id) {
+            for host in hosts(&tenant) {
+                self.by_host.remove(&host);
+            }
+            self.by_slug.remove(tenant.slug());
+            self.by_number.remove(&tenant.number);
+        }
+    }
+
+    fn add(&mut self, tenant: Arc<Tenant>) {
+        let hosts = hosts(&tenant).map(|host| (host, tenant.clone()));
+        self.by_host.extend(hosts);
+        self.by_slug
+            .insert(tenant.slug().to_owned(), tenant.clone());
+        self.by_number.insert(tenant.number, tenant.clone());
+        self.by_id.insert(tenant.id.clone(), tenant);
+    }
+
+    /// Of several tenants none answers for any host, whether or not all can be read.
+    fn find_only(&mut self) {
+        let only = self.by_id.values().next();
+        let only = only.filter(|tenant| tenant.file.domains.is_empty());
+        self.only = only.filter(|_| self.seen.marks.len() == 1).cloned();
+    }
+}
+
+fn hosts(tenant: &Tenant) -> impl Iterator<Item = String> {
+    let domains = tenant.file.domains.iter();
+    domains.filter_map(|domain| canonical_host(domain))
+}
+
+/// The tenants of these that are there, by id.
+fn rows(tx: &mut Tx<'_>, ids: &[String]) -> Result<HashMap<String, TenantRow>> {
+    let mut rows = HashMap::new();
+    if ids.len() > ONE_BY_ONE {
+        let all = store::all(tx)?.into_iter();
+        rows.extend(all.map(|row| (row.id.clone(), row)));
+    } else {
+        for id in ids {
+            rows.extend(store::by_id(tx, id)?.map(|row| (id.clone(), row)));
+        }
+    }
+    Ok(rows)
 }
 
 /// Finds tenants without the database; a miss looks whether the catalogue has changed.
@@ -40,7 +113,7 @@ pub struct Directory {
 
 impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Directory(version {})", self.book.read().version)
+        write!(f, "Directory(version {})", self.version())
     }
 }
 
@@ -59,9 +132,13 @@ impl Directory {
         self.book.read().clone()
     }
 
-    /// The catalogue's version that is held.
-    pub(crate) fn version(&self) -> i64 {
-        self.book().version
+    /// The catalogue's version that is held: another one after each change of a tenant or its keys.
+    pub fn version(&self) -> i64 {
+        self.book().seen.version
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.book().seen.clone()
     }
 
     /// The tenant that a request's host leads to; `host` without a port.
@@ -115,52 +192,50 @@ impl Directory {
         Ok(look(&self.book()))
     }
 
-    /// Reads the catalogue anew if it has changed; answers whether it had.
+    /// Reads what has changed of the catalogue; answers whether anything had.
     pub async fn refresh(&self) -> Result<bool> {
-        let held = self.book().version;
         let reading = self.readings.fetch_add(1, Ordering::Relaxed) + 1;
-        let rows = self
+        let old = self.book();
+        let held = old.seen.clone();
+        let read = self
             .db
             .read(move |tx| {
                 let version = store::catalog_version(tx)?;
-                if version == held {
+                if version == held.version {
                     return Ok::<_, Error>(None);
                 }
-                Ok(Some((version, store::all(tx)?)))
+                let marks = store::marks(tx)?;
+                let changed = differing(&marks, &held.marks);
+                let rows = rows(tx, &changed)?;
+                let marks = Arc::new(marks);
+                Ok(Some((Seen { version, marks }, changed, rows)))
             })
             .await?;
-        let Some((version, rows)) = rows else {
+        let Some((seen, changed, mut rows)) = read else {
             return Ok(false);
         };
         let mut book = Book {
-            version,
+            seen,
             reading,
-            ..Book::default()
+            ..(*old).clone()
         };
-        let old = self.book();
-        for row in rows {
-            // Of thousands of tenants few have changed.
-            let same = old.settings.get(&row.id) == Some(&row.settings);
-            let known = old.by_id.get(&row.id).filter(|_| same).cloned();
-            book.settings.insert(row.id.clone(), row.settings.clone());
-            let tenant = match known {
-                Some(tenant) => tenant,
-                None => Arc::new(self.compile(row)?),
-            };
-            for domain in &tenant.file.domains {
-                book.by_host
-                    .extend(canonical_host(domain).map(|host| (host, tenant.clone())));
+        let mut now: HashMap<String, Arc<Tenant>> = HashMap::new();
+        for id in &changed {
+            if let Some(row) = rows.remove(id) {
+                let number = row.number;
+                match self.compile(row) {
+                    Ok(tenant) => drop(now.insert(id.clone(), Arc::new(tenant))),
+                    // The others must not suffer from it, and nobody is served by half of its settings.
+                    Err(error) => {
+                        tracing::error!(tenant = number, error = ?error, "a tenant's settings cannot be read: this program goes on with those that it holds, if any");
+                        now.extend(old.by_id.get(id).map(|held| (id.clone(), held.clone())));
+                    }
+                }
             }
-            book.by_slug
-                .insert(tenant.slug().to_owned(), tenant.clone());
-            book.by_number.insert(tenant.number, tenant.clone());
-            book.by_id.insert(tenant.id.clone(), tenant);
+            book.remove(id);
         }
-        let mut tenants = book.by_id.values();
-        book.only = match (tenants.next(), tenants.next()) {
-            (Some(tenant), None) if tenant.file.domains.is_empty() => Some(tenant.clone()),
-            _ => None,
-        };
+        now.into_values().for_each(|tenant| book.add(tenant));
+        book.find_only();
         let mut current = self.book.write();
         // Not by version: a standby that was promoted may be behind what was held.
         if current.reading < reading {
@@ -170,7 +245,7 @@ impl Directory {
     }
 
     pub(crate) fn compile(&self, row: TenantRow) -> Result<Tenant> {
-        let file: TenantFile = serde_json::from_str(&row.settings).map_err(Error::internal)?;
+        let file = stored::read(&row.settings).map_err(Error::internal)?;
         let base_url = self.base_url(&file)?;
         Ok(Tenant {
             id: row.id,
@@ -203,5 +278,43 @@ impl Directory {
             url.set_host(Some(&host)).map_err(Error::internal)?;
         }
         Ok(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(version: i64, marks: &[(&str, i64)]) -> Seen {
+        let marks = marks.iter().map(|(id, at)| ((*id).to_owned(), Micros(*at)));
+        Seen {
+            version,
+            marks: Arc::new(marks.collect()),
+        }
+    }
+
+    #[test]
+    fn only_marked_changes_are_told_by_the_marks() {
+        let before = seen(7, &[("a", 1), ("b", 1), ("c", 1)]);
+        for (version, marks, told) in [
+            (7, &[("a", 1), ("b", 1), ("c", 1)][..], Some(&[][..])),
+            (8, &[("a", 1), ("b", 2), ("c", 1)], Some(&["b"])),
+            (9, &[("a", 0), ("b", 2), ("c", 1)], Some(&["a", "b"])),
+            (8, &[("a", 1), ("b", 1)], Some(&["c"])),
+            (8, &[("a", 1), ("b", 1), ("c", 1), ("d", 1)], Some(&["d"])),
+            // A step without a mark: whatever it was, nothing is left out.
+            (8, &[("a", 1), ("b", 1), ("c", 1)], None),
+            (9, &[("a", 1), ("b", 2), ("c", 1)], None),
+            // Behind what was held: another primary.
+            (6, &[("a", 1), ("b", 0), ("c", 1)], None),
+        ] {
+            let changed = seen(version, marks).changed_since(&before);
+            let changed = changed.map(|mut ids| {
+                ids.sort();
+                ids
+            });
+            let told = told.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+            assert_eq!(changed, told, "{version} {marks:?}");
+        }
     }
 }

@@ -6,10 +6,12 @@ mod picture;
 mod rules;
 mod settings;
 pub(crate) mod store;
+mod stored;
 mod words;
 
 pub use apply::Applied;
 pub use directory::Directory;
+pub(crate) use directory::Seen;
 pub use picture::Picture;
 pub(crate) use rules::link_is_allowed;
 pub use rules::{Fault, check_file};

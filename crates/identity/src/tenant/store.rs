@@ -1,5 +1,7 @@
 //! Rows of `tenant`, `tenant_domain` and `catalog`.
 
+use std::collections::HashMap;
+
 use vestibule_db::{Tx, params};
 
 use super::{Picture, TenantFile};
@@ -22,10 +24,26 @@ fn tenant(row: &vestibule_db::Row) -> Result<TenantRow, vestibule_db::Error> {
     })
 }
 
+/// What tells whether a tenant or its keys have changed: the time of the last change, which never stays the same.
+pub(crate) fn marks(tx: &mut Tx<'_>) -> Result<HashMap<String, Micros>> {
+    let marks = tx.all("SELECT id, updated_at FROM tenant", &params![], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    Ok(marks.into_iter().collect())
+}
+
 pub(crate) fn all(tx: &mut Tx<'_>) -> Result<Vec<TenantRow>> {
     Ok(tx.all(
-        "SELECT id, number, settings FROM tenant ORDER BY number",
+        "SELECT id, number, settings FROM tenant",
         &params![],
+        tenant,
+    )?)
+}
+
+pub(crate) fn by_id(tx: &mut Tx<'_>, id: &str) -> Result<Option<TenantRow>> {
+    Ok(tx.opt(
+        "SELECT id, number, settings FROM tenant WHERE id = $1",
+        &params![id],
         tenant,
     )?)
 }
@@ -47,8 +65,19 @@ pub(crate) fn catalog_version(tx: &mut Tx<'_>) -> Result<i64> {
     )?)
 }
 
-/// Moves the number on, and tells the other nodes.
-pub(crate) fn bump_catalog(tx: &mut Tx<'_>) -> Result<()> {
+/// Says that a tenant, its domains or its signing keys are changed: marks the tenant, moves the number on, and tells the
+/// other nodes. Whoever else changes the same tenant waits from here on. Once in a transaction, for one tenant.
+pub(crate) fn bump_catalog(tx: &mut Tx<'_>, tenant: &str, now: Micros) -> Result<()> {
+    // The tenant first, everywhere: else two could wait for each other.
+    tx.exec(
+        "UPDATE tenant SET updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at + 1 END WHERE id = $1",
+        &params![tenant, now],
+    )?;
+    bump_unmarked(tx)
+}
+
+/// The same without saying which tenants are changed: everything is compared.
+pub(crate) fn bump_unmarked(tx: &mut Tx<'_>) -> Result<()> {
     tx.exec(
         "UPDATE catalog SET version = version + 1 WHERE id = 1",
         &params![],
@@ -76,10 +105,10 @@ pub(crate) fn insert(
     Ok(number)
 }
 
-pub(crate) fn update(tx: &mut Tx<'_>, id: &str, settings: &str, now: Micros) -> Result<()> {
+pub(crate) fn update(tx: &mut Tx<'_>, id: &str, settings: &str) -> Result<()> {
     tx.exec(
-        "UPDATE tenant SET settings = $2, updated_at = $3 WHERE id = $1",
-        &params![id, settings, now],
+        "UPDATE tenant SET settings = $2 WHERE id = $1",
+        &params![id, settings],
     )?;
     Ok(())
 }

@@ -1,9 +1,63 @@
 //! Programs of two releases on one database.
 
-use vestibule_db::{Db, Options};
+use vestibule_db::{Db, Error, Options};
 
-use crate::app::postgres_schema;
+use super::keys::{kid, published, two_nodes};
+use crate::app::{TestApp, on_both, postgres_schema};
 use crate::commands::{ACME, Place};
+
+/// What another program does.
+async fn elsewhere(app: &TestApp, statements: &'static [&'static str]) {
+    let done = app.identity.db().write(move |tx| {
+        for sql in statements {
+            assert!(tx.exec(sql, &[])? > 0, "{sql}");
+        }
+        Ok::<_, Error>(())
+    });
+    done.await.unwrap();
+}
+
+const CHANGED: &str = "UPDATE catalog SET version = version + 1";
+const MARKED: &str = "UPDATE tenant SET updated_at = updated_at + 1 WHERE slug = 'acme'";
+
+on_both! {
+    async fn settings_of_a_newer_program_hold_nobody_up(app: TestApp) {
+        let (two, cx, tokens) = two_nodes(&app).await;
+        app.zeta().await;
+        two.identity.reload().await.unwrap();
+        elsewhere(&app, &[
+            "UPDATE tenant SET settings = replace(settings, '{\"slug\":\"acme\",\"name\":\"Acme Learning\"', '{\"slug\":\"acme\",\"later\":{\"on\":[1]},\"name\":\"Newer\"') WHERE slug = 'acme'",
+            MARKED,
+            CHANGED,
+            "UPDATE tenant SET settings = replace(settings, '\"captcha\":\"none\"', '\"captcha\":\"later\"'), updated_at = updated_at + 1 WHERE slug = 'zeta'",
+            CHANGED,
+        ]).await;
+        app.identity.revoke_signing_key(&cx, &kid(&tokens.user)).await.unwrap();
+        two.identity.reload().await.unwrap();
+        assert_eq!(two.cx("acme").await.tenant.product(), "Newer", "what is known of it counts");
+        assert!(!published(&two).await.contains(&kid(&tokens.user)), "a revoked key is gone all the same");
+        two.get("nobody.test", "/", &[]).await.status(421);
+        two.get("lms.zeta.test", "/sign-in", &[]).await.status(200);
+        assert_eq!(two.cx("zeta").await.tenant.product(), "Zeta Learning", "as it was");
+        // A node that starts has nothing to go on with for that one.
+        let late = app.second_node().await;
+        late.get("lms.acme.test", "/sign-in", &[]).await.status(200);
+        late.get("lms.zeta.test", "/sign-in", &[]).await.status(421);
+    }
+
+    /// Programs before this one raised the version alone.
+    async fn changes_of_an_older_program_are_found(app: TestApp) {
+        let (two, _, tokens) = two_nodes(&app).await;
+        const REVOKED: &str = "UPDATE signing_key SET revoked_at = 1, retired_at = 0 WHERE revoked_at IS NULL";
+        const RENAMED: &str = "UPDATE tenant SET settings = replace(settings, 'Acme Learning', 'Acme Renamed') WHERE slug = 'acme'";
+        two.identity.reload().await.unwrap();
+        // In one look: a tenant's, which is marked, and a key's, which is not.
+        elsewhere(&app, &[RENAMED, MARKED, CHANGED, REVOKED, CHANGED]).await;
+        two.identity.reload().await.unwrap();
+        assert_eq!(two.cx("acme").await.tenant.product(), "Acme Renamed");
+        assert!(!published(&two).await.contains(&kid(&tokens.user)));
+    }
+}
 
 /// An older program has nothing to do on a schema that a newer one made, and says so.
 #[tokio::test(flavor = "multi_thread")]
