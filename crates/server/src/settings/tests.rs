@@ -189,7 +189,7 @@ fn a_wrong_value_is_refused_with_its_place() {
 #[test]
 fn keys_are_followed_by_age_unless_told_otherwise() {
     let age = |inputs: &Inputs| Settings::load(inputs).unwrap().signing_key_age;
-    let days = |count| Some(Duration::from_secs(count * 86_400));
+    let days = |count: u64| Some(Duration::from_secs(count * 86_400));
     assert_eq!(age(&environment(&[])), days(90));
     let named = |value| environment(&[("VESTIBULE_SIGNING_KEY_AGE", value)]);
     assert_eq!(age(&named("7d")), days(7));
