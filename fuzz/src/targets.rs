@@ -184,6 +184,7 @@ pub static ACME: LazyLock<Tenant> = LazyLock::new(|| Tenant {
     file: vestibule::tenant_file::parse("acme", TENANT, &BUILTIN).unwrap(),
     base_url: "https://lms.acme.test".parse().unwrap(),
     audit_key: Default::default(),
+    operator_templates: Default::default(),
 });
 
 static BUILTIN: LazyLock<Dialects> = LazyLock::new(|| Dialects::builtin().unwrap());

@@ -107,6 +107,7 @@ mod samples {
             file,
             base_url: base_url.parse().unwrap(),
             audit_key: Default::default(),
+            operator_templates: Default::default(),
         }
     }
 }

@@ -89,6 +89,8 @@ pub struct Parts {
     pub references: Arc<dyn References>,
     /// What an operator changed of the limits.
     pub limits: limit::Numbers,
+    /// What an operator puts in place of the built-in templates, at every tenant.
+    pub operator_templates: Arc<Templates>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -129,7 +131,7 @@ impl Identity {
     /// Puts the core together on a migrated database and reads the tenants and their keys into memory.
     pub async fn start(parts: Parts) -> Result<Identity> {
         let audit_key = AuditKey::new(parts.sealer.mac_key("audit"));
-        let directory = Directory::new(parts.db.clone(), parts.public_url.clone(), audit_key);
+        let directory = Directory::new(&parts, audit_key);
         let partner_memory = partner::Memory::new(parts.ports.random.as_ref());
         let identity = Identity(Arc::new(Inner {
             directory,

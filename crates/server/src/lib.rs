@@ -16,6 +16,7 @@ pub mod replay;
 mod secret_key;
 pub mod serve;
 pub mod settings;
+mod templates;
 pub mod temporary;
 pub mod tenant_file;
 mod workers;

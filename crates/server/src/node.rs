@@ -15,6 +15,7 @@ use crate::database::{Found, check_version, find, open_database};
 use crate::effects::{self, MachineReferences};
 use crate::secret_key;
 use crate::settings::{HashSettings, Settings, is_reference};
+use crate::templates;
 
 /// The parts of a running node. Clones share them.
 #[derive(Clone)]
@@ -108,6 +109,7 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Identity> {
     let passwords = HashPool::new(hash_options(settings.hash)).context("password hashing")?;
     let parts = Parts {
+        operator_templates: Arc::new(templates::read(settings)?),
         db,
         passwords: Arc::new(passwords),
         sealer,

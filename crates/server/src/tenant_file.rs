@@ -73,7 +73,7 @@ fn templates(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Res
             source.fault(&format!("templates.{name}"), &message)
         })?;
     }
-    match told(vestibule_http::check_templates(file)).next() {
+    match told(vestibule_http::check_templates(&file.templates)).next() {
         Some((field, message)) => Err(source.fault(&field, &message)),
         None => Ok(()),
     }
@@ -227,7 +227,7 @@ fn check_texts(file: &TenantFile) -> impl Iterator<Item = (String, String)> + us
 }
 
 /// Faults of texts and templates, with the nearest right word.
-fn told(faults: Vec<TextFault>) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn told(faults: Vec<TextFault>) -> impl Iterator<Item = (String, String)> {
     faults.into_iter().map(|fault| {
         let nearest = suggestion(&fault.word, fault.known.iter().copied());
         (fault.field, fault.message + &nearest)

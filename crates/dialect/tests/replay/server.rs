@@ -101,6 +101,7 @@ impl Server {
             public_url: None,
             references: Arc::new(NoReferences),
             limits: Default::default(),
+            operator_templates: Default::default(),
         };
         let identity = Identity::start(parts).await.unwrap();
         let domain = "first.example".to_owned();

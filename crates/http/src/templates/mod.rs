@@ -15,7 +15,7 @@ use minijinja::value::Kwargs;
 use minijinja::{
     AutoEscape, Environment, Output, State, UndefinedBehavior, Value, context, escape_formatter,
 };
-use vestibule_identity::{Error, Picture, Tenant};
+use vestibule_identity::{Error, Picture, Templates, Tenant};
 
 use self::texts::Voice;
 use crate::brand;
@@ -27,7 +27,8 @@ pub(crate) static ASSETS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../..
 
 /// One for each language: what `say` says is bound to it, in macros too.
 static ENGINES: LazyLock<BTreeMap<&'static str, Arc<Environment<'static>>>> = LazyLock::new(|| {
-    let engines = texts::languages().map(|language| (language, Arc::new(engine(language, None))));
+    let engines =
+        texts::languages().map(|language| (language, Arc::new(engine(language, None, &[]))));
     engines.collect()
 });
 /// Part of every asset's address: changes when any of them does.
@@ -39,13 +40,17 @@ pub(crate) static ASSETS_HASH: LazyLock<String> = LazyLock::new(|| {
     format!("{:016x}", hasher.finish())
 });
 
-fn engine(language: &'static str, tenant: Option<Arc<Tenant>>) -> Environment<'static> {
+/// Says the tenant's words, and has the last of `replacing` that there is of each template.
+fn engine(
+    language: &'static str,
+    tenant: Option<Arc<Tenant>>,
+    replacing: &[&Templates],
+) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     env.set_formatter(escaped);
-    let speaker = tenant.clone();
     env.add_function("say", move |key: &str, values: Kwargs| {
-        let tenant = speaker.as_deref();
+        let tenant = tenant.as_deref();
         texts::say(Voice { language, tenant }, key, &values)
     });
     env.add_function("languages", languages);
@@ -67,8 +72,8 @@ fn engine(language: &'static str, tenant: Option<Arc<Tenant>>) -> Environment<'s
             }
         }
     }
-    if let Some(tenant) = &tenant {
-        replaced::replace(&mut env, tenant);
+    for templates in replacing {
+        replaced::replace(&mut env, templates);
     }
     env
 }
@@ -151,13 +156,15 @@ pub(crate) fn render(
         let template = engine.get_template(name);
         template.and_then(|template| template.render(values))
     };
-    let own = tenant.and_then(|tenant| Some((tenant, own::engine_of(tenant, language)?)));
-    if let Some((tenant, engine)) = own {
+    let own = tenant
+        .into_iter()
+        .flat_map(|tenant| own::engines_of(tenant, language));
+    for engine in own {
         match filled(&engine, values.clone()) {
             Ok(text) => return Ok(text),
             Err(error) => {
-                let tenant = tenant.slug();
-                tracing::error!(tenant, template = name, %error, "the tenant's own template or text fails; ours is used");
+                let tenant = tenant.map_or("", |tenant| tenant.slug());
+                tracing::error!(tenant, template = name, %error, "a template or text of the tenant's or the operator's fails; the next one is used");
             }
         }
     }

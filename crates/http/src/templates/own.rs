@@ -1,5 +1,6 @@
 //! What a tenant says in its own words: checked when its file is applied, used when its pages and mails are filled.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
@@ -88,31 +89,53 @@ pub(super) fn words<'a>(tenant: &'a Tenant, language: &str) -> Option<&'a Words>
     tenant.file.texts.get(language)
 }
 
-type Engines = HashMap<(String, &'static str), (Weak<Tenant>, Arc<Environment<'static>>)>;
+/// What an engine was made from: it is made anew when that has changed.
+type Source = Arc<dyn Any + Send + Sync>;
+type Engines =
+    HashMap<(String, &'static str), (Weak<dyn Any + Send + Sync>, Arc<Environment<'static>>)>;
 
-/// Made when first asked for, and anew when the tenant has changed.
+/// Made when first asked for; by the tenant's id, the operator's by an empty one.
 static ENGINES: LazyLock<Mutex<Engines>> = LazyLock::new(Mutex::default);
 
-/// The engine that says this tenant's words; `None` where it has none of its own in that language.
-pub(super) fn engine_of(
+/// What is tried for this tenant before ours: its own words and templates, with the operator's templates where it has none;
+/// then the operator's alone.
+pub(super) fn engines_of(
     tenant: &Arc<Tenant>,
     language: &'static str,
-) -> Option<Arc<Environment<'static>>> {
-    if words(tenant, language).is_none() && tenant.file.templates.is_empty() {
-        return None;
-    }
+) -> impl Iterator<Item = Arc<Environment<'static>>> {
+    let operators = &tenant.operator_templates;
+    let has_own = words(tenant, language).is_some() || !tenant.file.templates.is_empty();
+    let own = has_own.then(|| {
+        let make = || {
+            let replacing = [&**operators, &tenant.file.templates];
+            engine(language, Some(tenant.clone()), &replacing)
+        };
+        held((&tenant.id, language), tenant.clone(), make)
+    });
+    let operators = (!operators.is_empty()).then(|| {
+        let make = || engine(language, None, &[operators]);
+        held(("", language), operators.clone(), make)
+    });
+    own.into_iter().chain(operators)
+}
+
+fn held(
+    (id, language): (&str, &'static str),
+    source: Source,
+    make: impl FnOnce() -> Environment<'static>,
+) -> Arc<Environment<'static>> {
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (tenant.id.clone(), language);
+    let key = (id.to_owned(), language);
     let known = engines
         .get(&key)
-        .filter(|(of, _)| of.as_ptr() == Arc::as_ptr(tenant));
+        .filter(|(of, _)| std::ptr::addr_eq(of.as_ptr(), Arc::as_ptr(&source)));
     if let Some((_, engine)) = known {
-        return Some(engine.clone());
+        return engine.clone();
     }
     engines.retain(|_, (of, _)| of.strong_count() > 0);
-    let engine = Arc::new(engine(language, Some(tenant.clone())));
-    engines.insert(key, (Arc::downgrade(tenant), engine.clone()));
-    Some(engine)
+    let engine = Arc::new(make());
+    engines.insert(key, (Arc::downgrade(&source), engine.clone()));
+    engine
 }
 
 #[cfg(test)]

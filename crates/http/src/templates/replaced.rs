@@ -1,10 +1,10 @@
-//! Templates that a tenant puts in place of ours: checked when its file is applied. One that fails all the same is logged, and
-//! ours is shown.
+//! Templates that a tenant or the operator puts in place of ours: checked when the tenant's file is applied, or the server
+//! starts. One that fails all the same is logged, and ours is shown.
 
 use std::collections::BTreeSet;
 
 use minijinja::Environment;
-use vestibule_identity::{Tenant, TenantFile};
+use vestibule_identity::Templates;
 
 use super::own::TextFault;
 use super::{ENGINES, texts};
@@ -12,7 +12,7 @@ use crate::language;
 
 /// A template is no longer, in bytes.
 const LONGEST: usize = 64 * 1024;
-/// Steps that a tenant's page may take; ours take some thousand.
+/// Steps that such a page may take; ours take some thousand.
 const FUEL: u64 = 500_000;
 /// What every page and mail can ask for, beside what our own template of that name asks for.
 const EVERYWHERE: [&str; 10] = [
@@ -28,27 +28,26 @@ const EVERYWHERE: [&str; 10] = [
     "home",
 ];
 
-/// Puts the tenant's templates in place of ours.
-pub(super) fn replace(engine: &mut Environment<'static>, tenant: &Tenant) {
-    if tenant.file.templates.is_empty() {
+/// Puts these templates in place of those that the engine has.
+pub(super) fn replace(engine: &mut Environment<'static>, templates: &Templates) {
+    if templates.is_empty() {
         return;
     }
     engine.set_fuel(Some(FUEL));
-    for (name, source) in &tenant.file.templates {
+    for (name, source) in templates {
         if let Err(error) = engine.add_template_owned(name.clone(), source.clone()) {
-            let tenant = tenant.slug();
-            tracing::error!(tenant, template = name, %error, "the tenant's template does not compile; ours is used");
+            tracing::error!(template = name, %error, "a template of a tenant or the operator does not compile; ours is used");
         }
     }
 }
 
-/// What is wrong with the templates of a tenant's file; empty when it can be applied.
-pub fn check(file: &TenantFile) -> Vec<TextFault> {
+/// What is wrong with templates that are to stand in for ours; empty when they can.
+pub fn check(templates: &Templates) -> Vec<TextFault> {
     let Some(ours) = ENGINES.get(language::DEFAULT) else {
         return Vec::new();
     };
     let mut faults = Vec::new();
-    for (name, source) in &file.templates {
+    for (name, source) in templates {
         let fault = |message: String, word: &str, known: Vec<&'static str>| TextFault {
             field: format!("templates.{name}"),
             message,
@@ -134,6 +133,7 @@ mod tests {
     use std::sync::Arc;
 
     use minijinja::context;
+    use vestibule_identity::Tenant;
 
     use super::*;
     use crate::site::sample_tenant;
@@ -161,14 +161,18 @@ mod tests {
             ),
             ("mail/welcome.exe", "", "there is no such template"),
         ] {
-            let faults = check(&with(name, source).file);
+            let faults = check(&with(name, source).file.templates);
             assert_eq!(faults.len(), 1, "{name}: {source}");
             assert!(faults[0].message.starts_with(message), "{faults:?}");
         }
         let good = "{% extends \"frame.html\" %}{% block title %}x{% endblock %}{% block content %}{{ say(\"sign_in.title\") }} {{ email }} {{ product }}{% endblock %}";
-        assert_eq!(check(&with("sign-in.html", good).file), []);
+        assert_eq!(check(&with("sign-in.html", good).file.templates), []);
         assert_eq!(
-            check(&with("mail/verify-email.txt", "{{ product }} {{ link }}").file),
+            check(
+                &with("mail/verify-email.txt", "{{ product }} {{ link }}")
+                    .file
+                    .templates
+            ),
             []
         );
     }

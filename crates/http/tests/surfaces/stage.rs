@@ -306,6 +306,7 @@ async fn start(folder: &std::path::Path, clock: Arc<Hands>) -> Identity {
         public_url: None,
         references: Arc::new(NoReferences),
         limits: Default::default(),
+        operator_templates: Default::default(),
     };
     Identity::start(parts).await.unwrap()
 }

@@ -10,7 +10,8 @@ use vestibule_db::{Db, Tx};
 
 use super::rules::canonical_host;
 use super::store::{self, TenantRow};
-use super::{Tenant, TenantFile, stored};
+use super::{Tenant, TenantFile, Templates, stored};
+use crate::Parts;
 use crate::audit::AuditKey;
 use crate::error::{Error, Result};
 use crate::ports::Micros;
@@ -107,6 +108,7 @@ pub struct Directory {
     db: Db,
     public_url: Option<Url>,
     audit_key: AuditKey,
+    operator_templates: Arc<Templates>,
     book: RwLock<Arc<Book>>,
     readings: AtomicU64,
 }
@@ -118,11 +120,12 @@ impl std::fmt::Debug for Directory {
 }
 
 impl Directory {
-    pub(crate) fn new(db: Db, public_url: Option<Url>, audit_key: AuditKey) -> Directory {
+    pub(crate) fn new(parts: &Parts, audit_key: AuditKey) -> Directory {
         Directory {
-            db,
-            public_url,
+            db: parts.db.clone(),
+            public_url: parts.public_url.clone(),
             audit_key,
+            operator_templates: parts.operator_templates.clone(),
             book: RwLock::default(),
             readings: AtomicU64::new(0),
         }
@@ -253,6 +256,7 @@ impl Directory {
             file,
             base_url,
             audit_key: self.audit_key.clone(),
+            operator_templates: self.operator_templates.clone(),
         })
     }
 

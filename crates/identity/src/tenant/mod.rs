@@ -18,6 +18,8 @@ pub use rules::{Fault, check_file};
 pub use settings::*;
 pub use words::Words;
 
+use std::sync::Arc;
+
 use url::Url;
 
 use crate::audit::AuditKey;
@@ -33,6 +35,8 @@ pub struct Tenant {
     /// `https://canonical.domain` (scheme and port from the public URL): `iss`, and the root of links in mails.
     pub base_url: Url,
     pub audit_key: AuditKey,
+    /// The operator's, where the tenant has none of its own.
+    pub operator_templates: Arc<Templates>,
 }
 
 impl Tenant {
@@ -123,6 +127,7 @@ pub(crate) mod tests {
             file,
             base_url,
             audit_key: AuditKey::default(),
+            operator_templates: Arc::default(),
         }
     }
 }

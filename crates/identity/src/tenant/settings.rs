@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Words;
 use crate::duration::Span;
 
+/// Name of a page's or mail's template -> the text in place of ours.
+pub type Templates = BTreeMap<String, String>;
+
 /// One tenant as its TOML file describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,9 +50,8 @@ pub struct TenantFile {
     /// `[texts.LANGUAGE]`: words in place of ours, by the keys of `pages/locales`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<String, Words>,
-    /// Name of a page's or mail's template -> the text in place of ours.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub templates: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Templates::is_empty")]
+    pub templates: Templates,
     #[serde(default)]
     pub account: AccountPolicy,
     #[serde(default)]

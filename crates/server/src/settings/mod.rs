@@ -42,6 +42,8 @@ pub struct Settings {
     pub log: String,
     pub log_format: LogFormat,
     pub dialects: Option<PathBuf>,
+    /// Folder of the operator's templates.
+    pub templates: Option<PathBuf>,
     pub metrics_listen: Option<SocketAddr>,
     pub hash: HashSettings,
     pub request_timeout: Duration,

@@ -20,6 +20,7 @@ pub(super) const NAMES: &[&str] = &[
     "log",
     "log_format",
     "dialects",
+    "templates",
     "metrics_listen",
     "hash_memory_kib",
     "hash_iterations",

@@ -35,6 +35,7 @@ pub(super) fn settings(layered: &Layered) -> anyhow::Result<Settings> {
         log: required(layered, "log", log_filter)?,
         log_format: required(layered, "log_format", log_format)?,
         dialects: layered.text("dialects").map(PathBuf::from),
+        templates: layered.text("templates").map(PathBuf::from),
         metrics_listen: optional(layered, "metrics_listen", |text| {
             text.parse().map_err(|_| {
                 anyhow::anyhow!("`{text}` is not an address and port such as 127.0.0.1:9090")

@@ -20,7 +20,7 @@ use vestibule_http::{App, HttpSettings};
 use vestibule_identity::limit::Numbers;
 use vestibule_identity::{
     Account, Clock, CreateApiKey, CreateUser, Cx, Identity, MIGRATIONS, Mail, MailKind, Micros,
-    Parts, Ports, References, TenantFile,
+    Parts, Ports, References, Templates, TenantFile,
 };
 
 use crate::storage::Fixture;
@@ -141,8 +141,14 @@ async fn core(
     secret_key: [u8; 32],
     params: PasswordPolicyParams,
 ) -> vestibule_identity::Result<Identity> {
-    let limits = Numbers::default();
-    core_with(db, clock, (seed, secret_key), params, limits).await
+    core_with(db, clock, (seed, secret_key), params, Own::default()).await
+}
+
+/// What an operator sets.
+#[derive(Default)]
+struct Own {
+    limits: Numbers,
+    templates: Templates,
 }
 
 async fn core_with(
@@ -150,7 +156,7 @@ async fn core_with(
     clock: Arc<TestClock>,
     (seed, secret_key): (u64, [u8; 32]),
     params: PasswordPolicyParams,
-    limits: Numbers,
+    own: Own,
 ) -> vestibule_identity::Result<Identity> {
     let cheap = HashOptions {
         params,
@@ -171,7 +177,8 @@ async fn core_with(
         },
         public_url: None,
         references: Arc::new(Env),
-        limits,
+        limits: own.limits,
+        operator_templates: Arc::new(own.templates),
     })
     .await
 }
@@ -295,10 +302,23 @@ impl TestApp {
         for (name, number) in numbers {
             assert!(limits.set(name, *number), "{name}");
         }
+        let templates = Templates::new();
+        self.with(Own { limits, templates }).await
+    }
+
+    /// Another node, whose operator has templates.
+    pub async fn with_templates(&self, templates: &[(&str, &str)]) -> TestApp {
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let templates = templates.iter().map(owned).collect();
+        let limits = Numbers::default();
+        self.with(Own { limits, templates }).await
+    }
+
+    async fn with(&self, own: Own) -> TestApp {
         let (db, clock) = (self.identity.db().clone(), self.clock.clone());
         static SEED: AtomicU64 = AtomicU64::new(100);
         let seed = SEED.fetch_add(1, Ordering::SeqCst);
-        let core = core_with(db, clock.clone(), (seed, [7; 32]), CHEAP, limits).await;
+        let core = core_with(db, clock.clone(), (seed, [7; 32]), CHEAP, own).await;
         TestApp::around(core.unwrap(), clock, self._folder.clone())
     }
 

@@ -93,4 +93,28 @@ on_both! {
         let page = app.get(HOST, "/sign-in", &[]).await.body;
         assert!(page.contains("<h1>Sign in</h1>"), "{page}");
     }
+
+    async fn the_operators_templates_come_behind_the_tenants_and_before_ours(app: TestApp) {
+        app.acme().await;
+        let title = "{{ say('sign_in.title') }}";
+        let mail = "{{ say('mail.welcome.text') }} Yours, the operator";
+        let operators = format!("operator: {title}");
+        let app = app.with_templates(&[("sign-in.html", &operators), ("forgot-password.html", "{{ email.x.y }}"), ("mail/welcome.txt", mail)]).await;
+        let shown = async |path: &str| app.get(HOST, path, &[]).await.status(200).body.clone();
+        assert_eq!(shown("/sign-in").await, "operator: Sign in");
+        assert!(shown("/forgot-password").await.contains("<h1>Forgot your password?"), "one that fails gives way to ours");
+        assert!(shown("/sign-up").await.contains("<h1>Create your account"));
+        let cx = app.cx("acme").await;
+        let welcome = vestibule_http::mail::sample(&cx.tenant, vestibule_identity::MailKind::Welcome, "en");
+        let rendered = vestibule_http::mail::render(&cx.tenant, &welcome).unwrap();
+        assert!(rendered.text.ends_with("Yours, the operator") && rendered.html.contains("<!doctype html>"), "{}", rendered.text);
+        // A tenant's words are said by the operator's template, and its own template comes first.
+        let words = "\n[texts.en]\nsign_in.title = 'Come in'";
+        app.apply(&format!("{ACME}{words}")).await;
+        assert_eq!(shown("/sign-in").await, "operator: Come in");
+        app.apply(&format!("{ACME}{words}\n[templates]\n'sign-in.html' = \"tenant: {title}\"")).await;
+        assert_eq!(shown("/sign-in").await, "tenant: Come in");
+        app.apply(&format!("{ACME}\n[templates]\n'sign-in.html' = '{{{{ email.x.y }}}}'")).await;
+        assert_eq!(shown("/sign-in").await, "operator: Sign in", "a tenant's that fails gives way to the operator's");
+    }
 }
