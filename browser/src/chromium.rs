@@ -73,6 +73,13 @@ const KEYS: [(&str, char); 5] = [
     ("Escape", '\u{e00c}'),
 ];
 
+/// How many times Tab is to be pressed to come to what fits, 0 where that cannot be told.
+const STOPS: &str = "
+    const stops = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
+        .filter(stop => stop.tabIndex >= 0 && !stop.disabled && stop.type !== 'hidden' && stop.checkVisibility());
+    const ahead = stops.slice(stops.indexOf(document.activeElement) + 1);
+    return ahead.findIndex(stop => stop.matches(arguments[0])) + 1";
+
 impl Chromium {
     pub fn start(look: Look) -> Chromium {
         let mut driver = Command::new("chromedriver")
@@ -159,6 +166,12 @@ impl Chromium {
     /// Forgets every cookie.
     pub fn forget(&self) {
         self.devtools("Network.clearBrowserCookies", json!({}));
+    }
+
+    /// Files that pages send go into that folder from now on.
+    pub fn downloads_to(&self, folder: &std::path::Path) {
+        let wanted = json!({ "behavior": "allow", "downloadPath": folder });
+        self.devtools("Browser.setDownloadBehavior", wanted);
     }
 
     pub fn open(&self, url: &str) {
@@ -286,7 +299,10 @@ impl Chromium {
     /// Presses a key by its name, or types a text.
     pub fn press(&self, keys: &str) {
         let special = KEYS.iter().find(|(name, _)| *name == keys);
-        let keys = special.map_or_else(|| keys.to_owned(), |(_, key)| key.to_string());
+        self.strike(&special.map_or_else(|| keys.to_owned(), |(_, key)| key.to_string()));
+    }
+
+    fn strike(&self, keys: &str) {
         let strokes: Vec<Value> = keys
             .chars()
             .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
@@ -297,6 +313,12 @@ impl Chromium {
 
     /// Goes on with Tab until the focus is on what fits.
     pub fn tab_to(&self, selector: &str) {
+        // As often as there are stops on the way, at once; then one by one, should one not have been seen.
+        let stops = self.run(STOPS, &[json!(selector)]).as_u64().unwrap_or(0);
+        if stops > 0 {
+            let (_, tab) = KEYS[0];
+            self.strike(&std::iter::repeat_n(tab, stops as usize).collect::<String>());
+        }
         let there = "return document.activeElement?.matches(arguments[0]) ?? false";
         for _ in 0..60 {
             if self.run(there, &[json!(selector)]) == true {

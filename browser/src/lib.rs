@@ -17,4 +17,15 @@ mod tour;
 
 pub use chromium::{Chromium, Look};
 pub use server::{PASSWORD, Server};
-pub use tour::{sign_up, tour};
+pub use tour::{invite, sign_up, tour};
+
+/// What `look` finds, as soon as it does; looked for during five seconds. `what` is for the message when it does not come.
+pub fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..500 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("{what} did not come");
+}

@@ -95,12 +95,23 @@ impl Server {
         for (name, content) in files {
             std::fs::write(folder.join(name), content).unwrap();
         }
+        let file = folder.join(files[0].0);
+        self.command(&["apply", file.to_str().unwrap()]);
+    }
+
+    /// Runs another command of the program, on the same data.
+    pub fn command(&self, arguments: &[&str]) {
         let mut command = Command::new(program());
-        command.arg("apply").arg(folder.join(files[0].0));
-        command.arg("--data").arg(&self.folder);
-        let applied = command.current_dir(&self.folder).output().unwrap();
-        let said = String::from_utf8_lossy(&applied.stderr);
-        assert!(applied.status.success(), "{said}");
+        command.args(arguments).arg("--data").arg(&self.folder);
+        command.env("VESTIBULE_PUBLIC_URL", self.at(""));
+        let done = command.current_dir(&self.folder).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{arguments:?}: {said}");
+    }
+
+    /// Where files of a test may lie; gone with the server.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// An address at the first tenant; `path` begins with `/`.
@@ -136,7 +147,7 @@ impl Server {
             let page = page.into_body().read_to_string().unwrap();
             let mails = page.split("<article").skip(1);
             let mut codes = mails
-                .filter(|mail| mail.contains(to))
+                .filter(|mail| mail.contains(&format!(" to {to}, ")))
                 .filter_map(|mail| mail.lines().find(is_code));
             if let Some(code) = codes.next() {
                 return code.to_owned();
@@ -153,7 +164,9 @@ impl Server {
             let page = ureq::get(self.at("/dev/inbox")).call().unwrap();
             let page = page.into_body().read_to_string().unwrap();
             let mut mails = page.split("<article").skip(1);
-            if let Some(mail) = mails.find(|mail| mail.contains(to) && mail.contains(&start)) {
+            if let Some(mail) =
+                mails.find(|mail| mail.contains(&format!(" to {to}, ")) && mail.contains(&start))
+            {
                 let link = &mail[mail.find(&start).unwrap() + 6..];
                 return link.split('"').next().unwrap().to_owned();
             }

@@ -12,6 +12,13 @@ pub fn sign_up(server: &Server, browser: &Chromium, email: &str) {
     browser.is_at("/verify-email");
 }
 
+/// Invites somebody to the first tenant, as its operator does.
+pub fn invite(server: &Server, email: &str) {
+    let who = ["--email", email, "--first-name", "Grace"];
+    let command = ["user", "invite", "--tenant", "demo"];
+    server.command(&[command.as_slice(), &who].concat());
+}
+
 /// Shows every page in turn, in its usual states, to a browser in which nobody is signed in; `see` gets each page's name.
 pub fn tour(server: &Server, browser: &Chromium, mut see: impl FnMut(&str)) {
     let mut open = |name: &str, path: &str| {
@@ -43,12 +50,14 @@ pub fn tour(server: &Server, browser: &Chromium, mut see: impl FnMut(&str)) {
     browser.follow("form[action='/sign-up'] .primary");
     see("sign-up-refused");
 
-    as_a_new_person(server, browser, &mut see);
+    let email = "tour@example.com";
+    as_a_new_person(server, browser, email, &mut see);
     from_a_partner(server, browser, &mut see);
+    and_leaves(server, browser, email, &mut see);
+    as_a_guest(server, browser, &mut see);
 }
 
-fn as_a_new_person(server: &Server, browser: &Chromium, see: &mut impl FnMut(&str)) {
-    let email = "tour@example.com";
+fn as_a_new_person(server: &Server, browser: &Chromium, email: &str, see: &mut impl FnMut(&str)) {
     sign_up(server, browser, email);
     see("verify-email-told");
     let link = server.mailed_link(email, "/verify-email/");
@@ -62,6 +71,12 @@ fn as_a_new_person(server: &Server, browser: &Chromium, see: &mut impl FnMut(&st
     see("link-spent-confirmed");
     browser.open(&server.at("/account"));
     see("account");
+    for section in ["change-email", "change-password", "take-data", "leave"] {
+        browser.click(&format!("#{section} summary"));
+    }
+    see("account-unfolded");
+    browser.reload();
+    to_another_address(server, browser, email, see);
     browser.open(&server.at("/app"));
     see("demo-app");
     browser.open(&server.at("/forgot-password"));
@@ -72,6 +87,64 @@ fn as_a_new_person(server: &Server, browser: &Chromium, see: &mut impl FnMut(&st
     see("reset-password");
     browser.open(&server.at("/dev/inbox"));
     see("demo-inbox");
+}
+
+fn to_another_address(
+    server: &Server,
+    browser: &Chromium,
+    email: &str,
+    see: &mut impl FnMut(&str),
+) {
+    let new = format!("new-{email}");
+    browser.click("#change-email summary");
+    browser.fill("#new_email", &new);
+    browser.fill("#email_password", "wrong");
+    browser.follow("form[action='/account/email'] .primary");
+    see("account-refused");
+    browser.fill("#email_password", PASSWORD);
+    browser.follow("form[action='/account/email'] .primary");
+    see("account-email-asked");
+    browser.open(&server.mailed_link(email, "/account/email/"));
+    see("email-change-old");
+    browser.follow("[name=answer][value=yes]");
+    see("account-email-half");
+    let link = server.mailed_link(&new, "/account/email/");
+    browser.open(&link);
+    see("email-change-new");
+    browser.follow("[name=answer][value=no]");
+    browser.open(&link);
+    see("email-change-spent");
+    browser.open(&server.at("/account"));
+}
+
+fn and_leaves(server: &Server, browser: &Chromium, email: &str, see: &mut impl FnMut(&str)) {
+    browser.open(&server.at("/account"));
+    browser.click("#leave summary");
+    browser.fill("#deletion_password", PASSWORD);
+    browser.follow("form[action='/account/delete'] .danger");
+    see("sign-in-deletion-asked");
+    browser.fill("[name=email]", email);
+    browser.fill("[name=password]", PASSWORD);
+    browser.follow("form[action='/sign-in'] .primary");
+    browser.is_at("/account/keep");
+    see("keep-account");
+    browser.open(&server.at("/account"));
+    see("account-deletion-due");
+    browser.forget();
+}
+
+fn as_a_guest(server: &Server, browser: &Chromium, see: &mut impl FnMut(&str)) {
+    let email = "guest@example.com";
+    invite(server, email);
+    let link = server.mailed_link(email, "/invitation/");
+    browser.open(&link);
+    see("invitation");
+    browser.fill("[name=password]", PASSWORD);
+    browser.follow("main form .primary");
+    browser.is_at("/onboarding");
+    browser.forget();
+    browser.open(&link);
+    see("invitation-spent");
 }
 
 fn from_a_partner(server: &Server, browser: &Chromium, see: &mut impl FnMut(&str)) {

@@ -8,6 +8,8 @@ for (const field of document.querySelectorAll("input[type=password]")) {
   const around = document.createElement("span");
   const button = document.createElement("button");
   around.className = "with-reveal";
+  // As the field in it: the button stands where the text ends.
+  around.dir = "ltr";
   button.type = "button";
   button.setAttribute("aria-controls", field.id);
   button.setAttribute("aria-label", words.showPassword);
@@ -42,10 +44,10 @@ for (const field of document.querySelectorAll("input[autocomplete=new-password]"
   });
 }
 
-// A form is sent once, however often its button is pressed.
+// A form is sent once, however often its button is pressed; but for one whose answer is a file, after which the page stays.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (event.defaultPrevented || form.dataset.json) return;
+  if (event.defaultPrevented || "json" in form.dataset || "stays" in form.dataset) return;
   if (form.dataset.sent) return event.preventDefault();
   form.dataset.sent = "1";
   event.submitter?.setAttribute("aria-busy", "true");

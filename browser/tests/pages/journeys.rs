@@ -8,12 +8,12 @@ use browser::{Chromium, Look, PASSWORD, Server};
 const LOOKS: [Look; 2] = [Look::PHONE, Look::DESK.without_scripts()];
 
 /// Part of an address that nobody has.
-fn unique() -> u32 {
+pub(crate) fn unique() -> u32 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn each(journey: impl Fn(&Server, &Chromium)) {
+pub(crate) fn each(journey: impl Fn(&Server, &Chromium)) {
     let (server, browser) = (Server::start(), Chromium::start(LOOKS[0]));
     for look in LOOKS {
         browser.forget();
@@ -22,10 +22,16 @@ fn each(journey: impl Fn(&Server, &Chromium)) {
     }
 }
 
-fn sign_in(browser: &Chromium, email: &str, password: &str) {
+pub(crate) fn sign_in(browser: &Chromium, email: &str, password: &str) {
     browser.type_into("[name=email]", email);
     browser.type_into("[name=password]", password);
     browser.enter();
+}
+
+/// Opens what a section of the account page holds folded.
+pub(crate) fn unfold(browser: &Chromium, section: &str) {
+    browser.tab_to(&format!("#{section} summary"));
+    browser.press("Enter");
 }
 
 #[test]
@@ -40,6 +46,11 @@ fn signing_in_leads_to_the_page_that_was_wanted() {
         browser.run("document.querySelector('[name=email]').value = ''", &[]);
         sign_in(browser, &email, &password);
         browser.is_at("/account");
+        let history = browser.says("#history");
+        assert!(
+            history.contains("Signed in") && history.contains("Sign-in refused"),
+            "{history}"
+        );
         browser.tab_to("#sign-out");
         browser.enter();
         browser.is_at("/sign-in?notice=signed-out");
@@ -134,6 +145,7 @@ fn a_password_is_changed_and_every_other_browser_signed_out() {
         sign_in(&elsewhere, &email, PASSWORD);
         elsewhere.is_at("/account");
         browser.open(&server.at("/account"));
+        unfold(browser, "change-password");
         browser.type_into("[name=current]", PASSWORD);
         browser.type_into("[name=new]", "purple-mountain-85");
         browser.enter();
@@ -163,6 +175,32 @@ fn a_partners_link_asks_before_it_changes_who_is_signed_in() {
             assert_eq!(browser.says("main").contains(&email), stays);
         }
     });
+}
+
+#[test]
+fn a_course_is_opened_by_a_form_and_the_page_shows_what_was_sent() {
+    let (server, browser) = (Server::start(), Chromium::start(Look::DESK));
+    browser.open(&server.at("/"));
+    browser.tab_to("form[data-json='/authorize/login'] .primary");
+    browser.press("Enter");
+    let wire = browser::awaited("the token", || {
+        let wire = browser.says("#alphalearn form[data-navigates] pre");
+        wire.contains("\n&type=2").then_some(wire)
+    });
+    assert!(
+        wire.starts_with("POST /site/login-by-jwt-token HTTP/1.1") && wire.contains("\ntoken=ey"),
+        "{wire}"
+    );
+    browser.tab_to("form[data-navigates] .primary");
+    browser.enter();
+    browser.is_at("/course/12555");
+    let wire = browser.says("#led-here pre");
+    assert!(
+        wire.contains("\ntoken=ey") && wire.contains("303 See Other"),
+        "{wire}"
+    );
+    browser.reload();
+    assert!(browser.has("#led-here[hidden]"));
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn home_values(
         context! { email => &person.email, password => person.password.expose_secret(), role => &person.role }
     });
     context! {
-        script => format!("/assets/{}/demo.js", *templates::ASSETS_HASH),
+        script => templates::asset("demo.js"),
         rezi => mounts("rezi"),
         enclaive => mounts("enclaive"),
         alphalearn => mounts("alphalearn"),
@@ -166,6 +166,7 @@ pub(crate) async fn app_page(shared: &Everything, parts: &Parts) -> Result<Respo
         return Ok(see_other(&extract::sign_in_and_back(parts)));
     };
     let values = context! {
+        script => templates::asset("demo.js"),
         path => parts.uri.path_and_query().map(|path| path.as_str()),
         name => who.account.display_name(),
         email => who.account.email,

@@ -79,7 +79,7 @@ pub(super) async fn page(
             new_confirmed => pending.new_confirmed,
         }),
         deletion_due => identity.deletion_due(&site.cx, id).await?.map(|due| moment::readable(due, site.language(), &who.account.timezone)),
-        grace => site.tenant().file.account.deletion_grace.to_string(),
+        until => moment::readable(site.cx.now + site.tenant().file.account.deletion_grace.0, site.language(), &who.account.timezone),
         min_length => site.tenant().file.password.min_length,
         home => site.tenant().home(),
     };

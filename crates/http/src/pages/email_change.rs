@@ -38,7 +38,9 @@ pub(crate) async fn ask(
     match outcome {
         Ok(()) => Ok(see_other("/account?notice=email-change-asked")),
         Err(error) => {
-            let alert = Alert::of(site, error)?;
+            let alert = Alert::of(site, error)?
+                .with_id("email", "new_email")
+                .with_password("email_password");
             let typed = context! { section => EMAIL, new_email => email };
             account::page(&shared, &person, typed, Some(alert)).await
         }

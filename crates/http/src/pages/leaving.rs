@@ -28,7 +28,7 @@ pub(crate) async fn export(
         .await
     {
         Ok(data) => file(site, &personal::document(site, &data)),
-        Err(error) => refused(&shared, &person, DATA, error).await,
+        Err(error) => refused(&shared, &person, (DATA, "export_password"), error).await,
     }
 }
 
@@ -50,10 +50,10 @@ fn file(site: &Site, document: &serde_json::Value) -> Answer {
 async fn refused(
     shared: &Shared,
     person: &Person,
-    section: &'static str,
+    (section, field): (&'static str, &'static str),
     error: Error,
 ) -> Result<Response, crate::fault::Fault> {
-    let alert = Alert::of(&person.site, error)?;
+    let alert = Alert::of(&person.site, error)?.with_password(field);
     account::page(shared, person, context! { section }, Some(alert)).await
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn delete(
             see_other("/sign-in?notice=deletion-asked"),
             cookie::sign_out(site.tenant()),
         )),
-        Err(error) => refused(&shared, &person, DELETION, error).await,
+        Err(error) => refused(&shared, &person, (DELETION, "deletion_password"), error).await,
     }
 }
 

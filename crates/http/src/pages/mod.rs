@@ -134,11 +134,18 @@ impl Alert {
             .map(|wrong| if wrong == field { id } else { wrong });
         Alert { wrong, ..self }
     }
+
+    /// The same where the present password has that id.
+    fn with_password(self, id: &'static str) -> Alert {
+        self.with_id("password", id).with_id("current", id)
+    }
 }
 
 fn wrong_field(error: &Error) -> Option<&'static str> {
     match (error.kind, error.reason()) {
-        (Kind::MissingEmail | Kind::InvalidEmail | Kind::EmailTaken, _) => Some("email"),
+        (Kind::MissingEmail | Kind::InvalidEmail | Kind::EmailTaken | Kind::SameEmail, _) => {
+            Some("email")
+        }
         (Kind::InvalidCredentials, Some(("present", _))) => Some("current"),
         (Kind::MissingPassword | Kind::WeakPassword | Kind::InvalidCredentials, _) => {
             Some("password")

@@ -130,7 +130,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         (
             "account.html",
             context! { email => HOSTILE, email_verified => false, display_name => HOSTILE, profile => profile(), sessions => vec![session.clone(), session],
-            min_length => 8, grace => "14d", home => HOSTILE, section => "password", has_password => true, new_email => HOSTILE,
+            min_length => 8, until => "then", home => HOSTILE, section => "password", has_password => true, new_email => HOSTILE,
             pending => context! { email => HOSTILE }, sign_ins => vec![context! { at => HOSTILE, device, address => HOSTILE }] },
         ),
         (
@@ -159,7 +159,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ),
         (
             "demo/app.html",
-            context! { path => HOSTILE, name => HOSTILE, email => HOSTILE, role => HOSTILE },
+            context! { script => "/assets/x/demo.js", path => HOSTILE, name => HOSTILE, email => HOSTILE, role => HOSTILE },
         ),
         ("demo/inbox.html", context! { mails => vec![mail] }),
     ]

@@ -107,7 +107,7 @@ async fn somebody_else_is_signed_in_and_is_asked_first() {
         page.text()
     );
     assert!(
-        page.text().contains("you are led to Acme"),
+        page.text().contains("you go on to Acme"),
         "staying leads to the app: {}",
         page.text()
     );

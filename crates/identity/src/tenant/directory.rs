@@ -10,7 +10,7 @@ use vestibule_db::{Db, Tx};
 
 use super::rules::canonical_host;
 use super::store::{self, TenantRow};
-use super::{Tenant, TenantFile, Templates, stored};
+use super::{Templates, Tenant, TenantFile, stored};
 use crate::Parts;
 use crate::audit::AuditKey;
 use crate::error::{Error, Result};

@@ -102,7 +102,7 @@ on_both! {
         for words in ["Firefox on Linux", "Safari on iPhone"] {
             assert!(sessions.contains(words) && history.contains(words), "{words}: {shown}");
         }
-        assert!(history.contains("from 198.51.100.7") && history.contains("from 203.0.113.9") && history.contains("Refused"), "{history}");
+        assert!(history.contains("from 198.51.100.7") && history.contains("from 203.0.113.9") && history.contains("Sign-in refused"), "{history}");
         assert!(!shown.contains("203.0.113.66") && !shown.contains("<img"), "{shown}");
         let told = page(&app, "/account/v1/sign-ins", &cookie).await.json();
         let told: Vec<_> = told["sign_ins"].as_array().unwrap().iter().map(|entry| (entry["way"].as_str().unwrap().to_owned(), entry["outcome"].as_str().unwrap().to_owned(), entry["client_address"].as_str().unwrap().to_owned())).collect();

@@ -155,7 +155,7 @@ on_both! {
         assert!(app.identity.apply(&long, false).await.is_err());
         let cx = app.acme_with("[account]\ndeletion_grace = '1h'").await;
         let cookie = sign_in(&app, EMAIL, PASSWORD).await;
-        assert!(page(&app, "/account", &cookie).await.status(200).body.contains("For 1h"));
+        assert!(page(&app, "/account", &cookie).await.status(200).body.contains("Until 1 January 2026, 06:30 you"));
         delete(&app, &cookie).await.status(303);
         app.pass(Duration::from_secs(3_601));
         // Restored before the worker came by: who kept the account after the backup must not lose it.
