@@ -1,6 +1,6 @@
 //! A walk past every page there is.
 
-use crate::{Chromium, PASSWORD, Server};
+use crate::{Chromium, PASSWORD, Server, awaited};
 
 /// A new person of the first tenant who came by its sign-up page; the window shows the page after it.
 pub fn sign_up(server: &Server, browser: &Chromium, email: &str) {
@@ -33,6 +33,8 @@ pub fn tour(server: &Server, browser: &Chromium, mut see: impl FnMut(&str)) {
     open("reset-spent", "/reset-password/x");
     open("not-found", "/nothing");
     open("demo", "/");
+    try_the_dialects(browser);
+    see("demo-tried");
 
     browser.open(&server.of("nobody", "/sign-in"));
     see("unknown-host");
@@ -55,6 +57,19 @@ pub fn tour(server: &Server, browser: &Chromium, mut see: impl FnMut(&str)) {
     from_a_partner(server, browser, &mut see);
     and_leaves(server, browser, email, &mut see);
     as_a_guest(server, browser, &mut see);
+}
+
+/// On the demo's page: two of the dialects, until what went over the wire and the mail that came of it are shown.
+fn try_the_dialects(browser: &Chromium) {
+    for form in ["/api/register", "/authorize/login"] {
+        let form = format!("form[data-json='{form}']");
+        browser.click(&format!("{form} .primary"));
+        awaited("an answer", || {
+            let wire = browser.says(&format!("{form} .wire"));
+            wire.contains("HTTP/1.1").then_some(())
+        });
+    }
+    awaited("a mail", || browser.has("#mails details").then_some(()));
 }
 
 fn as_a_new_person(server: &Server, browser: &Chromium, email: &str, see: &mut impl FnMut(&str)) {
