@@ -143,15 +143,19 @@ async fn accept(
         graceful: GracefulShutdown::new(),
         tasks: JoinSet::new(),
     };
+    // Goes on where a connection that ends interrupts the wait: its pauses count.
+    let mut coming = Box::pin(next(&socket, &places));
     loop {
         let (stream, peer) = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = open.tasks.join_next() => continue,
-            accepted = next(&socket, &places) => accepted,
+            accepted = &mut coming => accepted,
         };
+        coming.set(next(&socket, &places));
         open.add(stream, peer, places.take(peer));
     }
+    drop(coming);
     let deadline = tokio::time::Instant::now() + STOP_TIMEOUT;
     open.traffic.stopping.store(true, Ordering::Relaxed);
     // Closing the socket would reset those who have connected and not been accepted yet.
@@ -253,7 +257,9 @@ async fn next(socket: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) 
             Ok(accepted) => return accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: trying again at once would only heat the processor.
-                tracing::warn!("cannot accept a connection: {error}");
+                if places.may_complain() {
+                    tracing::warn!("cannot accept a connection: {error}");
+                }
                 places.make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

@@ -19,12 +19,16 @@ const ARRIVING: Duration = Duration::from_secs(1);
 const IN_HAND: Duration = Duration::from_secs(5);
 /// Connections become dispensable by time, which nobody tells.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Who floods us does not also fill the log.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Places {
     most: usize,
     started: Instant,
     taken: Mutex<Taken>,
     left: Notify,
+    /// Milliseconds of `started` before which no connection that failed is logged.
+    quiet_until: AtomicU64,
 }
 
 #[derive(Default)]
@@ -57,6 +61,7 @@ impl Places {
             started: Instant::now(),
             taken: Mutex::default(),
             left: Notify::new(),
+            quiet_until: AtomicU64::new(0),
         })
     }
 
@@ -102,6 +107,16 @@ impl Places {
     /// Closes a quiet connection, where there is one: something else than places has run out.
     pub(super) fn make_room(&self) {
         self.taken.lock().dismiss(self.now());
+    }
+
+    /// Whether a connection that could not be accepted is worth another line in the log.
+    pub(super) fn may_complain(&self) -> bool {
+        let may = self.quiet_until.load(Ordering::Relaxed) <= self.now();
+        if may {
+            let next = self.after(COMPLAIN_AGAIN);
+            self.quiet_until.store(next, Ordering::Relaxed);
+        }
+        may
     }
 
     fn now(&self) -> u64 {
@@ -255,6 +270,17 @@ mod tests {
         assert_waits(&places, IN_HAND).await;
         let _third = places.take(from(3));
         assert!(has_lost(&first) && !has_lost(&second));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_logged_now_and_then() {
+        let places = Places::new(1);
+        let mut lines = 0;
+        for _ in 0..301 {
+            lines += u32::from(places.may_complain());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(lines, 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -109,18 +109,28 @@ impl Fixture {
 }
 
 /// Rows that take more than a request to come about.
-const ELSEWHERE: [&str; 3] = [
+const ELSEWHERE: [&str; 7] = [
     "INSERT INTO provider_link (tenant_id, provider, subject, account_id, linked_at)
      SELECT tenant_id, 'google', '1234567890', id, created_at FROM account WHERE email = 'ada@example.com'",
     "INSERT INTO captcha_used (tenant_id, nonce, expires_at) SELECT id, X'0102', created_at FROM tenant",
     "INSERT INTO audit_before (tenant_id, at, id, event, outcome, actor, surface, request_id)
      SELECT id, created_at, 'r.1', 'tenant.created', 'done', 'operator', 'cli', 'r' FROM tenant",
+    "INSERT INTO tenant_picture (tenant_id, name, content) SELECT id, '0102.png', X'0102' FROM tenant",
+    "INSERT INTO mailed_code (tenant_id, flow, kind, code, token, tries, expires_at)
+     SELECT id, X'01', 'verify_email', X'02', X'03', 1, created_at FROM tenant",
+    "INSERT INTO email_change (tenant_id, account_id, email, session_id, old_confirmed_at, new_confirmed_at, expires_at)
+     SELECT tenant_id, account_id, 'ada@example.net', id, NULL, created_at, expires_at FROM session
+      WHERE account_id = (SELECT id FROM account WHERE email = 'ada@example.com') LIMIT 1",
+    "INSERT INTO account_deletion (tenant_id, account_id, due_at)
+     SELECT tenant_id, id, created_at + 2592000000000 FROM account WHERE email = 'leaving@example.com'",
 ];
 
 /// Plays what leaves rows in every table; answers what was handed out.
 async fn play(app: &TestApp) -> Vec<(&'static str, String)> {
     let cx = app.acme().await;
     app.person(&cx, ADA, PASSWORD, "Trainee").await;
+    app.person(&cx, "leaving@example.com", PASSWORD, "Trainee")
+        .await;
     let key = app.api_key(&cx).await;
     let used = text(&exchange(app, &key, EMAIL, UID).await, "token");
     let cookie = open(app, &used, &[]).await.session_cookie().unwrap();
