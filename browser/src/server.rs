@@ -27,8 +27,11 @@ impl Drop for Server {
     }
 }
 
-/// The program, built from what is there now.
+/// The program that `VESTIBULE_TEST_PROGRAM` names, or else one built from what is there now.
 fn program() -> PathBuf {
+    if let Some(built) = std::env::var_os("VESTIBULE_TEST_PROGRAM") {
+        return built.into();
+    }
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -43,13 +43,13 @@ pub(crate) fn read(user_agent: &str) -> Agent {
         known.map(|(_, name)| *name)
     };
     let browser = find(&BROWSERS);
-    // "curl/8.5.0" and the like: one word, short and harmless.
+    // "curl/8.5.0" and the like: one word, short and harmless. With a dot in it a mail program would make a link of it.
     let first = user_agent.split(['/', ' ']).next().unwrap_or_default();
     let is_name = (2..=24).contains(&first.len())
         && first != "Mozilla"
         && first
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     Agent {
         browser,
         system: find(&SYSTEMS),
@@ -119,6 +119,7 @@ mod tests {
             ("<img src=x>", None),
             ("", None),
             ("x", None),
+            ("www.evil-help.test/1", None),
         ] {
             assert_eq!(read(agent).program.as_deref(), program, "{agent}");
         }

@@ -51,8 +51,9 @@ fn is_own_origin(origin: &str, tenant: &Tenant, host: &Host) -> bool {
         .domains
         .iter()
         .any(|domain| domain.eq_ignore_ascii_case(host.name()));
-    let scheme_fits =
-        !is_domain || url.port().is_some() || url.scheme() == tenant.base_url.scheme();
+    // A port of one's own is a proxy of one's own, unless it is the tenant's.
+    let is_other_port = url.port().is_some() && url.port() != tenant.base_url.port();
+    let scheme_fits = !is_domain || is_other_port || url.scheme() == tenant.base_url.scheme();
     url.origin() == tenant.base_url.origin() || (host_sent_to && scheme_fits)
 }
 

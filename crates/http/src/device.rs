@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use vestibule_identity::{Account, Device, Error, Identity, Tenant};
+use vestibule_identity::{Account, Device, Identity, Tenant};
 
 use crate::cookie::Cookie;
 use crate::site::Site;
@@ -20,16 +20,12 @@ pub(crate) fn read(identity: &Identity, tenant: &Tenant, headers: &HeaderMap) ->
 }
 
 /// `Set-Cookie` that remembers the sign-in. None for an unproven address: whoever signed up with it may not be its owner.
-pub(crate) fn remember(
-    identity: &Identity,
-    site: &Site,
-    account: &Account,
-) -> Result<Option<HeaderValue>, Error> {
+pub(crate) fn remember(identity: &Identity, site: &Site, account: &Account) -> Option<HeaderValue> {
     if !account.email_verified {
-        return Ok(None);
+        return None;
     }
     let (tenant, device) = (site.tenant(), site.cx.client.device.as_deref());
-    let sealed = identity.seal_device(tenant, device, account)?;
+    let sealed = identity.seal_device(tenant, device, account);
     let value = SecretString::from(URL_SAFE_NO_PAD.encode(sealed));
-    Ok(Cookie::Device.set(tenant, &value, SECONDS))
+    Cookie::Device.set(tenant, &value, SECONDS)
 }

@@ -213,7 +213,7 @@ impl Identity {
                 let logins = handoff::store::purge(tx, now - KEEP)?;
                 let windows = limit::store::purge(tx, now - limit::LONGEST)?;
                 let mails = outbox::store::purge(tx, now - KEEP)?;
-                let captchas = captcha::store::purge(tx, now)?;
+                let captchas = captcha::store::purge(tx, now - KEEP)?;
                 Ok(accounts
                     + entries
                     + sessions

@@ -19,6 +19,12 @@ impl Micros {
         self.0.div_euclid(1_000_000)
     }
 
+    /// Whether the two are at most so far apart. Clocks of nodes differ and step back: a moment that lies ahead by more
+    /// than `span` was not "just now" either.
+    pub fn is_within(self, span: Duration, of: Micros) -> bool {
+        u128::from(self.0.abs_diff(of.0)) <= span.as_micros()
+    }
+
     /// `self - earlier`; zero where the clock went back.
     pub fn since(self, earlier: Micros) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

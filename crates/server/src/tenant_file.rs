@@ -66,12 +66,10 @@ fn templates(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Res
         let Some(beside) = text.strip_prefix("file:").map(str::trim) else {
             continue;
         };
-        let place = path.with_file_name(beside);
+        let fault = |message: String| source.fault(&format!("templates.{name}"), &message);
+        let place = beside_file(path, beside).map_err(&fault)?;
         let read = fs::read_to_string(&place);
-        *text = read.map_err(|error| {
-            let message = format!("cannot read {}: {error}", place.display());
-            source.fault(&format!("templates.{name}"), &message)
-        })?;
+        *text = read.map_err(|error| fault(format!("cannot read {}: {error}", place.display())))?;
     }
     match told(vestibule_http::check_templates(&file.templates)).next() {
         Some((field, message)) => Err(source.fault(&field, &message)),
@@ -86,14 +84,7 @@ fn picture(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Resul
         return Ok(None);
     };
     let fault = |message: String| source.fault("branding.logo", &message);
-    let is_beside = Path::new(&logo)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
-    if !is_beside {
-        let message = format!("`{logo}` is not the name of a file beside this one");
-        return Err(fault(message));
-    }
-    let place = path.with_file_name(&logo);
+    let place = beside_file(path, &logo).map_err(fault)?;
     let bytes = match fs::read(&place) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound && Picture::parts(&logo).is_some() => {
@@ -104,6 +95,18 @@ fn picture(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Resul
     let picture = Picture::read(bytes).map_err(|why| fault(format!("`{logo}` {why}")))?;
     file.branding.logo = Some(picture.name().to_owned());
     Ok(Some(picture))
+}
+
+/// The file of that name beside the tenant file, or in a folder beside it: who may write tenant files may not read everything
+/// that the server may.
+fn beside_file(path: &Path, name: &str) -> Result<PathBuf, String> {
+    let mut parts = Path::new(name).components();
+    match !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_))) {
+        true => Ok(path.with_file_name(name)),
+        false => Err(format!(
+            "`{name}` is not the name of a file beside this one"
+        )),
+    }
 }
 
 fn load(path: &Path) -> anyhow::Result<Source> {

@@ -1,12 +1,12 @@
 //! A new e-mail address: asked for on the account page, confirmed by links in both mailboxes. Opening a link changes nothing.
 
 use axum::extract::State;
+use axum::response::Response;
 use minijinja::context;
-use vestibule_identity::{Authenticated, ChangeEmail, EmailChange, Error, Kind, Mailbox};
+use vestibule_identity::{Authenticated, ChangeEmail, Error, Kind, Mailbox};
 
 use super::account::{self, EMAIL};
-use super::{Alert, Answer, link_spent, see_other, with_alert, with_cookies};
-use crate::device;
+use super::{Alert, Answer, link_spent, see_other, with_alert};
 use crate::extract::{Form, PathToken, Person, Visitor};
 use crate::shared::Shared;
 use crate::site::Site;
@@ -78,42 +78,25 @@ pub(crate) async fn answer(
         "no" => identity
             .refuse_email_change(&site.cx, &token)
             .await
-            .map(|change| (change, "email-refused")),
+            .map(|_| "email-refused"),
         _ => identity
             .confirm_email_change(&site.cx, &token)
             .await
-            .map(|change| {
-                let notice = match change.done {
-                    true => "email-changed",
-                    false => "email-half",
-                };
-                (change, notice)
+            .map(|change| match change.done {
+                true => "email-changed",
+                false => "email-half",
             }),
     };
     match outcome {
-        Ok((change, notice)) => told(&shared, &site, who, (&change, notice)).await,
+        Ok(notice) => Ok(told(who, notice)),
         Err(error) => spent(&shared, &site, error).await,
     }
 }
 
 /// On to the account page where somebody is signed in, else to sign-in.
-async fn told(
-    shared: &Shared,
-    site: &Site,
-    who: Option<Authenticated>,
-    (change, notice): (&EmailChange, &str),
-) -> Answer {
-    let Some(who) = who else {
-        return Ok(see_other(&format!("/sign-in?notice={notice}")));
-    };
-    let on = see_other(&format!("/account?notice={notice}"));
-    let is_owner = who.account.id == change.account.id;
-    // The browser is known to the limits under the new address as well.
-    let cookie = match is_owner && change.done {
-        true => device::remember(&shared.identity, site, &change.account)?,
-        false => None,
-    };
-    Ok(with_cookies(on, cookie.into_iter().collect()))
+fn told(who: Option<Authenticated>, notice: &str) -> Response {
+    let page = if who.is_some() { "account" } else { "sign-in" };
+    see_other(&format!("/{page}?notice={notice}"))
 }
 
 /// The link is no good: says so, and how to get another.

@@ -77,7 +77,7 @@ pub(crate) async fn signed_in(
     let tenant = site.tenant();
     let value = identity.cookie_value(tenant, &new.session);
     let mut cookies = cookie::sign_in(tenant, &value, site.cx.now, new.session.expires_at);
-    cookies.extend(device::remember(identity, site, &new.account)?);
+    cookies.extend(device::remember(identity, site, &new.account));
     Ok(with_cookies(see_other(location), cookies))
 }
 

@@ -100,7 +100,7 @@ async fn code(shared: &Shared, person: &Person, fields: &Fields) -> Answer {
                 email_verified: true,
                 ..who.account.clone()
             };
-            let device = device::remember(&shared.identity, site, &proven)?;
+            let device = device::remember(&shared.identity, site, &proven);
             let location = welcome(site, &proven, next);
             Ok(with_cookies(
                 see_other(&location),

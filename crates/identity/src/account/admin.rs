@@ -47,16 +47,12 @@ impl Identity {
             None => None,
         };
         let cx = cx.clone();
-        let ids = crate::team::TeamIds::new(self.random());
         self.db()
             .write(move |tx| {
                 let account =
                     store::insert(tx, &cx.tenant.id, account.clone())?.ok_or(Kind::EmailTaken)?;
                 if let Some(phc) = &phc {
                     password::store::set(tx, &cx.tenant.id, &account.id, phc, cx.now)?;
-                }
-                if account.email_verified {
-                    crate::team::store::create_default(tx, &cx.tenant.id, &account, &ids, cx.now)?;
                 }
                 audit::record(
                     tx,

@@ -12,7 +12,6 @@ use crate::error::{Error, Kind, Result};
 use crate::one_time::{self, New, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind, NewMail};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
-use crate::team::{self, TeamIds};
 use crate::{Identity, audit, password};
 
 const LIFETIME: Duration = Duration::from_secs(7 * 86_400);
@@ -80,10 +79,7 @@ impl Identity {
             .hash_new_password(&cx.tenant, &account, command.password)
             .await?;
         let digest = one_time::digest_of(&command.token)?;
-        let (ids, new) = (
-            TeamIds::new(self.random()),
-            NewSession::draw(self, cx, SessionKind::Browser),
-        );
+        let new = NewSession::draw(self, cx, SessionKind::Browser);
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
@@ -96,7 +92,6 @@ impl Identity {
                 password::store::set(tx, tenant, id, &phc, cx.now)?;
                 store::set_verified(tx, tenant, id, cx.now)?;
                 one_time::store::void_all(tx, tenant, id, cx.now)?;
-                team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
                 let signed_in = session::store::start(tx, &cx, id, &new)?;
                 let entry = audit::Entry::done("account.invitation_accepted").account(id);
                 audit::record(tx, &cx, entry)?;

@@ -5,6 +5,7 @@ pub(crate) mod store;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use vestibule_db::Tx;
 
 use crate::context::Cx;
 use crate::error::{Kind, Result};
@@ -18,6 +19,14 @@ use crate::{Identity, account, audit, email_change};
 const AT_ONCE: i64 = 500;
 /// A restored database waits so long again: who kept an account after the backup must not lose it.
 pub(crate) const AFTER_RESTORE: Duration = Duration::from_secs(14 * 86_400);
+
+/// Ends the wish, if there is one: its owner came back, or somebody else had it.
+pub(crate) fn keep(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<()> {
+    match store::forget(tx, cx, id)? {
+        true => audit::record(tx, cx, audit::Entry::done("account.kept").account(id)),
+        false => Ok(()),
+    }
+}
 
 impl Identity {
     /// Notes that the account is to be deleted, ends its sessions and links, and mails how to undo it. Answers when it is due;
@@ -43,13 +52,15 @@ impl Identity {
                 if !account::store::lock(tx, tenant, id)? {
                     return Err(Kind::Unauthorized.into());
                 }
-                store::set(tx, &cx, id, due)?;
+                let is_new = store::set(tx, &cx, id, due)?;
                 session::store::end_all(tx, &cx, id, None, EndReason::DeletionAsked)?;
                 one_time::store::void_all(tx, tenant, id, cx.now)?;
                 email_change::store::remove(tx, &cx, id)?;
-                outbox::store::add(tx, tenant, &mail, cx.now)?;
-                let entry = audit::Entry::done("account.deletion_asked").account(id);
-                audit::record(tx, &cx, entry)?;
+                if is_new {
+                    outbox::store::add(tx, tenant, &mail, cx.now)?;
+                    let entry = audit::Entry::done("account.deletion_asked").account(id);
+                    audit::record(tx, &cx, entry)?;
+                }
                 Ok(store::due_at(tx, &cx, id)?.unwrap_or(due))
             })
             .await
@@ -64,12 +75,7 @@ impl Identity {
     /// The account stays.
     pub async fn keep_account(&self, cx: &Cx, account_id: &str) -> Result<()> {
         let (cx, id) = (cx.clone(), account_id.to_owned());
-        self.db()
-            .write(move |tx| match store::forget(tx, &cx, &id)? {
-                true => audit::record(tx, &cx, audit::Entry::done("account.kept").account(&id)),
-                false => Ok(()),
-            })
-            .await
+        self.db().write(move |tx| keep(tx, &cx, &id)).await
     }
 
     /// Deletes the accounts whose grace is over; answers how many.

@@ -6,13 +6,13 @@ use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
 
-/// Notes the wish; an earlier one stays as it is.
-pub(crate) fn set(tx: &mut Tx<'_>, cx: &Cx, account: &str, due: Micros) -> Result<()> {
-    tx.exec(
+/// Notes the wish; `false` when there is one, which stays as it is.
+pub(crate) fn set(tx: &mut Tx<'_>, cx: &Cx, account: &str, due: Micros) -> Result<bool> {
+    let added = tx.exec(
         "INSERT INTO account_deletion (tenant_id, account_id, due_at) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, account_id) DO NOTHING",
         &params![&cx.tenant.id, account, due],
     )?;
-    Ok(())
+    Ok(added == 1)
 }
 
 pub(crate) fn due_at(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Option<Micros>> {

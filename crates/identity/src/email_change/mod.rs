@@ -58,6 +58,15 @@ pub enum Mailbox {
     New,
 }
 
+impl Mailbox {
+    fn link(self) -> OneTimeKind {
+        match self {
+            Mailbox::Old => BOTH[0],
+            Mailbox::New => BOTH[1],
+        }
+    }
+}
+
 /// A change as the holder of one of its links sees it.
 #[derive(Clone, Debug)]
 pub struct EmailChange {
@@ -78,16 +87,22 @@ struct Wish {
     tokens: [New; 2],
     mails: [NewMail; 2],
     bound: (Duration, i64),
+    /// The new mailbox was asked often enough.
+    is_spared: bool,
 }
 
 impl Wish {
     fn draw(identity: &Identity, cx: &Cx, who: &Authenticated, email: Email) -> Result<Wish> {
         let account = who.account.clone();
+        let key = limit::email_key(cx, &email);
+        let asked = identity
+            .limits()
+            .count(&[(limit::EMAIL_CHANGE_MAILS, &key)], cx.now);
         let (old, new) = (
             Opaque::generate(identity.random()),
             Opaque::generate(identity.random()),
         );
-        let mail = |kind, to: &str, token: &Opaque| {
+        let mail = |kind, (to, old_email): (&str, &str), token: &Opaque| {
             let path = format!("/account/email/{}", token.expose().expose_secret());
             let mail = Mail {
                 to: to.to_owned(),
@@ -95,13 +110,22 @@ impl Wish {
                 ..Mail::notice(kind, &account)
             };
             let mail = mail
-                .fact("old_email", &account.email)
+                .fact("old_email", old_email)
                 .fact("new_email", email.given());
             Ok::<_, Error>(NewMail::draw(identity, cx, mail)?.expiring(cx.now + LIFETIME))
         };
         let mails = [
-            mail(MailKind::ApproveEmailChange, &account.email, &old)?,
-            mail(MailKind::ConfirmNewEmail, email.given(), &new)?,
+            mail(
+                MailKind::ApproveEmailChange,
+                (&account.email, &account.email),
+                &old,
+            )?,
+            // Its reader may be a stranger, and the present address a text that somebody made up for them.
+            mail(
+                MailKind::ConfirmNewEmail,
+                (email.given(), &hint(&account.email)),
+                &new,
+            )?,
         ];
         let token = |kind, token: &Opaque| New {
             kind,
@@ -116,6 +140,7 @@ impl Wish {
             mails,
             session_id: who.session.id.clone(),
             bound: (limit::EMAIL_CHANGES.span, most),
+            is_spared: asked.is_err(),
             account,
             email,
         })
@@ -141,10 +166,11 @@ impl Wish {
         store::set(tx, cx, id, &pending, LIFETIME)?;
         let [old, new] = &self.tokens;
         one_time::store::add(tx, cx, old)?;
-        one_time::store::add_if(tx, cx, new, !is_taken)?;
+        let asks_new = !is_taken && !self.is_spared;
+        one_time::store::add_if(tx, cx, new, asks_new)?;
         let [old, new] = &self.mails;
         outbox::store::add_if(tx, cx, old, self.account.email_verified)?;
-        outbox::store::add_if(tx, cx, new, !is_taken)?;
+        outbox::store::add_if(tx, cx, new, asks_new)?;
         audit::record(tx, cx, audit::Entry::done("email.change_asked").account(id))
     }
 }
@@ -162,6 +188,9 @@ impl Identity {
         if email.canonical() == Email::parse(&who.account.email)?.canonical() {
             return Err(Kind::SameEmail.into());
         }
+        let address = limit::address_key(&cx.tenant.id, &cx.client);
+        self.limits()
+            .count(&[(limit::EMAIL_CHANGE_ADDRESS, &address)], cx.now)?;
         self.reauthenticate(cx, who, command.password.as_ref())
             .await?;
         let wish = Wish::draw(self, cx, who, email)?;
@@ -227,10 +256,7 @@ impl Identity {
                 let (tenant, id) = (&write.tenant.id, &seen.account.id);
                 // Both links may be followed at once.
                 let held = account::store::lock(tx, tenant, id)?;
-                let kind = match seen.mailbox {
-                    Mailbox::Old => BOTH[0],
-                    Mailbox::New => BOTH[1],
-                };
+                let kind = seen.mailbox.link();
                 let used = one_time::store::consume(tx, &write, kind, &digest)?;
                 if !held || used.is_none() {
                     return Err(Kind::InvalidToken.into());
@@ -255,14 +281,23 @@ impl Identity {
     /// Says no: the change is forgotten, and neither link works any more.
     pub async fn refuse_email_change(&self, cx: &Cx, token: &SecretString) -> Result<EmailChange> {
         let change = self.peek_email_change(cx, token).await?;
-        let (cx, id) = (cx.clone(), change.account.id.clone());
-        self.db()
+        let digest = one_time::digest_of(token)?;
+        let (write, id, kind) = (cx.clone(), change.account.id.clone(), change.mailbox.link());
+        let done = self
+            .db()
             .write(move |tx| {
-                forget(tx, &cx, &id)?;
+                // A yes may have been first.
+                let held = account::store::lock(tx, &write.tenant.id, &id)?;
+                let used = one_time::store::consume(tx, &write, kind, &digest)?;
+                if !held || used.is_none() {
+                    return Err(Kind::InvalidToken.into());
+                }
+                forget(tx, &write, &id)?;
                 let entry = audit::Entry::done("email.change_refused").account(&id);
-                audit::record(tx, &cx, entry.actor("anonymous"))
+                audit::record(tx, &write, entry.actor("anonymous"))
             })
-            .await?;
+            .await;
+        done.map_err(|error| self.bad_token(cx, error))?;
         Ok(change)
     }
 
@@ -298,6 +333,14 @@ fn waiting(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<(Account, PendingEmail)
     Ok((account, pending))
 }
 
+/// An address of which only its reader can tell which it is: the first letters, nothing that leads anywhere.
+fn hint(email: &str) -> String {
+    let first = |part: &str| part.chars().next().filter(|c| c.is_alphanumeric());
+    let (local, domain) = email.split_once('@').unwrap_or((email, ""));
+    let letter = |part| first(part).map(String::from).unwrap_or_default();
+    format!("{}…@{}…", letter(local), letter(domain))
+}
+
 fn view(account: Account, pending: &PendingEmail, kind: OneTimeKind) -> EmailChange {
     EmailChange {
         old_email: account.email.clone(),
@@ -312,11 +355,24 @@ fn view(account: Account, pending: &PendingEmail, kind: OneTimeKind) -> EmailCha
 }
 
 /// Ends the wish with its links; `false` when there was none.
-fn forget(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<bool> {
+pub(crate) fn forget(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<bool> {
     for kind in BOTH {
         one_time::store::void(tx, cx, kind, id)?;
     }
     store::remove(tx, cx, id)
+}
+
+/// Ends the wish if the session that asked is over: one of them was ended, or all but one were.
+pub(crate) fn forget_of(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    id: &str,
+    is_over: impl Fn(&str) -> bool,
+) -> Result<()> {
+    match store::find(tx, cx, id)? {
+        Some(pending) if is_over(&pending.session_id) => forget(tx, cx, id).map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn apply(tx: &mut Tx<'_>, cx: &Cx, change: &mut EmailChange, pending: &PendingEmail) -> Result<()> {

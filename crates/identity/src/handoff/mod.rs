@@ -11,7 +11,7 @@ use vestibule_crypto::{Jws, JwsError, check_times};
 use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
-use crate::session::{self, Authenticated, NewSession, SessionKind, SignedIn};
+use crate::session::{self, Authenticated, NewSession, Session, SessionKind, SignedIn};
 use crate::signing_key::Purpose;
 use crate::tenant::LoginTokenUse;
 use crate::{Identity, audit};
@@ -56,6 +56,8 @@ pub enum Opened {
 struct Offer {
     account_id: String,
     once: Option<([u8; 32], i64)>,
+    /// The session whose token it is.
+    session: Option<Session>,
     event: &'static str,
 }
 
@@ -120,6 +122,7 @@ impl Identity {
         Ok(Offer {
             account_id: text("uid")?.to_owned(),
             once,
+            session: None,
             event: "sign_in.login_token",
         })
     }
@@ -147,6 +150,7 @@ impl Identity {
         Ok(Offer {
             account_id: who.account.id,
             once: None,
+            session: Some(who.session),
             event: "sign_in.access_token",
         })
     }
@@ -158,7 +162,7 @@ impl Identity {
             .read(move |tx| {
                 if let Some((digest, _)) = once
                     && store::find(tx, &cx, &digest)?
-                        .is_some_and(|used| cx.now.since(used.at) > REPEAT)
+                        .is_some_and(|used| !cx.now.is_within(REPEAT, used.at))
                 {
                     return Err(used_up());
                 }
@@ -177,6 +181,10 @@ impl Identity {
         replaces: Option<String>,
     ) -> Result<SignedIn> {
         let new = NewSession::draw(self, cx, SessionKind::Browser);
+        let new = match &offer.session {
+            Some(session) => new.going_on(session),
+            None => new,
+        };
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
@@ -202,7 +210,7 @@ impl Identity {
 }
 
 fn again(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<SignedIn> {
-    let used = store::find(tx, cx, digest)?.filter(|used| cx.now.since(used.at) <= REPEAT);
+    let used = store::find(tx, cx, digest)?.filter(|used| cx.now.is_within(REPEAT, used.at));
     let session = match used {
         Some(used) => session::store::resume(tx, cx, &used.session_id)?,
         None => None,

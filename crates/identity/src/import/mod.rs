@@ -17,7 +17,6 @@ use crate::account::{self, Account, AccountState};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::session::{self, EndReason};
-use crate::team::{self, TeamIds};
 use crate::tenant::ProviderKind;
 use crate::{Identity, audit, one_time, partner, provider};
 
@@ -54,7 +53,6 @@ struct New {
     phc: Option<String>,
     uid: Option<String>,
     google_subject: Option<String>,
-    team: TeamIds,
 }
 
 /// A line of the batch, with everything drawn and hashed that a repeated transaction must not draw again.
@@ -113,7 +111,6 @@ impl Identity {
             phc: person.phc.clone(),
             uid,
             google_subject: person.google_subject.clone(),
-            team: TeamIds::of(ids.next(), ids.next()),
         }
     }
 
@@ -164,7 +161,7 @@ impl<'a> Ids<'a> {
     fn new(random: &'a dyn Random, people: usize) -> Ids<'a> {
         Ids {
             random,
-            alike: if people < 500 { 1 } else { 50 * 3 },
+            alike: if people < 500 { 1 } else { 50 },
             drawn: 0,
             head: String::new(),
         }
@@ -301,7 +298,6 @@ fn update(tx: &mut Tx<'_>, cx: &Cx, line: &Line) -> Result<Option<(&'static str,
         if let Some(subject) = &person.google_subject {
             provider::store::link(tx, tenant, GOOGLE, subject, &id, cx.now)?;
         }
-        team::store::create_default(tx, tenant, &account, &line.new.team, cx.now)?;
     }
     let before = account.state;
     merge(&mut account, person);

@@ -6,7 +6,6 @@ use super::New;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
-use crate::team;
 
 /// Which of these canonical addresses the tenant knows.
 pub(super) fn known<'a>(
@@ -118,39 +117,6 @@ pub(super) fn insert_belongings(tx: &mut Tx<'_>, cx: &Cx, new: &[&New]) -> Resul
     tx.exec_each(
         "INSERT INTO provider_link (tenant_id, provider, subject, account_id, linked_at) VALUES ($1, $2, $3, $4, $5)",
         &links,
-    )?;
-    insert_teams(tx, cx, new)
-}
-
-/// The default teams and projects of those whose address is verified.
-fn insert_teams(tx: &mut Tx<'_>, cx: &Cx, new: &[&New]) -> Result<()> {
-    let (tenant, now) = (cx.tenant.id.as_str(), cx.now);
-    let verified: Vec<&New> = new
-        .iter()
-        .filter(|new| new.account.email_verified)
-        .copied()
-        .collect();
-    let teams = rows(&verified, |new| {
-        let name = team::default_name(&new.account);
-        Some(params![tenant, new.team.team(), name, &new.account.id, now].to_vec())
-    });
-    tx.exec_each(
-        "INSERT INTO team (tenant_id, id, name, default_of, created_at) VALUES ($1, $2, $3, $4, $5)",
-        &teams,
-    )?;
-    let members = rows(&verified, |new| {
-        Some(params![tenant, new.team.team(), &new.account.id, now].to_vec())
-    });
-    tx.exec_each(
-        "INSERT INTO team_member (tenant_id, team_id, account_id, role, joined_at) VALUES ($1, $2, $3, 'owner', $4)",
-        &members,
-    )?;
-    let projects = rows(&verified, |new| {
-        Some(params![tenant, new.team.project(), new.team.team(), now].to_vec())
-    });
-    tx.exec_each(
-        "INSERT INTO project (tenant_id, id, team_id, name, created_at) VALUES ($1, $2, $3, 'Default project', $4)",
-        &projects,
     )?;
     Ok(())
 }

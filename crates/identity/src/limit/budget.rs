@@ -11,7 +11,7 @@ use crate::context::{Client, Cx};
 use crate::email::Email;
 use crate::error::Result;
 use crate::ports::Micros;
-use crate::session;
+use crate::{password, session};
 
 /// One key's count under a limit that the database keeps as well.
 #[derive(Clone, Debug)]
@@ -76,7 +76,9 @@ impl Guess {
         let block = client.address.map(address_block).unwrap_or_default();
         let seen_before = session::store::is_known_block(tx, tenant, account, &block)?;
         let device = client.device.as_ref();
-        let device = device.filter(|device| device.knows(identity, tenant, email));
+        let password_of = password::store::changed_at(tx, tenant, account)?;
+        let of = (tenant, account);
+        let device = device.filter(|device| device.knows(identity, of, password_of));
         let (known, from) = match (device, seen_before) {
             (Some(device), _) => (Known::Device, format!("/device/{}", device.name())),
             (None, true) => (Known::Address, format!("/address/{block}")),

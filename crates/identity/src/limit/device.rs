@@ -3,12 +3,13 @@
 
 use crate::Identity;
 use crate::account::Account;
-use crate::email::Email;
-use crate::error::Result;
+use crate::ports::Micros;
 use crate::tenant::Tenant;
 
 const ID: usize = 16;
 const PERSON: usize = 16;
+/// A person, and the microsecond of the sign-in.
+const ENTRY: usize = PERSON + 8;
 /// Of so many people the last sign-ins are remembered.
 const MOST_PEOPLE: usize = 4;
 
@@ -17,15 +18,15 @@ const MOST_PEOPLE: usize = 4;
 pub struct Device {
     id: [u8; ID],
     /// The latest first.
-    people: Vec<[u8; PERSON]>,
+    people: Vec<[u8; ENTRY]>,
 }
 
 fn context(tenant: &str) -> String {
     format!("device of tenant {tenant}")
 }
 
-fn person(identity: &Identity, tenant: &str, email: &Email) -> [u8; PERSON] {
-    let parts = [tenant.as_bytes(), email.canonical().as_bytes()];
+fn person(identity: &Identity, tenant: &str, account: &str) -> [u8; PERSON] {
+    let parts = [tenant.as_bytes(), account.as_bytes()];
     let mac = identity.sealer().mac("device", &parts);
     let mut short = [0; PERSON];
     short.copy_from_slice(&mac[..PERSON]);
@@ -33,8 +34,24 @@ fn person(identity: &Identity, tenant: &str, email: &Email) -> [u8; PERSON] {
 }
 
 impl Device {
-    pub(crate) fn knows(&self, identity: &Identity, tenant: &str, email: &Email) -> bool {
-        self.people.contains(&person(identity, tenant, email))
+    /// Whether the account signed in here and its password is still the one of then: whoever knew an earlier one has no
+    /// further tries for it.
+    pub(crate) fn knows(
+        &self,
+        identity: &Identity,
+        (tenant, account): (&str, &str),
+        password_of: Option<Micros>,
+    ) -> bool {
+        let wanted = person(identity, tenant, account);
+        let entry = self
+            .people
+            .iter()
+            .filter_map(|entry| entry.split_first_chunk());
+        let mut known = entry.filter(|(person, _)| **person == wanted);
+        known.any(|(_, at)| {
+            let at = at.first_chunk().map(|at| Micros(i64::from_be_bytes(*at)));
+            at >= password_of
+        })
     }
 
     /// 32 hexadecimal digits.
@@ -48,7 +65,7 @@ impl Identity {
     pub fn open_device(&self, tenant: &Tenant, sealed: &[u8]) -> Option<Device> {
         let plain = self.sealer().open(&context(&tenant.id), sealed).ok()?;
         let (id, people) = plain.split_first_chunk::<ID>()?;
-        let (people, []) = people.as_chunks::<PERSON>() else {
+        let (people, []) = people.as_chunks::<ENTRY>() else {
             return None;
         };
         Some(Device {
@@ -63,16 +80,18 @@ impl Identity {
         tenant: &Tenant,
         device: Option<&Device>,
         account: &Account,
-    ) -> Result<Vec<u8>> {
-        let newest = person(self, &tenant.id, &Email::parse(&account.email)?);
+    ) -> Vec<u8> {
+        let newest = person(self, &tenant.id, &account.id);
         let id = device.map_or_else(|| fresh_id(self), |device| device.id);
         let others = device.map_or(&[][..], |device| &device.people);
-        let others = others.iter().filter(|other| **other != newest);
+        let others = others.iter().filter(|other| !other.starts_with(&newest));
         let mut plain = id.to_vec();
-        for person in std::iter::once(&newest).chain(others).take(MOST_PEOPLE) {
-            plain.extend_from_slice(person);
+        plain.extend_from_slice(&newest);
+        plain.extend_from_slice(&self.now().0.to_be_bytes());
+        for entry in others.take(MOST_PEOPLE - 1) {
+            plain.extend_from_slice(entry);
         }
-        Ok(self.sealer().seal(&context(&tenant.id), &plain))
+        self.sealer().seal(&context(&tenant.id), &plain)
     }
 }
 

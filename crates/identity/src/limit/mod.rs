@@ -84,7 +84,7 @@ limits! {
     SIGN_IN_TENANT = "sign_in_tenant": 20000 in QUARTER, Node,
         "wrong passwords" by "tenant; devices and client addresses that the account signed in from are not counted";
     PASSWORD_CHANGE = "password_change": 50 in QUARTER, Both,
-        "wrong present passwords where a signed-in person changes theirs" by "account";
+        "wrong present passwords where a signed-in person has to prove it is them" by "session";
     SIGN_UP_ADDRESS = "sign_up_address": 100 in HOUR, Node,
         "sign-ups, also refused ones" by "client address and tenant";
     SIGN_UP_TENANT = "sign_up_tenant": 10000 in HOUR, Node,
@@ -109,6 +109,10 @@ limits! {
         "wrong mailed codes; links still work" by "tenant";
     EMAIL_CHANGES = "email_changes": 5 in HOUR, Database,
         "changes of the e-mail address that were asked for" by "account";
+    EMAIL_CHANGE_ADDRESS = "email_change_address": 30 in HOUR, Node,
+        "changes of the e-mail address that were asked for" by "client address and tenant";
+    EMAIL_CHANGE_MAILS = "email_change_mails": 5 in HOUR, Node,
+        "mails to a new address; beyond, the answer is the same and no mail goes out" by "new e-mail address and tenant";
     EMAIL_EXISTS = "email_exists": 30 in MINUTE, Node,
         "questions whether an address is registered" by "client address and tenant";
     BAD_TOKENS = "bad_tokens": 1000 in QUARTER, Node,

@@ -105,7 +105,7 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let Some(proof) = prove(tx, &cx, (&identity, &ids), &digest)? else {
-                    return again(tx, &cx, &digest);
+                    return again(tx, &cx, &digest, new.kind);
                 };
                 let signed_in = session::store::start(tx, &cx, &proof.account_id, &new)?;
                 store::set_session(tx, &cx, &digest, &signed_in.session.id)?;
@@ -168,11 +168,16 @@ impl Identity {
         let verification = Verification::draw(self, cx, account, begun)?;
         let bounds = [limit::VERIFICATION_MAIL_PAUSE, limit::VERIFICATION_MAILS]
             .map(|limit| (limit.span, i64::from(self.limits().most(limit))));
-        let (cx, id) = (cx.clone(), account.id.clone());
+        let (cx, id, email) = (cx.clone(), account.id.clone(), account.email.clone());
         self.db()
             .write(move |tx| {
                 // One after the other, or parallel calls would each see room for one more.
                 account::store::lock(tx, &cx.tenant.id, &id)?;
+                let present = account::store::by_id(tx, &cx.tenant.id, &id)?;
+                // A link for a mailbox that the account has left meanwhile would sign in.
+                if present.is_none_or(|present| present.email_verified || present.email != email) {
+                    return Ok(());
+                }
                 for bound in bounds {
                     super::bound(tx, &cx, (OneTimeKind::VerifyEmail, &id), bound)?;
                 }
@@ -219,12 +224,20 @@ fn prove(
 }
 
 /// The link was used a moment ago: the session it opened, as long as that lives.
-fn again(tx: &mut Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<(SignedIn, String)> {
+fn again(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    digest: &[u8; 32],
+    kind: SessionKind,
+) -> Result<(SignedIn, String)> {
     let used = store::used(tx, cx, OneTimeKind::VerifyEmail, digest)?;
     let used = used
-        .filter(|used| cx.now.since(used.used_at) <= REPEAT)
+        .filter(|used| cx.now.is_within(REPEAT, used.used_at))
         .ok_or(Kind::InvalidToken)?;
     let session = used.session_id.ok_or(Kind::InvalidToken)?;
-    let resumed = session::store::resume(tx, cx, &session)?.ok_or(Kind::InvalidToken)?;
+    let resumed = session::store::resume(tx, cx, &session)?;
+    // A browser's session is not handed out as tokens, nor the other way round.
+    let resumed = resumed.filter(|resumed| resumed.session.kind == kind);
+    let resumed = resumed.ok_or(Kind::InvalidToken)?;
     Ok((resumed, used.return_to))
 }

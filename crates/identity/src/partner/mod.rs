@@ -12,7 +12,7 @@ use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::session::{self, EndReason};
-use crate::{Identity, audit, limit, password};
+use crate::{Identity, audit, deletion, email_change, limit, password};
 
 /// Secrets beyond this many bytes are refused before hashing.
 const MAX_UID: usize = 1_024;
@@ -146,7 +146,6 @@ impl Identity {
             email_verified: true,
             ..Account::new(self, &cx.tenant, email, cx.now)
         };
-        let ids = crate::team::TeamIds::new(self.random());
         let (cx, email) = (cx.clone(), email.clone());
         let (key_id, phc) = (key_id.to_owned(), phc.to_owned());
         self.db()
@@ -173,7 +172,6 @@ impl Identity {
                     true => account,
                     false => take_over(tx, &cx, account, ("", ""))?,
                 };
-                crate::team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
                 audit::record(
                     tx,
                     &cx,
@@ -198,6 +196,8 @@ pub(crate) fn take_over(
     password::store::remove(tx, tenant, id)?;
     session::store::end_all(tx, cx, id, None, EndReason::Unproven)?;
     crate::one_time::store::void_all(tx, tenant, id, cx.now)?;
+    email_change::forget(tx, cx, id)?;
+    deletion::keep(tx, cx, id)?;
     crate::provider::store::unlink_all(tx, tenant, id)?;
     account::store::set_verified(tx, tenant, id, cx.now)?;
     let dropped = audit::Entry::done("account.unproven_credentials_dropped");

@@ -20,7 +20,7 @@ use crate::limit::{Budget, Guess};
 use crate::one_time::{self, OneTimeKind};
 use crate::session::{self, EndReason, SessionKind, SignedIn};
 use crate::tenant::{CaptchaAt, Tenant};
-use crate::{Identity, audit, outbox};
+use crate::{Identity, audit, email_change, outbox};
 
 /// Sign-in with address and password.
 #[derive(Clone, Debug)]
@@ -265,7 +265,8 @@ impl Identity {
         account_id: &str,
         command: ChangePassword,
     ) -> Result<()> {
-        let (account, phc) = self.check_present(cx, account_id, &command.current).await?;
+        let of = (account_id, command.keep_session.as_deref());
+        let (account, phc) = self.check_present(cx, of, &command.current).await?;
         let new = self
             .hash_new_password(&cx.tenant, &account, command.new)
             .await?;
@@ -289,6 +290,7 @@ impl Identity {
                     EndReason::PasswordChanged,
                 )?;
                 one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &account.id)?;
+                email_change::forget(tx, &cx, &account.id)?;
                 outbox::store::add(tx, &cx.tenant.id, &mail, cx.now)?;
                 audit::record(
                     tx,

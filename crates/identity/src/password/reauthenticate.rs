@@ -24,14 +24,15 @@ impl Identity {
         password: Option<&SecretString>,
     ) -> Result<()> {
         if !self.has_password(cx, &who.account.id).await? {
-            return match cx.now.since(who.session.created_at) <= FRESH {
+            return match cx.now.is_within(FRESH, who.session.created_at) {
                 true => Ok(()),
                 false => Err(Kind::SignInAgain.into()),
             };
         }
         let password = password.filter(|password| !password.expose_secret().is_empty());
         let password = password.ok_or(Kind::MissingPassword)?;
-        self.check_present(cx, &who.account.id, password).await?;
+        let of = (&*who.account.id, Some(&*who.session.id));
+        self.check_present(cx, of, password).await?;
         Ok(())
     }
 
@@ -43,15 +44,16 @@ impl Identity {
             .await
     }
 
-    /// The account and its hash, provided that this is its password. Wrong ones are counted.
+    /// The account and its hash, provided that this is its password. Wrong ones are counted by session: whoever took one
+    /// must not keep the owner from changing the password in another.
     pub(super) async fn check_present(
         &self,
         cx: &Cx,
-        account_id: &str,
+        (account_id, session_id): (&str, Option<&str>),
         password: &SecretString,
     ) -> Result<(Account, String)> {
         let (tenant, id) = (cx.tenant.id.clone(), account_id.to_owned());
-        let key = format!("{tenant}/{id}");
+        let key = format!("{tenant}/{id}/{}", session_id.unwrap_or_default());
         let budget = Budget::new(self, limit::PASSWORD_CHANGE, key);
         let found = self
             .db()

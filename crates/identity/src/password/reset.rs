@@ -14,7 +14,7 @@ use crate::one_time::{self, Begun, NewCode, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, EndReason};
 use crate::tenant::{CaptchaAt, link_is_allowed};
-use crate::{Identity, audit, limit};
+use crate::{Identity, audit, deletion, email_change, limit};
 
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -94,15 +94,18 @@ impl Request {
             lifetime: LIFETIME,
             return_to: self.return_to.clone(),
         };
+        // One after the other, or parallel calls would each see room for one more.
+        account::store::lock(tx, &cx.tenant.id, id)?;
+        // A link for a mailbox that the account has left meanwhile would open it.
+        let present = account::store::by_id(tx, &cx.tenant.id, id)?;
+        let is_moved = present.is_some_and(|present| present.email != self.account.email);
         if let Some(digest) = self.for_caller {
             one_time::store::add(tx, cx, &new(digest))?;
         }
-        // One after the other, or parallel calls would each see room for one more.
-        account::store::lock(tx, &cx.tenant.id, id)?;
         let since = cx.now - limit::RESET_MAILS.span;
         let sent = one_time::store::count_since(tx, cx, OneTimeKind::ResetPassword, id, since)?;
         // Beyond the bound the answer stays the same and the mailbox is spared.
-        let goes_out = self.wants_mail && sent < self.most_mails;
+        let goes_out = self.wants_mail && !is_moved && sent < self.most_mails;
         one_time::store::add_if(tx, cx, &new(self.for_mail), goes_out)?;
         outbox::store::add_if(tx, cx, &self.mail, goes_out)?;
         if let Some(code) = &self.code {
@@ -256,6 +259,9 @@ impl Identity {
                 super::store::set(tx, tenant, &id, &phc, cx.now)?;
                 session::store::end_all(tx, &cx, &id, None, EndReason::PasswordChanged)?;
                 one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &id)?;
+                // What was begun under the old password was begun by somebody else, as may be.
+                email_change::forget(tx, &cx, &id)?;
+                deletion::keep(tx, &cx, &id)?;
                 outbox::store::add(tx, tenant, &mail, cx.now)?;
                 audit::record(tx, &cx, audit::Entry::done("password.reset").account(&id))?;
                 Ok((account, used.return_to))

@@ -31,7 +31,7 @@ struct Set {
 
 impl Set {
     fn is_younger(&self, than: Duration, now: Micros) -> bool {
-        self.fetched_at.is_some_and(|at| now.since(at) < than)
+        self.fetched_at.is_some_and(|at| now.is_within(than, at))
     }
 
     fn key(&self, kid: &str, within: Duration, now: Micros) -> Option<Arc<VerifyingKey>> {
@@ -122,7 +122,7 @@ impl Identity {
             (Err(_), None) => keys.fetching.lock().await,
         };
         let mut set = keys.set.lock().clone();
-        let asked_lately = set.asked_at.is_some_and(|at| now.since(at) < PAUSE);
+        let asked_lately = set.asked_at.is_some_and(|at| now.is_within(PAUSE, at));
         if asked_lately || set.key(kid, FRESH, now).is_some() {
             return set.settle(kid, now);
         }

@@ -53,7 +53,6 @@ impl Identity {
             }
         };
         let new = NewSession::draw(self, cx, command.kind);
-        let ids = crate::team::TeamIds::new(self.random());
         let mut fresh = Account::new(self, &cx.tenant, &person.email, cx.now);
         fresh.email_verified = true;
         fresh.first_name.clone_from(&person.first_name);
@@ -99,7 +98,6 @@ impl Identity {
                         if !store::link(tx, tenant, name, &person.subject, &account.id, cx.now)? {
                             return Err(Kind::InvalidProviderData.into());
                         }
-                        crate::team::store::create_default(tx, tenant, &account, &ids, cx.now)?;
                         account.id
                     }
                 };

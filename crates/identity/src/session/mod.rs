@@ -20,8 +20,8 @@ use crate::account::Account;
 use crate::context::Cx;
 use crate::error::{Kind, Result};
 use crate::ports::Micros;
-use crate::team::Team;
-use crate::{Identity, audit};
+use crate::team::{Team, TeamIds};
+use crate::{Identity, audit, email_change};
 
 /// A signed-in person at one client.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -105,8 +105,12 @@ pub struct SignedIn {
 #[derive(Clone, Debug)]
 pub(crate) struct NewSession {
     pub(crate) id: String,
+    /// Of the default team, for a person who has none.
+    pub(crate) team: TeamIds,
     pub(crate) kind: SessionKind,
     pub(crate) expires_at: Micros,
+    /// When the person signed in, where that was before.
+    since: Option<Micros>,
 }
 
 impl NewSession {
@@ -114,9 +118,18 @@ impl NewSession {
         let id = vestibule_crypto::alphanumeric(identity.random(), 20);
         NewSession {
             id,
+            team: TeamIds::new(identity.random()),
             kind,
             expires_at: cx.now + cx.tenant.file.session.absolute.0,
+            since: None,
         }
+    }
+
+    /// Nobody signs in anew: it is as old as that session, and ends no later.
+    pub(crate) fn going_on(mut self, old: &Session) -> NewSession {
+        self.since = Some(old.created_at);
+        self.expires_at = self.expires_at.min(old.expires_at);
+        self
     }
 }
 
@@ -129,7 +142,7 @@ impl Identity {
 
     /// Goes on under a new session id: whatever named the old one is dead at once. `Unauthorized` when it is over already.
     pub async fn renew_session(&self, cx: &Cx, old: &Session) -> Result<SignedIn> {
-        let new = NewSession::draw(self, cx, old.kind);
+        let new = NewSession::draw(self, cx, old.kind).going_on(old);
         let (cx, old) = (cx.clone(), old.clone());
         self.db()
             .write(move |tx| {
@@ -160,6 +173,9 @@ impl Identity {
                 if !store::end_one(tx, &cx, &account, &session, why)? {
                     return Err(Kind::NotFound.into());
                 }
+                if why == EndReason::Ended {
+                    email_change::forget_of(tx, &cx, &account, |asked| asked == session)?;
+                }
                 audit::record(
                     tx,
                     &cx,
@@ -182,7 +198,9 @@ impl Identity {
         let (cx, account, except) = (cx.clone(), account_id.to_owned(), except.map(str::to_owned));
         self.db()
             .write(move |tx| {
-                let ended = store::end_all(tx, &cx, &account, except.as_deref(), EndReason::Ended)?;
+                let except = except.as_deref();
+                let ended = store::end_all(tx, &cx, &account, except, EndReason::Ended)?;
+                email_change::forget_of(tx, &cx, &account, |asked| Some(asked) != except)?;
                 audit::record(
                     tx,
                     &cx,

@@ -53,7 +53,7 @@ pub(crate) fn start(
         kind: new.kind,
         dialect: cx.surface().to_owned(),
         generation: 0,
-        created_at: cx.now,
+        created_at: new.since.unwrap_or(cx.now),
         last_seen_at: cx.now,
         expires_at: new.expires_at,
         client_address: cx.client.address.map(|address| address.to_string()),
@@ -62,7 +62,7 @@ pub(crate) fn start(
     tx.exec(
         "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, replaced_at, client_address, user_agent, created_at,
              last_seen_at, expires_at, client_block)
-         VALUES ($1, $2, $3, $4, $5, 0, '', $7, $8, $6, $6, $9, $10)",
+         VALUES ($1, $2, $3, $4, $5, 0, '', $7, $8, $11, $6, $9, $10)",
         &params![
             tenant,
             &session.id,
@@ -73,10 +73,15 @@ pub(crate) fn start(
             session.client_address.clone(),
             session.user_agent.clone(),
             session.expires_at,
-            cx.client.address.map(limit::address_block)
+            cx.client.address.map(limit::address_block),
+            session.created_at
         ],
     )?;
-    let team = first_team(tx, cx, &account)?;
+    let mut team = first_team(tx, cx, &account)?;
+    if team.is_none() && account.email_verified {
+        team::store::create_default(tx, tenant, &account, &new.team, cx.now)?;
+        team = first_team(tx, cx, &account)?;
+    }
     Ok(SignedIn {
         account,
         session,

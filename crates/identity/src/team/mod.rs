@@ -1,4 +1,4 @@
-//! Teams and their projects. Every verified person has a default team with a default project.
+//! Teams and their projects. Every verified person who signs in has a default team with a default project.
 
 pub(crate) mod store;
 
@@ -6,7 +6,6 @@ use serde::Serialize;
 use vestibule_crypto::{Random, alphanumeric};
 
 use crate::Identity;
-use crate::account::Account;
 use crate::context::Cx;
 use crate::error::Result;
 
@@ -36,24 +35,6 @@ impl TeamIds {
             project: alphanumeric(random, 20),
         }
     }
-
-    /// Of ids drawn in another way.
-    pub(crate) fn of(team: String, project: String) -> TeamIds {
-        TeamIds { team, project }
-    }
-
-    pub(crate) fn team(&self) -> &str {
-        &self.team
-    }
-
-    pub(crate) fn project(&self) -> &str {
-        &self.project
-    }
-}
-
-/// What the default team of that person is called.
-pub(crate) fn default_name(account: &Account) -> String {
-    format!("{}'s team", account.display_name())
 }
 
 impl Identity {

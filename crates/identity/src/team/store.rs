@@ -16,7 +16,7 @@ pub(crate) fn create_default(
     now: Micros,
 ) -> Result<()> {
     tx.changed(&account.id);
-    let name = super::default_name(account);
+    let name = format!("{}'s team", account.display_name());
     let created = tx.exec(
         "INSERT INTO team (tenant_id, id, name, default_of, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, default_of) DO NOTHING",
         &params![tenant, &ids.team, name, &account.id, now],

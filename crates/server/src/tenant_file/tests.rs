@@ -163,6 +163,35 @@ fn a_logo_lies_beside_its_file() {
 }
 
 #[test]
+fn templates_lie_beside_their_file() {
+    let folder = crate::temporary::Folder::create("templates").unwrap();
+    let place = folder.path().join("acme.toml");
+    let dialects = Dialects::builtin().unwrap();
+    fs::write(folder.path().join("secret.key"), "hush").unwrap();
+    let above = format!("file:{}", folder.path().join("secret.key").display());
+    for name in [
+        &*above,
+        "file:/etc/passwd",
+        "file:../x",
+        "file:",
+        "file:a/../../x",
+        "file:/proc/self/environ",
+    ] {
+        fs::write(
+            &place,
+            format!("{GOOD}[templates]\n\"sign-in.html\" = \"{name}\"\n"),
+        )
+        .unwrap();
+        let read = read_all(std::slice::from_ref(&place), &dialects);
+        let error = format!("{:#}", read.unwrap_err());
+        assert!(
+            error.contains("is not the name of a file beside this one"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn files_of_one_call_must_not_contradict_each_other() {
     let domains = "domains = [\"lms.acme.test\"]\n";
     let other = GOOD.replace("acme", "other");

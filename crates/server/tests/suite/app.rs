@@ -337,6 +337,13 @@ impl TestApp {
             .fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Sets the clock back.
+    pub fn step_back(&self, span: Duration) {
+        self.clock
+            .0
+            .fetch_sub(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
     /// Applies tenant files, as `vestibule apply` does.
     pub async fn apply(&self, toml: &str) -> Cx {
         let file: TenantFile = toml::from_str(toml).unwrap();

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod begun;
 mod branding;
 mod codes;
 mod csrf;

@@ -290,7 +290,6 @@ async fn a_killed_import_is_completed_by_the_same_command() {
     for table in [
         "SELECT count(*) FROM account",
         "SELECT count(*) FROM password",
-        "SELECT count(*) FROM team",
         "SELECT max(number) FROM account",
     ] {
         assert_eq!(count(table).await, 2_100, "{table}");

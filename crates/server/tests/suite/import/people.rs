@@ -6,7 +6,7 @@ use vestibule_identity::{AccountState, ImportMode, ImportNote};
 use super::*;
 use crate::app::{at_once, on_both};
 use crate::enclaive::{Tokens, login, sign_up};
-use crate::rezi::exchange;
+use crate::rezi::{exchange, open, text};
 
 const EMAIL: &str = "ada@team.example";
 const OWN: &str = "violet-harbour-42-lanterns";
@@ -31,7 +31,6 @@ on_both! {
             (&*ada.locale, &*ada.timezone, &*ada.mobile, &*ada.unique_id, ada.onboarded, ada.created_at.secs()),
             ("en-GB", "Europe/London", "+44 20 7946 0000", "4711", true, 1_556_704_800)
         );
-        assert_eq!(app.identity.teams(&cx, &ada.id).await.unwrap()[0].name, "Ada King's team");
         let bob = app.identity.user(&cx, "bob@team.example").await.unwrap();
         let defaults = &cx.tenant.file.defaults;
         assert_eq!((&*bob.first_name, &*bob.last_name, bob.number), ("Bob", "van Dyk", 2));
@@ -39,7 +38,10 @@ on_both! {
         assert_eq!((bob.state, bob.email_verified, bob.created_at), (AccountState::Suspended, false, cx.now));
         assert!(app.identity.teams(&cx, &bob.id).await.unwrap().is_empty());
         let key = app.api_key(&cx).await;
-        exchange(&app, &key, EMAIL, "partner-secret").await.status(200);
+        let login = text(&exchange(&app, &key, EMAIL, "partner-secret").await, "token");
+        assert!(app.identity.teams(&cx, &ada.id).await.unwrap().is_empty());
+        open(&app, &login, &[]).await.status(303);
+        assert_eq!(app.identity.teams(&cx, &ada.id).await.unwrap()[0].name, "Ada King's team", "the first sign-in makes it");
         exchange(&app, &key, EMAIL, "another").await.status(401);
         app.identity.restore_user(&cx, &bob.id).await.unwrap();
         exchange(&app, &key, "bob@team.example", PASSWORD).await.status(200);
@@ -78,7 +80,7 @@ on_both! {
         }).await;
         let (made, known): (Vec<u64>, Vec<usize>) = done.iter().map(|done| (done.created, done.notes.len())).unzip();
         assert_eq!((made.iter().sum::<u64>(), known.iter().sum::<usize>()), (510, 1_020));
-        for table in ["SELECT count(*) FROM account", "SELECT count(*) FROM password", "SELECT count(*) FROM team", "SELECT count(*) FROM project"] {
+        for table in ["SELECT count(*) FROM account", "SELECT count(*) FROM password"] {
             assert_eq!(count(&app, table).await, 510, "{table}");
         }
     }

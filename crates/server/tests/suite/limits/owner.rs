@@ -71,6 +71,20 @@ on_both! {
         login(&elsewhere, ADA, PASSWORD).await.status(200);
     }
 
+    async fn who_knew_an_earlier_password_has_no_tries_of_their_own(app: TestApp) {
+        ada_and_bob(&app).await;
+        let known = device(&app, ADA, "").await;
+        app.pass(Duration::from_secs(1));
+        let own = page_login(&app, ADA, PASSWORD, "").await.session_cookie().unwrap();
+        let form = [("current", PASSWORD), ("new", "copper-meadow-77-bicycles")];
+        let changed = app.post_form(HOST, "/account/password", &[ORIGIN, ("cookie", &own)], &form).await;
+        let here = set_cookie(changed.status(303), DEVICE).expect("the owner's device is known again");
+        let away = app.from(stranger(1));
+        assert_eq!(exhaust(&away, ADA).await, 50);
+        page_login(&app.from(stranger(2)), ADA, "copper-meadow-77-bicycles", &known).await.status(429);
+        page_login(&app.from(stranger(2)), ADA, "copper-meadow-77-bicycles", &here).await.status(303);
+    }
+
     async fn a_known_device_is_not_held_up_by_its_neighbours_or_its_tenant(app: TestApp) {
         ada_and_bob(&app).await;
         for limit in ["sign_in_address", "sign_in_tenant"] {

@@ -70,6 +70,8 @@ fn the_documentation_prints_the_table_of_the_code() {
 struct Stage {
     key: String,
     cookie: String,
+    /// Access tokens of several people.
+    people: Vec<String>,
     flows: Mutex<BTreeMap<usize, String>>,
 }
 
@@ -158,6 +160,23 @@ async fn attempt(app: &TestApp, stage: &Stage, name: &str, n: usize) -> Try {
             let reply = here.post_form(HOST, "/account/email", &headers, &form);
             judge(&reply.await, &[303])
         }
+        "email_change_address" => {
+            let person = &stage.people[n % stage.people.len()];
+            judge(&wish(app, person, &fresh).await, &[202])
+        }
+        "email_change_mails" => {
+            let person = &stage.people[n % stage.people.len()];
+            judge(&wish(&here, person, "stranger@team.example").await, &[202]);
+            match app
+                .mails()
+                .await
+                .iter()
+                .any(|mail| mail.to == "stranger@team.example")
+            {
+                true => Try::Passed,
+                false => Try::Refused(None),
+            }
+        }
         "email_exists" => {
             let path = format!("/api/exist-email/{fresh}");
             judge(&app.get(HOST, &path, &[]).await, &[200])
@@ -169,6 +188,13 @@ async fn attempt(app: &TestApp, stage: &Stage, name: &str, n: usize) -> Try {
         }
         other => panic!("nobody drives the limit {other}"),
     }
+}
+
+/// Asks for another address, with a person's access token.
+async fn wish(app: &TestApp, bearer: &str, email: &str) -> Reply {
+    let headers = [("authorization", bearer)];
+    let body = json!({ "email": email, "password": PASSWORD });
+    app.post(HOST, "/account/v1/email", &headers, body).await
 }
 
 async fn sign_up(app: &TestApp, email: &str, n: usize) -> Reply {
@@ -297,10 +323,17 @@ on_both! {
             let numbers: Vec<_> = scaled.into_iter().copied().collect();
             let row = Row { most: scaled.map_or(row.most, |(_, most)| *most), ..row };
             let (app, other) = (app.with_limits(&numbers).await, app.with_limits(&numbers).await);
-            let mut stage = Stage { key: key.clone(), cookie: String::new(), flows: Mutex::default() };
+            let mut stage = Stage { key: key.clone(), cookie: String::new(), people: Vec::new(), flows: Mutex::default() };
             match &*row.name {
                 "password_change" | "email_changes" => {
                     stage.cookie = page_login(&app, "ada@team.example", PASSWORD, "").await.session_cookie().unwrap();
+                }
+                "email_change_address" | "email_change_mails" => {
+                    for n in 0..10 {
+                        let email = format!("{}.person.{n}@team.example", row.name);
+                        app.person(&cx, &email, PASSWORD, "Trainee").await;
+                        stage.people.push(crate::browser::bearer(&app, &email, PASSWORD).await);
+                    }
                 }
                 "wrong_uid_account" | "wrong_uid_key" => {
                     for n in 0..=row.most / 10 {

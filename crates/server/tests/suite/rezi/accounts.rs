@@ -138,7 +138,8 @@ on_both! {
     async fn a_squatters_name_does_not_stay(app: TestApp) {
         let cx = app.acme().await;
         register(&app, EMAIL).await;
-        exchange(&app, &app.api_key(&cx).await, EMAIL, UID).await.status(200);
+        let token = login_token(&app, &app.api_key(&cx).await, EMAIL).await;
+        open(&app, &token, &[]).await.status(303);
         let account = app.identity.user(&cx, EMAIL).await.unwrap();
         assert_eq!((account.first_name.as_str(), account.last_name.as_str()), ("", ""));
         let teams = app.identity.teams(&cx, &account.id).await.unwrap();

@@ -139,6 +139,23 @@ on_both! {
         refused(&open(&app, &token, &[]).await, 401, &token);
     }
 
+    async fn a_clock_that_goes_back_makes_no_used_token_new(app: TestApp) {
+        let cx = app.acme().await;
+        let token = login_token(&app, &app.api_key(&cx).await, EMAIL).await;
+        app.pass(Duration::from_secs(600));
+        assert_eq!(open(&app, &token, &[]).await.status, 303);
+        // Another node's clock, a little behind: the same link once more.
+        app.step_back(Duration::from_secs(2));
+        assert_eq!(open(&app, &token, &[]).await.status, 303);
+        app.step_back(Duration::from_secs(300));
+        refused(&open(&app, &token, &[]).await, 401, &token);
+        app.pass(Duration::from_secs(86_400));
+        app.identity.purge().await.unwrap();
+        app.step_back(Duration::from_secs(86_400));
+        refused(&open(&app, &token, &[]).await, 401, &token);
+        assert_eq!(sessions(&app, EMAIL).await, 1);
+    }
+
     async fn a_reusable_token_signs_in_until_it_expires(app: TestApp) {
         let cx = app.acme_with("[login_token]\nuse = 'reusable'").await;
         let token = login_token(&app, &app.api_key(&cx).await, EMAIL).await;
