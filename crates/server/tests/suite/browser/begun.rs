@@ -214,7 +214,7 @@ on_both! {
         app.identity.db().write(|tx| tx.exec("DELETE FROM password", &[])).await.unwrap();
         for (minutes, status) in [(1, 200), (20, 403)] {
             app.pass(Duration::from_secs(minutes * 60));
-            let form = [("token", &*bearer), ("inputData", "{\"enrollmentId\":7}"), ("type", "course")];
+            let form = [("token", &*bearer), ("inputData", "{\"enrollmentId\":12555}"), ("type", "2")];
             let from = [("origin", "https://www.partner.test"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
             let opened = app.post_form(HOST, "/site/login-by-jwt-token", &from, &form).await;
             let cookie = opened.status(303).session_cookie().unwrap();

@@ -80,7 +80,7 @@ impl Fixture {
             .statements
             .iter()
             .map(|sql| match postgres {
-                true => sql.replace("X'", "'\\x"),
+                true => sql.replace(", X'", ", '\\x"),
                 false => sql.clone(),
             })
             .map(|sql| &*sql.leak())
