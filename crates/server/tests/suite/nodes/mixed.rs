@@ -1,10 +1,12 @@
 //! Programs of two releases on one database.
 
 use vestibule_db::{Db, Error, Options};
+use vestibule_identity::MailKind;
 
 use super::keys::{kid, published, two_nodes};
 use crate::app::{TestApp, on_both, postgres_schema};
 use crate::commands::{ACME, Place};
+use crate::enclaive::{PASSWORD, forgot};
 
 /// What another program does.
 async fn elsewhere(app: &TestApp, statements: &'static [&'static str]) {
@@ -43,6 +45,17 @@ on_both! {
         let late = app.second_node().await;
         late.get("lms.acme.test", "/sign-in", &[]).await.status(200);
         late.get("lms.zeta.test", "/sign-in", &[]).await.status(421);
+    }
+
+    async fn mails_of_a_newer_program_are_left_to_it(app: TestApp) {
+        let cx = app.acme().await;
+        app.person(&cx, "ann@team.example", PASSWORD, "Trainee").await;
+        forgot(&app, "ann@team.example").await.status(200);
+        elsewhere(&app, &["UPDATE outbox SET kind = 'later' WHERE state = 'due'"]).await;
+        assert!(app.mails().await.is_empty());
+        // Nor held back for a while, as one in hand would be.
+        elsewhere(&app, &["UPDATE outbox SET kind = 'reset-password' WHERE state = 'due'"]).await;
+        app.mailed_link(MailKind::ResetPassword).await;
     }
 
     /// Programs before this one raised the version alone.
