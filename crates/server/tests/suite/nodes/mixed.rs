@@ -62,12 +62,13 @@ on_both! {
     async fn changes_of_an_older_program_are_found(app: TestApp) {
         let (two, _, tokens) = two_nodes(&app).await;
         const REVOKED: &str = "UPDATE signing_key SET revoked_at = 1, retired_at = 0 WHERE revoked_at IS NULL";
-        const RENAMED: &str = "UPDATE tenant SET settings = replace(settings, 'Acme Learning', 'Acme Renamed') WHERE slug = 'acme'";
+        const RENAMED: &str = "UPDATE tenant SET settings = replace(settings, 'Zeta Learning', 'Renamed'), updated_at = updated_at + 1 WHERE slug = 'zeta'";
+        app.zeta().await;
         two.identity.reload().await.unwrap();
-        // In one look: a tenant's, which is marked, and a key's, which is not.
-        elsewhere(&app, &[RENAMED, MARKED, CHANGED, REVOKED, CHANGED]).await;
+        // In one look: a tenant's, which is marked, and a key's of another, which is not.
+        elsewhere(&app, &[RENAMED, CHANGED, REVOKED, CHANGED]).await;
         two.identity.reload().await.unwrap();
-        assert_eq!(two.cx("acme").await.tenant.product(), "Acme Renamed");
+        assert_eq!(two.cx("zeta").await.tenant.product(), "Renamed");
         assert!(!published(&two).await.contains(&kid(&tokens.user)));
     }
 }
