@@ -1,13 +1,19 @@
 //! Reading bodies, never beyond the limits of size and time.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
 
 const LIMIT: usize = 64 * 1024;
+/// Nearly every body is shorter.
+const SHORT: usize = 8 * 1024;
+/// So many longer ones are read at the same time, or thousands of clients that stall would fill the memory.
+static LONG: Semaphore = Semaphore::const_new(512);
 /// From the head to the last byte: over 6 KiB a second for the longest.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -24,19 +30,31 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyF
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LIMIT as u64) {
+    let announced = announced.unwrap_or_default();
+    if announced > LIMIT as u64 {
         return Err(BodyFault::TooLarge);
     }
-    whole(body, TIMEOUT).await
+    let whole = tokio::time::timeout(TIMEOUT, whole(body, announced > SHORT as u64));
+    whole.await.unwrap_or(Err(BodyFault::TooSlow))
 }
 
-async fn whole(body: Body, timeout: Duration) -> Result<Bytes, BodyFault> {
-    match tokio::time::timeout(timeout, Limited::new(body, LIMIT).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
-        Ok(Err(_)) => Err(BodyFault::Broken),
-        Err(_) => Err(BodyFault::TooSlow),
+/// What is going to be long waits for its turn before it is read.
+async fn whole(body: Body, is_long: bool) -> Result<Bytes, BodyFault> {
+    let turn = async || LONG.acquire().await.ok();
+    let mut turn_taken = if is_long { turn().await } else { None };
+    let (mut body, mut whole) = (pin!(Limited::new(body, LIMIT)), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => BodyFault::TooLarge,
+            false => BodyFault::Broken,
+        })?;
+        let data = frame.into_data().unwrap_or_default();
+        if turn_taken.is_none() && whole.len() + data.len() > SHORT {
+            turn_taken = turn().await;
+        }
+        whole.extend_from_slice(&data);
     }
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]
@@ -47,11 +65,44 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    fn stalled() -> Body {
+        Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>())
+    }
+
+    fn announcing(length: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static(length))])
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_not_waited_for() {
-        let stalled = futures_util::stream::pending::<Result<Bytes, Infallible>>();
-        let read = whole(Body::from_stream(stalled), Duration::from_millis(5)).await;
+        let read = read(&HeaderMap::new(), stalled()).await;
         assert_eq!(read, Err(BodyFault::TooSlow));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_bodies_that_stall_hold_up_long_ones_only() {
+        let places = LONG.available_permits();
+        let reads = (0..2 * places).map(|_| async { read(&announcing("60000"), stalled()).await });
+        let reads = tokio::spawn(futures_util::future::join_all(reads.collect::<Vec<_>>()));
+        tokio::task::yield_now().await;
+        assert_eq!(LONG.available_permits(), 0);
+        let short = read(&announcing("5"), Body::from("short")).await;
+        assert_eq!(short, Ok(Bytes::from("short")));
+        let chunked = Body::from(vec![b'x'; SHORT + 1]);
+        let (begun, long) = (
+            tokio::time::Instant::now(),
+            tokio::spawn(whole(chunked, false)),
+        );
+        assert_eq!(long.await.unwrap().map(|body| body.len()), Ok(SHORT + 1));
+        assert_eq!(
+            begun.elapsed(),
+            TIMEOUT,
+            "until the first ones are given up"
+        );
+        for told in reads.await.unwrap() {
+            assert_eq!(told, Err(BodyFault::TooSlow));
+        }
+        assert_eq!(LONG.available_permits(), places);
     }
 
     #[tokio::test]
@@ -63,11 +114,7 @@ mod tests {
         };
         assert_eq!(read_of(LIMIT).await, Ok(LIMIT));
         assert_eq!(read_of(LIMIT + 1).await, Err(BodyFault::TooLarge));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("65537"));
-        assert_eq!(
-            read(&headers, Body::from("short")).await,
-            Err(BodyFault::TooLarge)
-        );
+        let announced = read(&announcing("65537"), Body::from("short")).await;
+        assert_eq!(announced, Err(BodyFault::TooLarge));
     }
 }
