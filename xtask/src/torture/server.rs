@@ -1,8 +1,7 @@
 //! The real program under the shim: set up, started, killed, asked.
 
 use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -55,9 +54,12 @@ pub(crate) struct Site {
     shim: PathBuf,
     database: RwLock<Option<String>>,
     smtp: String,
-    /// Commands hold it for reading: none runs at the moment of a kill, whose log would end in the middle of a record.
+    /// Commands hold it for reading: none runs at the moment of a kill.
     quiet: RwLock<()>,
 }
+
+/// A change that has begun is done and recorded by then.
+const HALT: Duration = Duration::from_millis(20);
 
 impl Site {
     /// An empty folder; `database` is a PostgreSQL URL, without one it is SQLite in the folder.
@@ -135,12 +137,21 @@ impl Site {
         bytes.extend(control.write_errno.to_ne_bytes());
         bytes.extend((control.sync as u32).to_ne_bytes());
         bytes.extend(control.clock_seconds.to_ne_bytes());
-        let mut file = File::options()
+        self.write_control(&bytes, 0)
+    }
+
+    /// Lets no change begin any more, until told otherwise.
+    fn halt(&self, is_halted: bool) -> Result<()> {
+        self.write_control(&u32::from(is_halted).to_ne_bytes(), 16)
+    }
+
+    fn write_control(&self, bytes: &[u8], at: u64) -> Result<()> {
+        let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
             .open(self.folder.join("control"))?;
-        Ok(file.write_all(&bytes)?)
+        Ok(file.write_all_at(bytes, at)?)
     }
 
     fn log(&self) -> PathBuf {
@@ -293,8 +304,11 @@ impl<'a> Server<'a> {
     /// kill -9. Panics that it logged before are an error.
     pub(crate) fn kill(&mut self) -> Result<()> {
         let quiet = self.site.quiet.write();
+        self.site.halt(true)?;
+        std::thread::sleep(HALT);
         self.child.kill()?;
         self.child.wait()?;
+        self.site.halt(false)?;
         drop(quiet);
         let said = self.said()?;
         let panic = said.lines().find(|line| line.contains("panicked"));

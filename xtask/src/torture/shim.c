@@ -34,6 +34,7 @@ struct control {
     volatile uint32_t write_errno; /* 0: writes succeed */
     volatile uint32_t sync_mode;
     volatile int64_t clock_seconds; /* added to CLOCK_REALTIME */
+    volatile uint32_t halted;       /* no change begins any more */
 };
 
 #define FILES 65536
@@ -44,6 +45,12 @@ static int log_fd = -1;
 static struct control *control;
 /* Held over a change and its record, so that the log has the order of the changes. */
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
+
+/* A process that is killed between a change and its record would leave a log that is not what happened. */
+static void begin(void) {
+    pthread_mutex_lock(&order);
+    while (control && control->halted) usleep(1000);
+}
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -95,7 +102,7 @@ static int refused(void) {
 static int open_watched(const char *path, int flags, mode_t mode) {
     if (!watched(path)) return REAL(open)(path, flags, mode);
     struct stat found;
-    pthread_mutex_lock(&order);
+    begin();
     int new = (flags & O_CREAT) && stat(path, &found);
     int fd = new && refused() ? -1 : REAL(open)(path, flags, mode);
     if (fd >= 0 && fd < FILES && !fstat(fd, &found)) {
@@ -129,7 +136,7 @@ int close(int fd) {
 
 static ssize_t write_at(int fd, const void *data, size_t size, off_t at) {
     if (refused()) return -1;
-    pthread_mutex_lock(&order);
+    begin();
     record((struct head){.kind = WRITE, .inode = inode_at(fd), .at = (uint64_t)at, .size = size}, NULL, data);
     ssize_t done = REAL(pwrite)(fd, data, size, at);
     pthread_mutex_unlock(&order);
@@ -159,7 +166,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 int ftruncate(int fd, off_t size) {
     if (!inode_at(fd)) return REAL(ftruncate)(fd, size);
     if (refused()) return -1;
-    pthread_mutex_lock(&order);
+    begin();
     record((struct head){.kind = TRUNCATE, .inode = inode_at(fd), .size = (uint64_t)size}, NULL, NULL);
     int done = REAL(ftruncate)(fd, size);
     pthread_mutex_unlock(&order);
@@ -174,7 +181,7 @@ static int sync_watched(int fd) {
     if (mode == LYING) return 0;
     uint64_t covered = (uint64_t)lseek(log_fd, 0, SEEK_END);
     int done = mode == FAILING ? -1 : REAL(fsync)(fd);
-    pthread_mutex_lock(&order);
+    begin();
     record((struct head){.kind = done ? SYNC_FAILED : SYNC, .inode = inode_at(fd), .at = covered}, NULL, NULL);
     pthread_mutex_unlock(&order);
     if (mode == FAILING) errno = EIO;
@@ -187,7 +194,7 @@ int fdatasync(int fd) { return inode_at(fd) ? sync_watched(fd) : REAL(fdatasync)
 
 static int named(enum kind kind, const char *path, const char *to, int (*change)(const char *, const char *)) {
     if (refused()) return -1;
-    pthread_mutex_lock(&order);
+    begin();
     int done = change(path, to);
     int error = errno;
     if (!done) record((struct head){.kind = kind, .size = to ? strlen(to) : 0}, path, to);
