@@ -14,14 +14,21 @@ pub fn thread_cpu() -> f64 {
 
 /// Seconds of processor time (user and system) that a process has used, from `/proc`.
 pub fn process_cpu(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    ticks(&pid.to_string(), 11)
+}
+
+/// The same, of the processes that we have started and waited for.
+pub fn children_cpu() -> Result<f64> {
+    ticks("self", 13)
+}
+
+/// Seconds in two neighbouring fields of `/proc/PROCESS/stat`, counted from the one after the name.
+fn ticks(process: &str, first: usize) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields = stat.rsplit_once(')').context("/proc/PID/stat")?.1;
-    let ticks = |index: usize| -> Result<f64> {
-        let field = fields.split_whitespace().nth(index);
-        Ok(field.context("/proc/PID/stat")?.parse()?)
-    };
-    let per_second = rustix::param::clock_ticks_per_second() as f64;
-    Ok((ticks(11)? + ticks(12)?) / per_second)
+    let two = fields.split_whitespace().skip(first).take(2);
+    let two = two.map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
+    Ok(two.iter().sum::<f64>() / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// A line of `/proc/PID/status` in MiB: `VmRSS` or `VmHWM`.

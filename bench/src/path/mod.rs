@@ -4,6 +4,7 @@ mod dialect;
 mod discovery;
 mod forward_auth;
 mod growth;
+mod import;
 mod jwks;
 mod memory;
 mod mint;
@@ -52,6 +53,7 @@ pub const ALL: &[Case] = &[
     dialect::CASE,
     memory::CASE,
     start::CASE,
+    import::CASE,
     postgres::CASE,
     growth::CASE,
 ];
