@@ -318,7 +318,10 @@ async fn a_backup_is_whole_and_readable() {
         .backup(&to, move |done, total| {
             // A commit in the middle neither stops the copy nor starts it anew.
             let id = 5000 + i64::try_from(done).unwrap();
-            drop(start(db.write(move |tx| insert(tx, id, "late"))));
+            let db = db.clone();
+            drop(tokio::spawn(async move {
+                db.write(move |tx| insert(tx, id, "late")).await
+            }));
             seen.lock().unwrap().push((done, total));
         })
         .await
