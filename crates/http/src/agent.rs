@@ -28,13 +28,31 @@ const SYSTEMS: [(&str, &str); 9] = [
     ("Linux", "Linux"),
 ];
 
+/// What programs that are no browsers call themselves.
+const PROGRAMS: [&str; 14] = [
+    "Apache-HttpClient",
+    "CFNetwork",
+    "Dalvik",
+    "Dart",
+    "Go-http-client",
+    "Java",
+    "PostmanRuntime",
+    "Wget",
+    "axios",
+    "curl",
+    "node",
+    "okhttp",
+    "python-httpx",
+    "python-requests",
+];
+
 /// A browser and the system it runs on, as far as they are told.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Agent {
     pub(crate) browser: Option<&'static str>,
     pub(crate) system: Option<&'static str>,
     /// What a program that is no browser calls itself.
-    pub(crate) program: Option<String>,
+    pub(crate) program: Option<&'static str>,
 }
 
 pub(crate) fn read(user_agent: &str) -> Agent {
@@ -43,17 +61,14 @@ pub(crate) fn read(user_agent: &str) -> Agent {
         known.map(|(_, name)| *name)
     };
     let browser = find(&BROWSERS);
-    // "curl/8.5.0" and the like: one word, short and harmless. With a dot in it a mail program would make a link of it.
+    // Any other word would be a stranger's own, in a mail of ours.
     let first = user_agent.split(['/', ' ']).next().unwrap_or_default();
-    let is_name = (2..=24).contains(&first.len())
-        && first != "Mozilla"
-        && first
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     Agent {
         browser,
         system: find(&SYSTEMS),
-        program: (browser.is_none() && is_name).then(|| first.to_owned()),
+        program: PROGRAMS
+            .into_iter()
+            .find(|name| browser.is_none() && *name == first),
     }
 }
 
@@ -120,8 +135,9 @@ mod tests {
             ("", None),
             ("x", None),
             ("www.evil-help.test/1", None),
+            ("CALL-0800-555-HELP", None),
         ] {
-            assert_eq!(read(agent).program.as_deref(), program, "{agent}");
+            assert_eq!(read(agent).program, program, "{agent}");
         }
     }
 }

@@ -52,7 +52,8 @@ fn is_own_origin(origin: &str, tenant: &Tenant, host: &Host) -> bool {
         .iter()
         .any(|domain| domain.eq_ignore_ascii_case(host.name()));
     // A port of one's own is a proxy of one's own, unless it is the tenant's.
-    let is_other_port = url.port().is_some() && url.port() != tenant.base_url.port();
+    let is_other_port =
+        url.port().is_some() && url.port() != tenant.base_url.port_or_known_default();
     let scheme_fits = !is_domain || is_other_port || url.scheme() == tenant.base_url.scheme();
     url.origin() == tenant.base_url.origin() || (host_sent_to && scheme_fits)
 }

@@ -67,7 +67,7 @@ pub(crate) async fn change_profile(
     };
     let account = shared
         .identity
-        .update_profile(&site.cx, &who.account.id, change)
+        .update_profile(&site.cx, (&who.account.id, Some(&who.session.id)), change)
         .await?;
     Ok(axum::Json(account_json(&account)))
 }

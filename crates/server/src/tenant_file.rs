@@ -101,8 +101,16 @@ fn picture(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Resul
 /// that the server may.
 fn beside_file(path: &Path, name: &str) -> Result<PathBuf, String> {
     let mut parts = Path::new(name).components();
-    match !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_))) {
-        true => Ok(path.with_file_name(name)),
+    let is_name = !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)));
+    let place = path.with_file_name(name);
+    // Nor by a link. A file that is not there is told by who reads it.
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let is_inside = match (real(&place), real(&path.with_file_name("."))) {
+        (Some(place), Some(folder)) => place.starts_with(folder) && place.is_file(),
+        _ => true,
+    };
+    match is_name && is_inside {
+        true => Ok(place),
         false => Err(format!(
             "`{name}` is not the name of a file beside this one"
         )),

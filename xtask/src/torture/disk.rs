@@ -266,6 +266,22 @@ fn tear(content: &mut Vec<u8>, at: usize, data: &[u8], random: &mut fastrand::Rn
     }
 }
 
+/// After a power cut the machine has started anew, which the lock file's second line would not tell here.
+pub(crate) fn reboot(data: &Path) -> Result<()> {
+    for entry in fs::read_dir(data)? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "lock")
+        {
+            let held = fs::read_to_string(&path)?;
+            let process = held.lines().next().unwrap_or_default();
+            fs::write(&path, format!("{process}\nbefore the power cut\n"))?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

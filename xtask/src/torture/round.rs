@@ -132,6 +132,7 @@ impl Torture<'_> {
         fs::remove_dir_all(&data)?;
         make_folder(&data)?;
         disk.cut(&data, &mut self.random)?;
+        super::disk::reboot(&data)?;
         self.leave_shared_memory(&data, u64::MAX)?;
         self.tally.cuts += 1;
         Ok(())
@@ -261,6 +262,7 @@ impl Torture<'_> {
         disk.replay(&log[..index], &mut self.random);
         let side = self.site.beside("side")?;
         disk.cut(&side.data(), &mut self.random)?;
+        super::disk::reboot(&side.data())?;
         self.leave_shared_memory(&side.data(), log[index].time)?;
         side.control(Control {
             clock_seconds: self.clock + GRACE,

@@ -115,10 +115,9 @@ fn boot() -> Option<String> {
     Some(boot.trim().to_owned())
 }
 
-/// Whether the second line of a lock names another boot than this one.
+/// Whether the second line of a lock does not name this boot. One that is missing was lost with the power, as may be.
 fn has_rebooted(content: &str) -> bool {
-    let then = content.lines().nth(1).filter(|boot| !boot.is_empty());
-    then.is_some_and(|then| boot().is_some_and(|now| then != now))
+    boot().is_some_and(|now| content.lines().nth(1) != Some(&now))
 }
 
 #[expect(clippy::disallowed_methods, reason = "no runtime thread runs this")]

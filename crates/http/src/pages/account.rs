@@ -117,7 +117,11 @@ pub(crate) async fn save_profile(
     let Person { site, who } = &person;
     match shared
         .identity
-        .update_profile(&site.cx, &who.account.id, profile_change(&fields))
+        .update_profile(
+            &site.cx,
+            (&who.account.id, Some(&who.session.id)),
+            profile_change(&fields),
+        )
         .await
     {
         Ok(_) => Ok(see_other("/account?notice=saved")),

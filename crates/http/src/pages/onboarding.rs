@@ -47,7 +47,11 @@ pub(crate) async fn save(
 ) -> Answer {
     let identity = &shared.identity;
     match identity
-        .update_profile(&site.cx, &who.account.id, profile_change(&fields))
+        .update_profile(
+            &site.cx,
+            (&who.account.id, Some(&who.session.id)),
+            profile_change(&fields),
+        )
         .await
     {
         Ok(_) => {

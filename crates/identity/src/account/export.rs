@@ -50,8 +50,10 @@ impl Identity {
     ) -> Result<PersonalData> {
         self.reauthenticate(cx, who, password).await?;
         let (noting, id) = (cx.clone(), who.account.id.clone());
+        let session = who.session.id.clone();
         self.db()
             .write(move |tx| {
+                session::store::hold_live(tx, &noting, &id, &session)?;
                 let entry = audit::Entry::done("account.exported").account(&id);
                 audit::record(tx, &noting, entry)
             })

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::one_time::{self, New, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind, NewMail};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
-use crate::{Identity, audit, password};
+use crate::{Identity, audit, email_change, password};
 
 const LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 
@@ -92,6 +92,7 @@ impl Identity {
                 password::store::set(tx, tenant, id, &phc, cx.now)?;
                 store::set_verified(tx, tenant, id, cx.now)?;
                 one_time::store::void_all(tx, tenant, id, cx.now)?;
+                email_change::forget(tx, &cx, id)?;
                 let signed_in = session::store::start(tx, &cx, id, &new)?;
                 let entry = audit::Entry::done("account.invitation_accepted").account(id);
                 audit::record(tx, &cx, entry)?;

@@ -17,6 +17,7 @@ use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
+use crate::session;
 use crate::tenant::Tenant;
 use crate::{Identity, audit, limit};
 
@@ -154,7 +155,7 @@ impl Identity {
     pub async fn update_profile(
         &self,
         cx: &Cx,
-        account_id: &str,
+        (account_id, session_id): (&str, Option<&str>),
         change: ProfileChange,
     ) -> Result<Account> {
         let first = change.first_name.as_deref().map(check_line).transpose()?;
@@ -169,9 +170,16 @@ impl Identity {
             .as_deref()
             .map(|text| check_tag(text, "-_+/"))
             .transpose()?;
-        let (cx, id) = (cx.clone(), account_id.to_owned());
+        let (cx, id, own) = (
+            cx.clone(),
+            account_id.to_owned(),
+            session_id.map(str::to_owned),
+        );
         self.db()
             .write(move |tx| {
+                if let Some(own) = &own {
+                    session::store::hold_live(tx, &cx, &id, own)?;
+                }
                 let mut account = store::by_id(tx, &cx.tenant.id, &id)?.ok_or(Kind::NotFound)?;
                 for (field, value) in [
                     (&mut account.first_name, &first),

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use vestibule_db::Tx;
 
 use crate::context::Cx;
-use crate::error::{Kind, Result};
+use crate::error::Result;
 use crate::one_time;
 use crate::outbox::{self, Mail, MailKind, NewMail};
 use crate::ports::Micros;
@@ -38,7 +38,7 @@ impl Identity {
         password: Option<&SecretString>,
     ) -> Result<Micros> {
         self.reauthenticate(cx, who, password).await?;
-        let account = who.account.clone();
+        let (account, session) = (who.account.clone(), who.session.id.clone());
         let due = cx.now + cx.tenant.file.account.deletion_grace.0;
         let mail = Mail {
             link: Some(SecretString::from(cx.tenant.link("/sign-in"))),
@@ -49,15 +49,13 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let (tenant, id) = (&cx.tenant.id, &account.id);
-                if !account::store::lock(tx, tenant, id)? {
-                    return Err(Kind::Unauthorized.into());
-                }
+                session::store::hold_live(tx, &cx, id, &session)?;
                 let is_new = store::set(tx, &cx, id, due)?;
                 session::store::end_all(tx, &cx, id, None, EndReason::DeletionAsked)?;
                 one_time::store::void_all(tx, tenant, id, cx.now)?;
                 email_change::store::remove(tx, &cx, id)?;
                 if is_new {
-                    outbox::store::add(tx, tenant, &mail, cx.now)?;
+                    outbox::store::add_if(tx, &cx, &mail, account.email_verified)?;
                     let entry = audit::Entry::done("account.deletion_asked").account(id);
                     audit::record(tx, &cx, entry)?;
                 }

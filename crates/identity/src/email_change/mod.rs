@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::one_time::{self, New, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind, NewMail};
 use crate::session::{self, Authenticated, EndReason};
+use crate::team::{self, TeamIds};
 use crate::{Identity, audit, limit};
 
 const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
@@ -149,9 +150,7 @@ impl Wish {
     fn store(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<()> {
         let (tenant, id) = (&cx.tenant.id, &self.account.id);
         // One after the other, or parallel wishes would each see room for one more.
-        if !account::store::lock(tx, tenant, id)? {
-            return Err(Kind::Unauthorized.into());
-        }
+        session::store::hold_live(tx, cx, id, &self.session_id)?;
         one_time::bound(tx, cx, (BOTH[0], id), self.bound)?;
         let is_taken = account::store::by_email(tx, tenant, &self.email)?.is_some();
         for kind in BOTH {
@@ -248,7 +247,7 @@ impl Identity {
     pub async fn confirm_email_change(&self, cx: &Cx, token: &SecretString) -> Result<EmailChange> {
         let seen = self.peek_email_change(cx, token).await?;
         let digest = one_time::digest_of(token)?;
-        let mails = self.tellings(cx, &seen)?;
+        let (mails, ids) = (self.tellings(cx, &seen)?, TeamIds::new(self.random()));
         let write = cx.clone();
         let done = self
             .db()
@@ -267,10 +266,12 @@ impl Identity {
                 let entry = audit::Entry::done("email.change_confirmed").account(id);
                 audit::record(tx, &write, entry.reason(mailbox_name(seen.mailbox)))?;
                 if pending.old_confirmed && pending.new_confirmed {
+                    let was_proven = change.account.email_verified;
                     apply(tx, &write, &mut change, &pending)?;
-                    for mail in &mails {
-                        outbox::store::add(tx, tenant, mail, write.now)?;
-                    }
+                    team::store::create_default(tx, tenant, &change.account, &ids, write.now)?;
+                    let [old, new] = &mails;
+                    outbox::store::add_if(tx, &write, old, was_proven)?;
+                    outbox::store::add(tx, tenant, new, write.now)?;
                 }
                 Ok(change)
             })

@@ -189,6 +189,11 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let id = &offer.account_id;
+                if let Some(session) = &offer.session
+                    && session::store::hold_live(tx, &cx, id, &session.id).is_err()
+                {
+                    return Err(Kind::InvalidLoginToken.into());
+                }
                 if let Some((digest, exp)) = offer.once
                     && !store::consume(tx, &cx, &digest, &new.id, exp)?
                 {

@@ -292,6 +292,12 @@ fn update(tx: &mut Tx<'_>, cx: &Cx, line: &Line) -> Result<Option<(&'static str,
     {
         return Ok(Some(("google_subject", "is not this account's")));
     }
+    if line.new.uid.is_some() && !person.verified && !account.email_verified {
+        return Ok(Some((
+            "uid",
+            "needs `email_verified`: somebody else may have signed up with the address",
+        )));
+    }
     if person.verified && !account.email_verified {
         let names = (account.first_name.clone(), account.last_name.clone());
         account = partner::take_over(tx, cx, account, (&names.0, &names.1))?;

@@ -74,9 +74,11 @@ impl Guess {
     ) -> Result<Guess> {
         let (tenant, client) = who;
         let block = client.address.map(address_block).unwrap_or_default();
-        let seen_before = session::store::is_known_block(tx, tenant, account, &block)?;
         let device = client.device.as_ref();
         let password_of = password::store::changed_at(tx, tenant, account)?;
+        // With an earlier password somebody else may have signed in.
+        let since = password_of.unwrap_or(Micros(0));
+        let seen_before = session::store::is_known_block(tx, tenant, account, (&block, since))?;
         let of = (tenant, account);
         let device = device.filter(|device| device.knows(identity, of, password_of));
         let (known, from) = match (device, seen_before) {

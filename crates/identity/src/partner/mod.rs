@@ -193,6 +193,7 @@ pub(crate) fn take_over(
     (first_name, last_name): (&str, &str),
 ) -> Result<Account> {
     let (tenant, id) = (&cx.tenant.id, &account.id);
+    account::store::lock(tx, tenant, id)?;
     password::store::remove(tx, tenant, id)?;
     session::store::end_all(tx, cx, id, None, EndReason::Unproven)?;
     crate::one_time::store::void_all(tx, tenant, id, cx.now)?;

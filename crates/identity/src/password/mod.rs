@@ -199,7 +199,7 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let tenant = &cx.tenant.id;
-                if !store::still(tx, tenant, &checked.account.id, &checked.phc)? {
+                if !store::still(tx, &cx, &checked.account.id, &checked.phc)? {
                     return Ok(None);
                 }
                 if let Some(phc) = &checked.rehashed {
@@ -278,7 +278,11 @@ impl Identity {
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
-                if !store::still(tx, &cx.tenant.id, &account.id, &phc)? {
+                match command.keep_session.as_deref() {
+                    Some(own) => drop(session::store::hold_live(tx, &cx, &account.id, own)?),
+                    None => drop(account::store::lock(tx, &cx.tenant.id, &account.id)?),
+                }
+                if !store::still(tx, &cx, &account.id, &phc)? {
                     return Err(Kind::InvalidCredentials.into());
                 }
                 store::set(tx, &cx.tenant.id, &account.id, &new, cx.now)?;
@@ -291,7 +295,7 @@ impl Identity {
                 )?;
                 one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &account.id)?;
                 email_change::forget(tx, &cx, &account.id)?;
-                outbox::store::add(tx, &cx.tenant.id, &mail, cx.now)?;
+                outbox::store::add_if(tx, &cx, &mail, account.email_verified)?;
                 audit::record(
                     tx,
                     &cx,

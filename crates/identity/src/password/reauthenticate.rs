@@ -10,7 +10,8 @@ use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::limit::{self, Budget};
-use crate::session::Authenticated;
+use crate::ports::Micros;
+use crate::session::{self, Authenticated};
 
 /// A sign-in is fresh for so long.
 const FRESH: Duration = Duration::from_secs(900);
@@ -44,7 +45,7 @@ impl Identity {
             .await
     }
 
-    /// The account and its hash, provided that this is its password. Wrong ones are counted by session: whoever took one
+    /// The account and its hash, provided that this is its password. Wrong ones are counted by sign-in: whoever took a session
     /// must not keep the owner from changing the password in another.
     pub(super) async fn check_present(
         &self,
@@ -53,15 +54,22 @@ impl Identity {
         password: &SecretString,
     ) -> Result<(Account, String)> {
         let (tenant, id) = (cx.tenant.id.clone(), account_id.to_owned());
-        let key = format!("{tenant}/{id}/{}", session_id.unwrap_or_default());
-        let budget = Budget::new(self, limit::PASSWORD_CHANGE, key);
+        let (identity, cx_read) = (self.clone(), cx.clone());
+        let session = session_id.map(str::to_owned);
         let found = self
             .db()
             .read(move |tx| {
+                // Sessions that go on from one another have one sign-in.
+                let since = match &session {
+                    Some(session) => session::store::signed_in_at(tx, &cx_read, session)?,
+                    None => Micros(0),
+                };
+                let key = format!("{tenant}/{id}/{}", since.0);
+                let budget = Budget::new(&identity, limit::PASSWORD_CHANGE, key);
                 Ok::<_, Error>((
                     account::store::by_id(tx, &tenant, &id)?,
                     store::find(tx, &tenant, &id)?,
-                    budget.clone().read(tx, &tenant)?,
+                    budget.read(tx, &tenant)?,
                 ))
             })
             .await?;

@@ -253,6 +253,8 @@ impl Identity {
                 let used = one_time::store::consume(tx, &cx, OneTimeKind::ResetPassword, &digest)?;
                 let used = used.ok_or_else(|| Error::new(Kind::InvalidToken))?;
                 let id = used.account_id;
+                // Whatever a session of the account writes just now comes before, and is ended here, or finds it ended.
+                account::store::lock(tx, tenant, &id)?;
                 let account = account::store::by_id(tx, tenant, &id)?
                     .filter(Account::is_active)
                     .ok_or(Kind::InvalidToken)?;
@@ -262,7 +264,7 @@ impl Identity {
                 // What was begun under the old password was begun by somebody else, as may be.
                 email_change::forget(tx, &cx, &id)?;
                 deletion::keep(tx, &cx, &id)?;
-                outbox::store::add(tx, tenant, &mail, cx.now)?;
+                outbox::store::add_if(tx, &cx, &mail, account.email_verified)?;
                 audit::record(tx, &cx, audit::Entry::done("password.reset").account(&id))?;
                 Ok((account, used.return_to))
             })

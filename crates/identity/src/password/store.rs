@@ -2,6 +2,7 @@
 
 use vestibule_db::{Tx, params};
 
+use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
 
@@ -33,11 +34,12 @@ pub(crate) fn changed_at(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result
 }
 
 /// Whether the account is active and its password still this one; holds both until the transaction ends.
-pub(crate) fn still(tx: &mut Tx<'_>, tenant: &str, account: &str, phc: &str) -> Result<bool> {
+pub(crate) fn still(tx: &mut Tx<'_>, cx: &Cx, account: &str, phc: &str) -> Result<bool> {
+    // One of another system is its owner's own from the first use on (0: never changed here).
     let held = tx.exec(
-        "UPDATE password SET changed_at = changed_at WHERE tenant_id = $1 AND account_id = $2 AND phc = $3
+        "UPDATE password SET changed_at = CASE WHEN changed_at = 0 THEN $4 ELSE changed_at END WHERE tenant_id = $1 AND account_id = $2 AND phc = $3
          AND EXISTS (SELECT 1 FROM account WHERE tenant_id = $1 AND id = $2 AND state = 'active')",
-        &params![tenant, account, phc],
+        &params![&cx.tenant.id, account, phc, cx.now],
     )?;
     Ok(held == 1)
 }

@@ -16,7 +16,7 @@ pub use tokens::{TokenSpec, TokenSubject};
 
 use serde::Serialize;
 
-use crate::account::Account;
+use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::error::{Kind, Result};
 use crate::ports::Micros;
@@ -199,6 +199,10 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let except = except.as_deref();
+                match except {
+                    Some(own) => drop(store::hold_live(tx, &cx, &account, own)?),
+                    None => drop(account::store::lock(tx, &cx.tenant.id, &account)?),
+                }
                 let ended = store::end_all(tx, &cx, &account, except, EndReason::Ended)?;
                 email_change::forget_of(tx, &cx, &account, |asked| Some(asked) != except)?;
                 audit::record(

@@ -89,17 +89,17 @@ pub(crate) fn start(
     })
 }
 
-/// Whether the account signed in from there before, in a session whose row is still kept.
+/// Whether the account signed in from there since then, in a session whose row is still kept.
 pub(crate) fn is_known_block(
     tx: &mut Tx<'_>,
     tenant: &str,
     account: &str,
-    block: &str,
+    (block, since): (&str, Micros),
 ) -> Result<bool> {
     let found = tx.opt(
         "SELECT 1 FROM session WHERE tenant_id = $1 AND account_id = $2 AND client_block = $3
-         AND (end_reason IS NULL OR end_reason <> $4) LIMIT 1",
-        &params![tenant, account, block, EndReason::Unproven.name()],
+         AND (end_reason IS NULL OR end_reason <> $4) AND created_at >= $5 LIMIT 1",
+        &params![tenant, account, block, EndReason::Unproven.name(), since],
         |row| row.get::<i64>(0),
     )?;
     Ok(found.is_some())
@@ -131,6 +131,21 @@ pub(crate) fn clients_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Clie
 fn first_team(tx: &mut Tx<'_>, cx: &Cx, account: &Account) -> Result<Option<Team>> {
     let teams = team::store::of_account(tx, &cx.tenant.id, &account.id)?;
     Ok(teams.into_iter().next())
+}
+
+/// Holds the account until the end of the transaction, provided that the session is still alive: looked at when the request
+/// came, it may have been ended before anything is written. `Unauthorized` when it was.
+pub(crate) fn hold_live(tx: &mut Tx<'_>, cx: &Cx, account: &str, id: &str) -> Result<Session> {
+    let held = account::store::lock(tx, &cx.tenant.id, account)?;
+    let session = live(tx, cx, id)?.filter(|session| held && session.account_id == account);
+    session.ok_or_else(|| Kind::Unauthorized.into())
+}
+
+/// When the person of that live session signed in; `Unauthorized` when it is over.
+pub(crate) fn signed_in_at(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Micros> {
+    let session = live(tx, cx, id)?;
+    let at = session.map(|session| session.created_at);
+    at.ok_or_else(|| Kind::Unauthorized.into())
 }
 
 /// The live session of that id with its active person.

@@ -96,7 +96,7 @@ async fn acme_with_grace(app: &TestApp) -> Cx {
         ..Default::default()
     };
     app.identity
-        .update_profile(&cx, &account.id, change)
+        .update_profile(&cx, (&account.id, None), change)
         .await
         .unwrap();
     cx

@@ -103,7 +103,7 @@ async fn changed_names_show(one: &TestApp, two: &TestApp, cx: &Cx) {
             ..ProfileChange::default()
         };
         node.identity
-            .update_profile(cx, &account.id, change)
+            .update_profile(cx, (&account.id, None), change)
             .await
             .unwrap();
         one.pass(wait);

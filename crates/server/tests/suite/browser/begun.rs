@@ -121,6 +121,72 @@ on_both! {
         }
     }
 
+    async fn a_wish_under_way_does_not_outlive_a_reset(app: TestApp) {
+        app.acme().await;
+        for round in 0..5 {
+            let email = &*format!("{round}@example.com");
+            let (cookie, _) = squat(&app, email, false).await;
+            submit(&app, "/forgot-password", "", &[("email", email)]).await.status(303);
+            let link = mailed(&app, MailKind::ResetPassword).await;
+            let told = at_once(5, |n| {
+                let (app, cookie, link, email) = (app.clone(), cookie.clone(), link.clone(), email.to_owned());
+                async move {
+                    let evil = format!("evil.{n}.{email}");
+                    match n {
+                        2 => submit(&app, &link, "", &[("password", OTHER_PASSWORD)]).await,
+                        3 => submit(&app, "/account/delete", &cookie, &[("password", PASSWORD)]).await,
+                        _ => submit(&app, "/account/email", &cookie, &[("email", &*evil), ("password", PASSWORD)]).await,
+                    }
+                }
+            })
+            .await;
+            let (cx, account) = (app.cx("acme").await, account(&app, email).await.unwrap());
+            assert!(app.identity.pending_email(&cx, &account).await.unwrap().is_none(), "{email}");
+            // A deletion that comes first ends the link to the reset.
+            let is_reset = told[2].status == 303;
+            let due = app.identity.deletion_due(&cx, &account.id).await.unwrap();
+            assert!(due.is_none() || !is_reset, "{email}");
+            app.mails().await;
+        }
+    }
+
+    async fn nobody_is_told_by_mail_of_an_account_that_is_not_known_to_be_theirs(app: TestApp) {
+        app.acme().await;
+        let (cookie, link) = squat(&app, EMAIL, false).await;
+        let form = [("current", PASSWORD), ("new", OTHER_PASSWORD)];
+        let changed = submit(&app, "/account/password", &cookie, &form).await;
+        let cookie = changed.status(303).session_cookie().unwrap();
+        refused(&submit(&app, &link, "", &[("answer", "yes")]).await, 400);
+        let form = [("email", "evil@example.net"), ("password", OTHER_PASSWORD)];
+        submit(&app, "/account/email", &cookie, &form).await.status(303);
+        let link = mailed(&app, MailKind::ConfirmNewEmail).await;
+        leads_to(&submit(&app, &link, &cookie, &[("answer", "yes")]).await, "/account?notice=email-changed");
+        submit(&app, "/account/delete", &cookie, &[("password", OTHER_PASSWORD)]).await.status(303);
+        for mail in app.mails().await {
+            assert_ne!(mail.to, EMAIL, "{:?}", mail.kind);
+        }
+    }
+
+    async fn guesses_in_sessions_of_one_sign_in_are_counted_together(app: TestApp) {
+        let cx = app.acme().await;
+        app.person(&cx, EMAIL, crate::alphalearn::PASSWORD, "Trainee").await;
+        let bearer = crate::alphalearn::tokens(&app, HOST, EMAIL).await.access;
+        app.pass(Duration::from_secs(1));
+        let own = sign_in(&app, EMAIL, crate::alphalearn::PASSWORD).await;
+        let mut refused = 0;
+        for _ in 0..4 {
+            let form = [("token", &*bearer), ("inputData", "{\"enrollmentId\":12555}"), ("type", "2")];
+            let from = [("origin", "https://www.partner.test"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+            let cookie = app.post_form(HOST, "/site/login-by-jwt-token", &from, &form).await.session_cookie().unwrap();
+            for _ in 0..20 {
+                let told = submit(&app, "/account/export", &cookie, &[("password", "wrong password")]).await;
+                refused += u32::from(told.status == 429);
+            }
+        }
+        assert_eq!(refused, 30);
+        submit(&app, "/account/export", &own, &[("password", crate::alphalearn::PASSWORD)]).await.status(200);
+    }
+
     async fn a_wished_deletion_ends_with_its_wisher(app: TestApp) {
         app.acme().await;
         for how in ["reset", "partner"] {

@@ -10,6 +10,7 @@ mod documents;
 mod email_change;
 mod forward_auth;
 mod headers;
+mod held;
 mod invitation;
 mod language;
 mod leaving;

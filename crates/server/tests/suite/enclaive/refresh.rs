@@ -72,7 +72,7 @@ on_both! {
         let account = app.person(&cx, "ada@team.example", PASSWORD, "Trainee").await;
         let tokens = signed_in(&app, "ada@team.example").await;
         let change = vestibule_identity::ProfileChange { first_name: Some("Augusta".into()), ..Default::default() };
-        app.identity.update_profile(&cx, &account.id, change).await.unwrap();
+        app.identity.update_profile(&cx, (&account.id, None), change).await.unwrap();
         assert_eq!(claims(&Tokens::of(&refresh(&app, &tokens.user).await).user)["name"], "Augusta G");
     }
 
