@@ -58,8 +58,8 @@ pub(crate) struct Site {
     quiet: RwLock<()>,
 }
 
-/// A change that has begun is done and recorded by then.
-const HALT: Duration = Duration::from_millis(20);
+/// Bytes of `struct control` in shim.c.
+const CONTROL: u64 = 24;
 
 impl Site {
     /// An empty folder; `database` is a PostgreSQL URL, without one it is SQLite in the folder.
@@ -145,12 +145,23 @@ impl Site {
         self.write_control(&u32::from(is_halted).to_ne_bytes(), 16)
     }
 
+    /// Waits until the change that has begun, if any, is done and recorded.
+    fn settled(&self) -> Result<()> {
+        let file = File::open(self.folder.join("control"))?;
+        let mut busy = [0; 4];
+        while file.read_at(&mut busy, 20)? == busy.len() && busy != [0; 4] {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     fn write_control(&self, bytes: &[u8], at: u64) -> Result<()> {
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
             .open(self.folder.join("control"))?;
+        file.set_len(CONTROL)?;
         Ok(file.write_all_at(bytes, at)?)
     }
 
@@ -305,7 +316,7 @@ impl<'a> Server<'a> {
     pub(crate) fn kill(&mut self) -> Result<()> {
         let quiet = self.site.quiet.write();
         self.site.halt(true)?;
-        std::thread::sleep(HALT);
+        self.site.settled()?;
         self.child.kill()?;
         self.child.wait()?;
         self.site.halt(false)?;

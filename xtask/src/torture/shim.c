@@ -35,6 +35,7 @@ struct control {
     volatile uint32_t sync_mode;
     volatile int64_t clock_seconds; /* added to CLOCK_REALTIME */
     volatile uint32_t halted;       /* no change begins any more */
+    volatile uint32_t busy;         /* one is under way */
 };
 
 #define FILES 65536
@@ -49,7 +50,19 @@ static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 /* A process that is killed between a change and its record would leave a log that is not what happened. */
 static void begin(void) {
     pthread_mutex_lock(&order);
-    while (control && control->halted) usleep(1000);
+    if (!control) return;
+    for (;;) {
+        control->busy = 1;
+        __sync_synchronize();
+        if (!control->halted) return;
+        control->busy = 0;
+        usleep(1000);
+    }
+}
+
+static void finish(void) {
+    if (control) control->busy = 0;
+    pthread_mutex_unlock(&order);
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -58,7 +71,7 @@ __attribute__((constructor)) static void start(void) {
     const char *where = getenv("SHIM_ROOT"), *log = getenv("SHIM_LOG"), *page = getenv("SHIM_CONTROL");
     if (page) {
         int fd = REAL(open)(page, O_RDWR | O_CLOEXEC);
-        void *map = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *control, PROT_READ, MAP_SHARED, fd, 0);
+        void *map = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (map == MAP_FAILED) abort();
         control = map;
     }
@@ -111,7 +124,7 @@ static int open_watched(const char *path, int flags, mode_t mode) {
         else if ((flags & O_TRUNC) && S_ISREG(found.st_mode))
             record((struct head){.kind = TRUNCATE, .inode = found.st_ino}, NULL, NULL);
     }
-    pthread_mutex_unlock(&order);
+    finish();
     return fd;
 }
 
@@ -139,7 +152,7 @@ static ssize_t write_at(int fd, const void *data, size_t size, off_t at) {
     begin();
     record((struct head){.kind = WRITE, .inode = inode_at(fd), .at = (uint64_t)at, .size = size}, NULL, data);
     ssize_t done = REAL(pwrite)(fd, data, size, at);
-    pthread_mutex_unlock(&order);
+    finish();
     return done;
 }
 
@@ -169,7 +182,7 @@ int ftruncate(int fd, off_t size) {
     begin();
     record((struct head){.kind = TRUNCATE, .inode = inode_at(fd), .size = (uint64_t)size}, NULL, NULL);
     int done = REAL(ftruncate)(fd, size);
-    pthread_mutex_unlock(&order);
+    finish();
     return done;
 }
 
@@ -183,7 +196,7 @@ static int sync_watched(int fd) {
     int done = mode == FAILING ? -1 : REAL(fsync)(fd);
     begin();
     record((struct head){.kind = done ? SYNC_FAILED : SYNC, .inode = inode_at(fd), .at = covered}, NULL, NULL);
-    pthread_mutex_unlock(&order);
+    finish();
     if (mode == FAILING) errno = EIO;
     return done;
 }
@@ -198,7 +211,7 @@ static int named(enum kind kind, const char *path, const char *to, int (*change)
     int done = change(path, to);
     int error = errno;
     if (!done) record((struct head){.kind = kind, .size = to ? strlen(to) : 0}, path, to);
-    pthread_mutex_unlock(&order);
+    finish();
     errno = error;
     return done;
 }
