@@ -107,7 +107,9 @@ async fn one_way(
             state.send_replace(State::Stalls);
         }
         let mut seen = state.subscribe();
-        let flows = seen.wait_for(|state| *state != State::Stalls).await.is_ok();
+        let goes_on = seen.wait_for(|state| *state != State::Stalls).await;
+        // What was held when the connection is cut does not arrive.
+        let flows = goes_on.is_ok_and(|state| *state != State::Refuses);
         if !flows || to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
