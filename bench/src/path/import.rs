@@ -34,7 +34,7 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
         writeln!(
             lines,
             "{{\"email\":\"person{person}@import.test\",\"first_name\":\"Ada\",\"last_name\":\"King\",\"email_verified\":true,\
-             \"password_hash\":\"$argon2id$v=19$m=19456,t=2,p=1$MDAwMDAwMDAw{person:08}A${}\"}}",
+             \"password_hash\":\"$argon2id$v=19$m=19456,t=2,p=1$MDAwMDAwMDAw{person:08}AA${}\"}}",
             "A".repeat(43)
         )?;
     }
