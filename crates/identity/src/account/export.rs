@@ -53,7 +53,7 @@ impl Identity {
         let session = who.session.id.clone();
         self.db()
             .write(move |tx| {
-                session::store::hold_live(tx, &noting, &id, &session)?;
+                session::store::hold_live(tx, &noting, &id, Some(&session))?;
                 let entry = audit::Entry::done("account.exported").account(&id);
                 audit::record(tx, &noting, entry)
             })

@@ -177,9 +177,7 @@ impl Identity {
         );
         self.db()
             .write(move |tx| {
-                if let Some(own) = &own {
-                    session::store::hold_live(tx, &cx, &id, own)?;
-                }
+                session::store::hold_live(tx, &cx, &id, own.as_deref())?;
                 let mut account = store::by_id(tx, &cx.tenant.id, &id)?.ok_or(Kind::NotFound)?;
                 for (field, value) in [
                     (&mut account.first_name, &first),

@@ -49,7 +49,7 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let (tenant, id) = (&cx.tenant.id, &account.id);
-                session::store::hold_live(tx, &cx, id, &session)?;
+                session::store::hold_live(tx, &cx, id, Some(&session))?;
                 let is_new = store::set(tx, &cx, id, due)?;
                 session::store::end_all(tx, &cx, id, None, EndReason::DeletionAsked)?;
                 one_time::store::void_all(tx, tenant, id, cx.now)?;

@@ -150,7 +150,7 @@ impl Wish {
     fn store(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<()> {
         let (tenant, id) = (&cx.tenant.id, &self.account.id);
         // One after the other, or parallel wishes would each see room for one more.
-        session::store::hold_live(tx, cx, id, &self.session_id)?;
+        session::store::hold_live(tx, cx, id, Some(&self.session_id))?;
         one_time::bound(tx, cx, (BOTH[0], id), self.bound)?;
         let is_taken = account::store::by_email(tx, tenant, &self.email)?.is_some();
         for kind in BOTH {

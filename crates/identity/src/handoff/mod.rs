@@ -189,10 +189,8 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let id = &offer.account_id;
-                if let Some(session) = &offer.session
-                    && session::store::hold_live(tx, &cx, id, &session.id).is_err()
-                {
-                    return Err(Kind::InvalidLoginToken.into());
+                if let Some(session) = &offer.session {
+                    session::store::hold_live(tx, &cx, id, Some(&session.id)).map_err(refused)?;
                 }
                 if let Some((digest, exp)) = offer.once
                     && !store::consume(tx, &cx, &digest, &new.id, exp)?
@@ -202,11 +200,7 @@ impl Identity {
                 if let Some(old) = &replaces {
                     session::store::end_by_id(tx, &cx, old)?;
                 }
-                let signed_in =
-                    session::store::start(tx, &cx, id, &new).map_err(|error| match error.kind {
-                        Kind::InvalidCredentials => Kind::InvalidLoginToken.into(),
-                        _ => error,
-                    })?;
+                let signed_in = session::store::start(tx, &cx, id, &new).map_err(refused)?;
                 audit::record(tx, &cx, audit::Entry::done(offer.event).account(id))?;
                 Ok(signed_in)
             })
@@ -221,6 +215,14 @@ fn again(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<Si
         None => None,
     };
     session.ok_or_else(used_up)
+}
+
+/// A session or an account that has ended meanwhile is a token that is no good; a database that fails is not.
+fn refused(error: Error) -> Error {
+    match error.kind {
+        Kind::InvalidCredentials | Kind::Unauthorized => Kind::InvalidLoginToken.into(),
+        _ => error,
+    }
 }
 
 fn used_up() -> Error {

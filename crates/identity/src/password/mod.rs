@@ -278,10 +278,8 @@ impl Identity {
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
-                match command.keep_session.as_deref() {
-                    Some(own) => drop(session::store::hold_live(tx, &cx, &account.id, own)?),
-                    None => drop(account::store::lock(tx, &cx.tenant.id, &account.id)?),
-                }
+                let own = command.keep_session.as_deref();
+                session::store::hold_live(tx, &cx, &account.id, own)?;
                 if !store::still(tx, &cx, &account.id, &phc)? {
                     return Err(Kind::InvalidCredentials.into());
                 }

@@ -16,7 +16,7 @@ pub use tokens::{TokenSpec, TokenSubject};
 
 use serde::Serialize;
 
-use crate::account::{self, Account};
+use crate::account::Account;
 use crate::context::Cx;
 use crate::error::{Kind, Result};
 use crate::ports::Micros;
@@ -170,6 +170,8 @@ impl Identity {
         let (cx, account, session) = (cx.clone(), account_id.to_owned(), session_id.to_owned());
         self.db()
             .write(move |tx| {
+                // What that session asks for just now comes before, and is forgotten here, or finds it ended.
+                store::hold_live(tx, &cx, &account, None)?;
                 if !store::end_one(tx, &cx, &account, &session, why)? {
                     return Err(Kind::NotFound.into());
                 }
@@ -199,10 +201,7 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let except = except.as_deref();
-                match except {
-                    Some(own) => drop(store::hold_live(tx, &cx, &account, own)?),
-                    None => drop(account::store::lock(tx, &cx.tenant.id, &account)?),
-                }
+                store::hold_live(tx, &cx, &account, except)?;
                 let ended = store::end_all(tx, &cx, &account, except, EndReason::Ended)?;
                 email_change::forget_of(tx, &cx, &account, |asked| Some(asked) != except)?;
                 audit::record(

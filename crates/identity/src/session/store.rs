@@ -134,11 +134,19 @@ fn first_team(tx: &mut Tx<'_>, cx: &Cx, account: &Account) -> Result<Option<Team
 }
 
 /// Holds the account until the end of the transaction, provided that the session is still alive: looked at when the request
-/// came, it may have been ended before anything is written. `Unauthorized` when it was.
-pub(crate) fn hold_live(tx: &mut Tx<'_>, cx: &Cx, account: &str, id: &str) -> Result<Session> {
+/// came, it may have been ended before anything is written. `Unauthorized` when it was. Operators have none.
+pub(crate) fn hold_live(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    account: &str,
+    session: Option<&str>,
+) -> Result<()> {
     let held = account::store::lock(tx, &cx.tenant.id, account)?;
-    let session = live(tx, cx, id)?.filter(|session| held && session.account_id == account);
-    session.ok_or_else(|| Kind::Unauthorized.into())
+    let Some(id) = session else { return Ok(()) };
+    match live(tx, cx, id)? {
+        Some(session) if held && session.account_id == account => Ok(()),
+        _ => Err(Kind::Unauthorized.into()),
+    }
 }
 
 /// When the person of that live session signed in; `Unauthorized` when it is over.
