@@ -13,14 +13,13 @@ const MOST_WISHES: usize = 32;
 
 /// The language for a tag of BCP 47: that very one, else the one of its first part (`pt-PT` gets `pt-BR`).
 pub(crate) fn of_tag(tag: &str) -> Option<&'static str> {
-    let primary = |tag: &str| {
-        tag.split('-')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-    };
+    fn primary(tag: &str) -> &str {
+        tag.split('-').next().unwrap_or_default()
+    }
     let exact = texts::languages().find(|known| known.eq_ignore_ascii_case(tag));
-    exact.or_else(|| texts::languages().find(|known| primary(known) == primary(tag)))
+    exact.or_else(|| {
+        texts::languages().find(|known| primary(known).eq_ignore_ascii_case(primary(tag)))
+    })
 }
 
 /// What the browser's `Accept-Language` likes best (RFC 9110, section 12.5.4).

@@ -30,6 +30,7 @@ mod settings;
 mod shared;
 mod site;
 mod templates;
+mod views;
 mod well_known;
 
 pub use ipnet::IpNet;

@@ -5,36 +5,40 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vestibule_identity::{
-    Account, AuditEntry, Authenticated, ChangeEmail, Kind, PendingEmail, ProfileChange, Session,
-    Team,
-};
+use vestibule_identity::{AuditEntry, Authenticated, ChangeEmail, Kind, ProfileChange};
 
 use crate::extract::{Caller, Json, Proven, Query};
 use crate::fault::Fault;
-use crate::moment::rfc3339;
 use crate::personal;
 use crate::shared::Shared;
+use crate::views::{AccountView, PendingView, SessionView, TeamView, TenantView};
 
 /// What a header value cannot hold as it is, and `%` itself.
 const HEADER: &AsciiSet = &CONTROLS.add(b'%');
 
 /// GET `/account/v1/session`: who is signed in, how, and in which team.
-pub(crate) async fn session(Caller { site, who }: Caller) -> axum::Json<Value> {
-    let tenant = site.tenant();
-    axum::Json(json!({
-        "tenant": { "id": tenant.id, "slug": tenant.slug(), "name": tenant.file.name },
-        "account": account_json(&who.account),
-        "session": session_json(&who.session, &who.session.id),
-        "team": who.team.as_ref().map(team_json),
-    }))
+pub(crate) async fn session(Caller { site, who }: Caller) -> Response {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        tenant: TenantView<'a>,
+        account: AccountView<'a>,
+        session: SessionView<'a>,
+        team: Option<TeamView<'a>>,
+    }
+    let answer = Answer {
+        tenant: TenantView::of(site.tenant()),
+        account: AccountView::of(&who.account),
+        session: SessionView::beside(&who.session, &who.session),
+        team: who.team.as_ref().map(TeamView::of),
+    };
+    axum::Json(answer).into_response()
 }
 
 /// GET `/account/v1/profile`.
-pub(crate) async fn profile(Caller { who, .. }: Caller) -> axum::Json<Value> {
-    axum::Json(account_json(&who.account))
+pub(crate) async fn profile(Caller { who, .. }: Caller) -> Response {
+    axum::Json(AccountView::of(&who.account)).into_response()
 }
 
 /// What a person may change; any other field is refused.
@@ -52,7 +56,7 @@ pub(crate) async fn change_profile(
     State(shared): State<Shared>,
     Caller { site, who }: Caller,
     Json(patch): Json<ProfilePatch>,
-) -> Result<axum::Json<Value>, Fault> {
+) -> Result<Response, Fault> {
     let ProfilePatch {
         first_name,
         last_name,
@@ -69,7 +73,7 @@ pub(crate) async fn change_profile(
         .identity
         .update_profile(&site.cx, (&who.account.id, Some(&who.session.id)), change)
         .await?;
-    Ok(axum::Json(account_json(&account)))
+    Ok(axum::Json(AccountView::of(&account)).into_response())
 }
 
 /// GET `/account/v1/sessions`: the live ones, newest first.
@@ -78,9 +82,9 @@ pub(crate) async fn sessions(
     Caller { site, who }: Caller,
 ) -> Result<axum::Json<Value>, Fault> {
     let sessions = shared.identity.sessions(&site.cx, &who.account.id).await?;
-    let shown: Vec<Value> = sessions
+    let shown: Vec<SessionView<'_>> = sessions
         .iter()
-        .map(|session| session_json(session, &who.session.id))
+        .map(|session| SessionView::beside(session, &who.session))
         .collect();
     Ok(axum::Json(json!({ "sessions": shown })))
 }
@@ -94,7 +98,7 @@ pub(crate) async fn end_session(
     let Path(id) = id.map_err(|_| Kind::NotFound)?;
     shared
         .identity
-        .end_session(&site.cx, &who.account.id, &id)
+        .end_session(&site.cx, (&who.account.id, Some(&who.session.id)), &id)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -118,7 +122,7 @@ pub(crate) async fn email(
         .identity
         .pending_email(&site.cx, &who.account)
         .await?;
-    let pending = pending.as_ref().map(pending_json);
+    let pending = pending.as_ref().map(PendingView::of);
     Ok(axum::Json(json!({
         "email": who.account.email,
         "email_verified": who.account.email_verified,
@@ -153,10 +157,7 @@ pub(crate) async fn cancel_email_change(
     State(shared): State<Shared>,
     Caller { site, who }: Caller,
 ) -> Result<StatusCode, Fault> {
-    shared
-        .identity
-        .cancel_email_change(&site.cx, &who.account.id)
-        .await?;
+    shared.identity.cancel_email_change(&site.cx, &who).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -190,7 +191,7 @@ pub(crate) async fn ask_deletion(
         .identity
         .ask_deletion(&site.cx, &who, password.as_ref())
         .await?;
-    let told = json!({ "deletion_due_at": rfc3339(due) });
+    let told = json!({ "deletion_due_at": due.rfc3339() });
     Ok((StatusCode::ACCEPTED, axum::Json(told)))
 }
 
@@ -199,10 +200,7 @@ pub(crate) async fn keep_account(
     State(shared): State<Shared>,
     Caller { site, who }: Caller,
 ) -> Result<StatusCode, Fault> {
-    shared
-        .identity
-        .keep_account(&site.cx, &who.account.id)
-        .await?;
+    shared.identity.keep_account(&site.cx, &who).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -213,7 +211,7 @@ pub(crate) async fn teams(
 ) -> Result<axum::Json<Value>, Fault> {
     let teams = shared.identity.teams(&site.cx, &who.account.id).await?;
     Ok(axum::Json(
-        json!({ "teams": teams.iter().map(team_json).collect::<Vec<_>>() }),
+        json!({ "teams": teams.iter().map(TeamView::of).collect::<Vec<_>>() }),
     ))
 }
 
@@ -260,64 +258,15 @@ fn ascii(value: &str) -> String {
     utf8_percent_encode(value, HEADER).to_string()
 }
 
-pub(crate) fn pending_json(pending: &PendingEmail) -> Value {
-    json!({
-        "email": pending.email,
-        "old_confirmed": pending.old_confirmed,
-        "new_confirmed": pending.new_confirmed,
-    })
-}
-
-pub(crate) fn account_json(account: &Account) -> Value {
-    json!({
-        "id": account.id,
-        "number": account.number,
-        "email": account.email,
-        "email_verified": account.email_verified,
-        "first_name": account.first_name,
-        "last_name": account.last_name,
-        "mobile": account.mobile,
-        "unique_id": account.unique_id,
-        "role": account.role,
-        "locale": account.locale,
-        "timezone": account.timezone,
-        "onboarded": account.onboarded,
-        "created_at": rfc3339(account.created_at),
-    })
-}
-
-pub(crate) fn session_json(session: &Session, current: &str) -> Value {
-    json!({
-        "id": session.id,
-        "current": session.id == current,
-        "kind": session.kind,
-        "dialect": session.dialect,
-        "created_at": rfc3339(session.created_at),
-        "last_seen_at": rfc3339(session.last_seen_at),
-        "expires_at": rfc3339(session.expires_at),
-        "client_address": session.client_address,
-        "user_agent": session.user_agent,
-    })
-}
-
 fn sign_in_json(entry: &AuditEntry) -> Value {
     json!({
-        "at": rfc3339(entry.at),
+        "at": entry.at.rfc3339(),
         "way": entry.event.trim_start_matches("sign_in."),
         "outcome": entry.outcome,
         "reason": entry.reason,
         "dialect": entry.surface,
         "client_address": entry.client_address,
         "user_agent": entry.user_agent,
-    })
-}
-
-pub(crate) fn team_json(team: &Team) -> Value {
-    json!({
-        "id": team.id,
-        "name": team.name,
-        "role": team.role,
-        "project": { "id": team.project_id, "name": team.project_name },
     })
 }
 

@@ -1,14 +1,22 @@
 //! What is held on a person, as the JSON that the person gets.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use vestibule_identity::{Micros, PersonalData};
 
-use crate::moment::rfc3339;
-use crate::native::{account_json, pending_json, session_json, team_json};
 use crate::site::Site;
+use crate::views::{AccountView, PendingView, SessionView, TeamView};
+
+/// A session that may have ended.
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(flatten)]
+    session: SessionView<'a>,
+    ended_at: Option<String>,
+}
 
 pub(crate) fn document(site: &Site, data: &PersonalData) -> Value {
-    let at = |time: Option<Micros>| time.map(rfc3339);
+    let at = |time: Option<Micros>| time.map(Micros::rfc3339);
     let providers: Vec<Value> = data
         .providers
         .iter()
@@ -16,20 +24,16 @@ pub(crate) fn document(site: &Site, data: &PersonalData) -> Value {
             json!({
                 "provider": link.provider,
                 "subject": link.subject,
-                "linked_at": rfc3339(link.linked_at),
+                "linked_at": link.linked_at.rfc3339(),
             })
         })
         .collect();
-    let sessions: Vec<Value> = data
+    let sessions: Vec<Kept<'_>> = data
         .sessions
         .iter()
-        .map(|(session, ended)| {
-            let mut session = session_json(session, "");
-            if let Some(fields) = session.as_object_mut() {
-                fields.remove("current");
-                fields.insert("ended_at".to_owned(), json!(at(*ended)));
-            }
-            session
+        .map(|(session, ended)| Kept {
+            session: SessionView::of(session),
+            ended_at: at(*ended),
         })
         .collect();
     let entries: Vec<Value> = data
@@ -37,7 +41,7 @@ pub(crate) fn document(site: &Site, data: &PersonalData) -> Value {
         .iter()
         .map(|entry| {
             json!({
-                "at": rfc3339(entry.at),
+                "at": entry.at.rfc3339(),
                 "event": entry.event,
                 "outcome": entry.outcome,
                 "reason": entry.reason,
@@ -50,14 +54,14 @@ pub(crate) fn document(site: &Site, data: &PersonalData) -> Value {
         })
         .collect();
     json!({
-        "exported_at": rfc3339(site.cx.now),
+        "exported_at": site.cx.now.rfc3339(),
         "tenant": { "slug": site.tenant().slug(), "name": site.tenant().file.name },
-        "account": account_json(&data.account),
+        "account": AccountView::of(&data.account),
         "password_changed_at": at(data.password_changed_at),
         "partner_bound_at": at(data.partner_bound_at),
         "providers": providers,
-        "teams": data.teams.iter().map(team_json).collect::<Vec<_>>(),
-        "pending_email": data.pending_email.as_ref().map(pending_json),
+        "teams": data.teams.iter().map(TeamView::of).collect::<Vec<_>>(),
+        "pending_email": data.pending_email.as_ref().map(PendingView::of),
         "deletion_due_at": at(data.deletion_due_at),
         "sessions": sessions,
         "audit": entries,

@@ -108,6 +108,7 @@ struct Inner {
     partner_memory: partner::Memory,
     sessions_held: session::Memory,
     tokens_proven: session::ProvenTokens,
+    opaque_keys: session::OpaqueKeys,
     audit_flood: audit::Flood,
 }
 
@@ -141,6 +142,7 @@ impl Identity {
             partner_memory,
             sessions_held: session::Memory::new(),
             tokens_proven: session::ProvenTokens::new(session::PROVEN_TOKENS),
+            opaque_keys: session::OpaqueKeys::new(&parts.sealer),
             audit_flood: audit::Flood::default(),
             parts,
         }));
@@ -302,6 +304,10 @@ impl Identity {
 
     fn tokens_proven(&self) -> &session::ProvenTokens {
         &self.0.tokens_proven
+    }
+
+    fn opaque_keys(&self) -> &session::OpaqueKeys {
+        &self.0.opaque_keys
     }
 
     fn audit_flood(&self) -> &audit::Flood {

@@ -19,6 +19,14 @@ impl Micros {
         self.0.div_euclid(1_000_000)
     }
 
+    /// RFC 3339 in UTC, whole seconds: `2026-11-21T23:07:00Z`.
+    pub fn rfc3339(self) -> String {
+        chrono::DateTime::from_timestamp(self.secs(), 0).map_or_else(
+            || self.0.to_string(),
+            |at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        )
+    }
+
     /// Whether the two are at most so far apart. Clocks of nodes differ and step back: a moment that lies ahead by more
     /// than `span` was not "just now" either.
     pub fn is_within(self, span: Duration, of: Micros) -> bool {
@@ -90,5 +98,24 @@ pub struct Ports {
 impl std::fmt::Debug for Ports {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Ports")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_to_the_second() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Micros(seconds * 1_000_000 + 999_999).rfc3339(), text);
+        }
+        assert_eq!(Micros(i64::MAX).rfc3339(), i64::MAX.to_string());
     }
 }

@@ -1,5 +1,7 @@
 //! Log lines on standard error.
 
+mod json;
+
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
@@ -29,11 +31,7 @@ pub(crate) fn start(settings: &Settings, is_node: bool) {
         LogFormat::Json => true,
     };
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match json {
-        true => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .boxed(),
+        true => lines.event_format(json::Lines).boxed(),
         false => lines.boxed(),
     };
     // A second start in one process (tests) keeps the first.

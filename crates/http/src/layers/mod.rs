@@ -98,7 +98,14 @@ pub(crate) async fn around(
         .map(|info| info.0.ip());
     // Health must be told at once, also when the directory would have to ask a database that is down.
     let tenant_host = host.as_ref().filter(|_| route.surface != "health");
-    let reception = Arc::new(receive(&shared, request.headers(), peer, tenant_host).await);
+    let mut reception = receive(&shared, request.headers(), peer, tenant_host).await;
+    if route.signs_in()
+        && let Lookup::Found(tenant) = &reception.lookup
+    {
+        let device = device::read(&shared.identity, tenant, request.headers());
+        reception.client.device = device.map(Arc::new);
+    }
+    let reception = Arc::new(reception);
     let line = LogLine::start(
         &route,
         &reception,
@@ -212,7 +219,7 @@ async fn receive(
             .and_then(|value: &HeaderValue| value.to_str().ok())
             .map(str::to_owned)
     };
-    let mut client = Client {
+    let client = Client {
         address: peer.map(|peer| client::address(peer, headers, &shared.settings.trusted_proxies)),
         user_agent: text(header::USER_AGENT),
         // Present but unreadable still means: a page calls.
@@ -235,9 +242,6 @@ async fn receive(
             }
         },
     };
-    if let Lookup::Found(tenant) = &lookup {
-        client.device = device::read(&shared.identity, tenant, headers).map(Arc::new);
-    }
     let tenant = match &lookup {
         Lookup::Found(tenant) => Some(tenant.as_ref()),
         _ => None,

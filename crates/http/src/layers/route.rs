@@ -1,6 +1,8 @@
 //! What a request's path is called in logs and figures: without its query, and with everything cut out of it that could
 //! be a secret or a person.
 
+use std::collections::HashSet;
+
 use axum::extract::{MatchedPath, Request};
 use http::{HeaderMap, header};
 use vestibule_dialect::Dialects;
@@ -59,6 +61,11 @@ impl Route {
         }
     }
 
+    /// Whether somebody may sign in here, where it matters which browser it is.
+    pub(crate) fn signs_in(&self) -> bool {
+        matches!(self.surface, "pages" | "dialect")
+    }
+
     /// Whether a fault here is told as a page rather than as problem+json.
     pub(crate) fn wants_html(&self, headers: &HeaderMap) -> bool {
         match self.surface {
@@ -75,32 +82,60 @@ impl Route {
 }
 
 /// The paths of the dialects, as their files write them.
-pub(crate) struct DialectPatterns(Vec<String>);
+pub(crate) struct DialectPatterns {
+    literal: HashSet<String>,
+    /// Those with parameters, by their segments.
+    open: Vec<(String, Vec<Segment>)>,
+}
+
+enum Segment {
+    Literal(String),
+    Parameter,
+}
 
 impl DialectPatterns {
     pub(crate) fn new(dialects: &Dialects) -> DialectPatterns {
-        let mut patterns: Vec<String> = dialects
-            .routes()
-            .into_iter()
-            .map(|route| route.path)
-            .collect();
-        // Literal paths before those with parameters, as the dialects themselves decide.
-        patterns.sort_by_key(|pattern| (pattern.contains('{'), pattern.clone()));
-        patterns.dedup();
-        DialectPatterns(patterns)
+        let routes = dialects.routes().into_iter();
+        DialectPatterns::of(routes.map(|route| route.path).collect())
     }
 
-    /// The pattern that the path fits.
-    fn find(&self, path: &str) -> &str {
-        let fits = |pattern: &&String| {
-            let same = |(wanted, given): (&str, &str)| {
-                wanted == given || (wanted.starts_with('{') && !given.is_empty())
-            };
-            pattern.split('/').count() == path.split('/').count()
-                && pattern.split('/').zip(path.split('/')).all(same)
+    fn of(mut patterns: Vec<String>) -> DialectPatterns {
+        patterns.sort();
+        patterns.dedup();
+        let (open, literal): (Vec<_>, Vec<_>) = patterns
+            .into_iter()
+            .partition(|pattern| pattern.contains('{'));
+        let segment = |text: &str| match text.starts_with('{') {
+            true => Segment::Parameter,
+            false => Segment::Literal(text.to_owned()),
         };
+        let split = |pattern: String| {
+            let segments = pattern.split('/').map(segment).collect();
+            (pattern, segments)
+        };
+        DialectPatterns {
+            literal: literal.into_iter().collect(),
+            open: open.into_iter().map(split).collect(),
+        }
+    }
+
+    /// The pattern that the path fits: the path itself before those with parameters, as the dialects themselves decide.
+    fn find(&self, path: &str) -> &str {
+        let fits = |(_, segments): &&(String, Vec<Segment>)| {
+            let mut given = path.split('/');
+            let same = segments
+                .iter()
+                .all(|segment| match (segment, given.next()) {
+                    (Segment::Literal(wanted), Some(given)) => wanted == given,
+                    (Segment::Parameter, Some(given)) => !given.is_empty(),
+                    (_, None) => false,
+                });
+            same && given.next().is_none()
+        };
+        let named = || self.open.iter().find(fits).map(|(pattern, _)| pattern);
         // A path that spells a literal with percent-encoding is known to the dialects, but not named here.
-        self.0.iter().find(fits).map_or("dialect", String::as_str)
+        let found = self.literal.get(path).or_else(named);
+        found.map_or("dialect", String::as_str)
     }
 }
 
@@ -147,7 +182,7 @@ mod tests {
 
     #[test]
     fn dialect_paths_are_named_by_their_pattern() {
-        let patterns = DialectPatterns(
+        let patterns = DialectPatterns::of(
             ["/api/login", "/login/", "/api/verify-email/{token}"]
                 .map(str::to_owned)
                 .into(),
@@ -157,6 +192,8 @@ mod tests {
             ("/login/", "/login/"),
             ("/api/verify-email/abc", "/api/verify-email/{token}"),
             ("/api/verify-email/", "dialect"),
+            ("/api/verify-email/abc/x", "dialect"),
+            ("/api", "dialect"),
             ("/api/lo%67in", "dialect"),
         ] {
             assert_eq!(patterns.find(path), pattern);

@@ -28,6 +28,12 @@ pub(crate) struct Proven {
     claims: Map<String, Value>,
 }
 
+impl Proven {
+    pub(super) fn new(kid: String, claims: Map<String, Value>) -> Arc<Proven> {
+        Arc::new(Proven { kid, claims })
+    }
+}
+
 /// By the digest of the token as it was sent.
 pub(crate) type ProvenTokens = Recent<[u8; 32], Arc<Proven>>;
 
@@ -147,10 +153,7 @@ impl Identity {
             return None;
         }
         let kid = jws.kid()?;
-        let proven = Arc::new(Proven {
-            claims: jws.verify(&*key(kid)?).ok()?,
-            kid: kid.to_owned(),
-        });
+        let proven = Proven::new(kid.to_owned(), jws.verify(&*key(kid)?).ok()?);
         self.tokens_proven().put(digest, proven.clone());
         Some(proven)
     }

@@ -7,8 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use vestibule_crypto::Algorithm;
+use vestibule_crypto::{Algorithm, MacKey, Sealer};
 
+use super::authenticate::Proven;
 use super::{Session, SignedIn};
 use crate::Identity;
 use crate::account::Account;
@@ -67,9 +68,7 @@ impl OpaqueKind {
             OpaqueKind::Cookie => "vsc",
         }
     }
-}
 
-impl OpaqueKind {
     /// The tenant's number and the rest.
     fn split(self, token: &str) -> Option<(i64, &str)> {
         let (number, rest) = token
@@ -77,6 +76,32 @@ impl OpaqueKind {
             .strip_prefix('_')?
             .split_once('_')?;
         Some((number.parse().ok()?, rest))
+    }
+}
+
+/// The keys that authenticate opaque tokens, derived once: each request brings such a token.
+pub(crate) struct OpaqueKeys {
+    refresh: MacKey,
+    session: MacKey,
+    cookie: MacKey,
+}
+
+impl OpaqueKeys {
+    pub(crate) fn new(sealer: &Sealer) -> OpaqueKeys {
+        let key = |kind: OpaqueKind| sealer.mac_key(kind.prefix());
+        OpaqueKeys {
+            refresh: key(OpaqueKind::Refresh),
+            session: key(OpaqueKind::Session),
+            cookie: key(OpaqueKind::Cookie),
+        }
+    }
+
+    fn of(&self, kind: OpaqueKind) -> &MacKey {
+        match kind {
+            OpaqueKind::Refresh => &self.refresh,
+            OpaqueKind::Session => &self.session,
+            OpaqueKind::Cookie => &self.cookie,
+        }
     }
 }
 
@@ -144,9 +169,14 @@ impl Identity {
         let key = self
             .signing_key(tenant, spec.purpose, spec.algorithm)
             .await?;
-        Ok(SecretString::from(
-            key.sign(typ, &claims).map_err(Error::internal)?,
-        ))
+        let token = key.sign(typ, &claims).map_err(Error::internal)?;
+        if let TokenSubject::Session(_) = subject {
+            // Used soon, most likely: whose signature it has is known.
+            let kid = key.kid().to_owned();
+            let digest = vestibule_crypto::digest(token.as_bytes());
+            self.tokens_proven().put(digest, Proven::new(kid, claims));
+        }
+        Ok(SecretString::from(token))
     }
 
     /// The refresh token of the session's present generation; the same each time it is asked for.
@@ -171,14 +201,11 @@ impl Identity {
         session: &str,
         generation: i64,
     ) -> SecretString {
-        let mac = self.sealer().mac(
-            kind.prefix(),
-            &[
-                tenant.id.as_bytes(),
-                session.as_bytes(),
-                &generation.to_be_bytes(),
-            ],
-        );
+        let mac = self.opaque_keys().of(kind).mac(&[
+            tenant.id.as_bytes(),
+            session.as_bytes(),
+            &generation.to_be_bytes(),
+        ]);
         SecretString::from(format!(
             "{}_{}_{session}.{generation}.{}",
             kind.prefix(),

@@ -145,6 +145,9 @@ impl Identity {
         tenant: &Tenant,
         wanted: &[(Purpose, Algorithm)],
     ) -> Result<()> {
+        if self.rings().has_all(&tenant.id, wanted) {
+            return Ok(());
+        }
         for (purpose, algorithm) in wanted {
             self.signing_key(tenant, *purpose, *algorithm).await?;
         }

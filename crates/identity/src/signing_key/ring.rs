@@ -49,6 +49,12 @@ impl Rings {
             .is_some_and(|ring| ring.verifying.contains_key(kid))
     }
 
+    /// Whether there is a key to sign with in each of these places.
+    pub(crate) fn has_all(&self, tenant: &str, wanted: &[Place]) -> bool {
+        self.ring(tenant)
+            .is_some_and(|ring| wanted.iter().all(|place| ring.signing.contains_key(place)))
+    }
+
     /// The key that signs at that time.
     pub(crate) fn current(
         &self,

@@ -146,6 +146,10 @@ impl Directory {
 
     /// The tenant that a request's host leads to; `host` without a port.
     pub async fn by_host(&self, host: &str) -> Result<Option<Arc<Tenant>>> {
+        // Nearly every client spells it as it is kept.
+        if let Some(found) = self.book.read().by_host.get(host) {
+            return Ok(Some(found.clone()));
+        }
         let host = canonical_host(host);
         self.find(|book| {
             host.as_ref()

@@ -2,9 +2,9 @@
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use vestibule_identity::{ApiKeyView, CreateApiKey};
+use vestibule_identity::{ApiKeyView, CreateApiKey, Micros};
 
-use super::moment::{or_dash, rfc3339};
+use super::moment::or_dash;
 use crate::cli::{ApiKeyCommand, Output};
 use crate::node::{Node, core_error};
 
@@ -27,10 +27,10 @@ pub(super) async fn run(command: ApiKeyCommand, node: &Node, output: Output) -> 
                 .await
                 .map_err(core_error)?;
             let key = created.key.expose_secret();
-            let document = json!({ "id": created.id, "key": key, "expires_at": created.expires_at.map(rfc3339) });
+            let document = json!({ "id": created.id, "key": key, "expires_at": created.expires_at.map(Micros::rfc3339) });
             let expiry = created
                 .expires_at
-                .map_or_else(String::new, |at| format!(", expires {}", rfc3339(at)));
+                .map_or_else(String::new, |at| format!(", expires {}", at.rfc3339()));
             output.answer(&document, || {
                 format!(
                     "{key}\n(id {}{expiry}; the key is not shown again)",
@@ -84,10 +84,10 @@ fn document(key: &ApiKeyView) -> Value {
         "id": key.id,
         "name": key.name,
         "test": key.test,
-        "created_at": rfc3339(key.created_at),
-        "expires_at": key.expires_at.map(rfc3339),
-        "revoked_at": key.revoked_at.map(rfc3339),
-        "held_at": key.held_at.map(rfc3339),
+        "created_at": key.created_at.rfc3339(),
+        "expires_at": key.expires_at.map(Micros::rfc3339),
+        "revoked_at": key.revoked_at.map(Micros::rfc3339),
+        "held_at": key.held_at.map(Micros::rfc3339),
     })
 }
 
@@ -97,7 +97,7 @@ fn row(key: &ApiKeyView) -> Vec<String> {
         key.id.clone(),
         key.name.clone(),
         test.to_owned(),
-        rfc3339(key.created_at),
+        key.created_at.rfc3339(),
         or_dash(key.expires_at),
         or_dash(key.revoked_at),
         or_dash(key.held_at),

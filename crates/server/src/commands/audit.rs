@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vestibule_identity::{AuditEntry, AuditQuery, AuditReport, Kind, Micros, Tenant};
 
-use super::moment::rfc3339;
 use crate::cli::{AuditCommand, AuditList, Output, Since, complain};
 use crate::node::{Node, core_error};
 
@@ -107,7 +106,7 @@ fn row((tenant, entry): &(String, AuditEntry)) -> Vec<String> {
         times => format!("{} (x{times})", entry.event),
     };
     vec![
-        rfc3339(entry.at),
+        entry.at.rfc3339(),
         tenant.clone(),
         event,
         entry.outcome.clone(),

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use vestibule_identity::KeyView;
 
-use super::moment::rfc3339;
 use crate::cli::{Output, SigningKeyCommand};
 use crate::node::{Node, core_error};
 
@@ -50,8 +49,8 @@ fn document(key: &KeyView) -> Value {
         "purpose": key.purpose,
         "algorithm": key.algorithm,
         "state": key.state,
-        "created_at": rfc3339(key.created_at),
-        "activates_at": rfc3339(key.activates_at),
+        "created_at": key.created_at.rfc3339(),
+        "activates_at": key.activates_at.rfc3339(),
     })
 }
 
@@ -61,7 +60,7 @@ fn row(key: &KeyView) -> Vec<String> {
         key.purpose.clone(),
         key.algorithm.clone(),
         key.state.to_string(),
-        rfc3339(key.created_at),
-        rfc3339(key.activates_at),
+        key.created_at.rfc3339(),
+        key.activates_at.rfc3339(),
     ]
 }

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use vestibule_identity::{Account, AccountState, CreateUser, Cx, Session, SessionKind};
+use vestibule_identity::{Account, AccountState, CreateUser, Cx, Micros, Session, SessionKind};
 
 use super::line_of_stdin;
-use super::moment::rfc3339;
 use crate::cli::{InvitedUser, NewUser, Output, UserCommand, Who, print};
 use crate::node::{Node, core_error};
 
@@ -232,7 +231,7 @@ fn document(account: &Account) -> Value {
         "timezone": account.timezone,
         "state": state(account.state),
         "onboarded": account.onboarded,
-        "created_at": rfc3339(account.created_at),
+        "created_at": account.created_at.rfc3339(),
     })
 }
 
@@ -246,7 +245,7 @@ fn row(account: &Account) -> Vec<String> {
         account.role.clone(),
         state(account.state).to_owned(),
         verified.to_owned(),
-        rfc3339(account.created_at),
+        account.created_at.rfc3339(),
     ]
 }
 
@@ -270,9 +269,9 @@ fn show_sessions(sessions: &[Session], output: Output) -> anyhow::Result<()> {
             "dialect": session.dialect,
             "client_address": session.client_address,
             "user_agent": session.user_agent,
-            "created_at": rfc3339(session.created_at),
-            "last_seen_at": rfc3339(session.last_seen_at),
-            "expires_at": rfc3339(session.expires_at),
+            "created_at": session.created_at.rfc3339(),
+            "last_seen_at": session.last_seen_at.rfc3339(),
+            "expires_at": session.expires_at.rfc3339(),
         })
     };
     let row = |session: &Session| {
@@ -280,7 +279,8 @@ fn show_sessions(sessions: &[Session], output: Output) -> anyhow::Result<()> {
             .client_address
             .clone()
             .unwrap_or_else(|| "-".to_owned());
-        let times = [session.created_at, session.last_seen_at, session.expires_at].map(rfc3339);
+        let times =
+            [session.created_at, session.last_seen_at, session.expires_at].map(Micros::rfc3339);
         let mut row = vec![
             session.id.clone(),
             kind(session).to_owned(),
