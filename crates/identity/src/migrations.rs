@@ -54,6 +54,11 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "account_deletions",
         sql: include_str!("../migrations/0010_account_deletions.sql"),
     },
+    Migration {
+        version: 11,
+        name: "password_set_from",
+        sql: include_str!("../migrations/0011_password_set_from.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use minijinja::context;
 use vestibule_dialect::{BrowserOpen, BrowserRequest};
-use vestibule_identity::{Account, Authenticated, Cx, Error, Kind, Opened, SignedIn, Tenant};
+use vestibule_identity::{
+    Account, Authenticated, BrowserCredential, Cx, Error, Kind, Opened, SignedIn, Tenant,
+};
 
 use crate::cookie::Cookie;
 use crate::extract::{self, Form, Visitor};
@@ -89,7 +91,14 @@ async fn signed_in(
     new: &SignedIn,
 ) -> Answer {
     shared.settings.metrics.sign_in("ok");
-    pages::signed_in(&shared.identity, site, former, new, &waiting.leads_to).await
+    let (identity, to) = (&shared.identity, &waiting.leads_to);
+    match waiting.credential {
+        BrowserCredential::LoginToken(_) => pages::signed_in(identity, site, former, new, to).await,
+        // Whoever has the token of a session need not be who signed in.
+        BrowserCredential::AccessToken { .. } => {
+            pages::gone_on(identity, site, former, new, to).await
+        }
+    }
 }
 
 async fn ask(shared: &Everything, site: &Site, waiting: &Waiting) -> Answer {

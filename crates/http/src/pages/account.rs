@@ -197,7 +197,10 @@ pub(crate) async fn end_sessions(
             .sign_out_all(&site.cx, account, Some(&who.session.id))
             .await
             .map(|_| ()),
-        id => identity.end_session(&site.cx, account, id).await,
+        id => {
+            let of = (&**account, Some(&*who.session.id));
+            identity.end_session(&site.cx, of, id).await
+        }
     };
     match outcome {
         Ok(()) => Ok(see_other("/account?notice=session-ended")),

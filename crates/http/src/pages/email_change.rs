@@ -20,9 +20,7 @@ pub(crate) async fn ask(
     let Person { site, who } = &person;
     let identity = &shared.identity;
     if fields.has("cancel") {
-        identity
-            .cancel_email_change(&site.cx, &who.account.id)
-            .await?;
+        identity.cancel_email_change(&site.cx, who).await?;
         return Ok(see_other("/account?notice=email-change-cancelled"));
     }
     let email = fields.get("email");

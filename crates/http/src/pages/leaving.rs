@@ -105,7 +105,7 @@ pub(crate) async fn keep(
     Form(fields): Form,
 ) -> Answer {
     if fields.get("answer") == "keep" {
-        let kept = shared.identity.keep_account(&site.cx, &who.account.id);
+        let kept = shared.identity.keep_account(&site.cx, &who);
         kept.await?;
         return Ok(see_other(&onward(&site, fields.get("next"))));
     }

@@ -58,8 +58,21 @@ pub(crate) fn welcome(site: &Site, account: &Account, next: &str) -> String {
     }
 }
 
-/// Signs this browser in and sends it on. The session that its cookie named so far ends with that cookie.
+/// Signs this browser in, knows it from then on, and sends it on.
 pub(crate) async fn signed_in(
+    identity: &Identity,
+    site: &Site,
+    former: Option<Authenticated>,
+    new: &SignedIn,
+    location: &str,
+) -> Answer {
+    let answer = gone_on(identity, site, former, new, location).await?;
+    let device = device::remember(identity, site, &new.account);
+    Ok(with_cookies(answer, device.into_iter().collect()))
+}
+
+/// Puts this browser in the session and sends it on. The session that its cookie named so far ends with that cookie.
+pub(crate) async fn gone_on(
     identity: &Identity,
     site: &Site,
     former: Option<Authenticated>,
@@ -76,8 +89,7 @@ pub(crate) async fn signed_in(
     let location = keep.as_deref().unwrap_or(location);
     let tenant = site.tenant();
     let value = identity.cookie_value(tenant, &new.session);
-    let mut cookies = cookie::sign_in(tenant, &value, site.cx.now, new.session.expires_at);
-    cookies.extend(device::remember(identity, site, &new.account));
+    let cookies = cookie::sign_in(tenant, &value, site.cx.now, new.session.expires_at);
     Ok(with_cookies(see_other(location), cookies))
 }
 

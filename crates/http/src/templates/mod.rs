@@ -145,6 +145,26 @@ pub(crate) fn text(language: &str, key: &str) -> Option<&'static str> {
     texts::text(language, key)
 }
 
+/// No page and no mail is longer, in bytes.
+const LONGEST: usize = 1024 * 1024;
+
+/// What a template writes, up to [`LONGEST`].
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > LONGEST {
+            return Err(std::io::Error::other("it writes more than 1 MiB"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A template filled with values, in one of the languages that there are and the tenant's own words.
 pub(crate) fn render(
     tenant: Option<&Arc<Tenant>>,
@@ -153,8 +173,10 @@ pub(crate) fn render(
     values: Value,
 ) -> Result<String, Error> {
     let filled = |engine: &Environment<'static>, values| {
-        let template = engine.get_template(name);
-        template.and_then(|template| template.render(values))
+        let template = engine.get_template(name)?;
+        let mut text = Bounded(Vec::new());
+        template.render_captured_to(values, &mut text)?;
+        Ok::<_, minijinja::Error>(String::from_utf8_lossy(&text.0).into_owned())
     };
     let own = tenant
         .into_iter()

@@ -52,7 +52,7 @@ impl Identity {
                 let account =
                     store::insert(tx, &cx.tenant.id, account.clone())?.ok_or(Kind::EmailTaken)?;
                 if let Some(phc) = &phc {
-                    password::store::set(tx, &cx.tenant.id, &account.id, phc, cx.now)?;
+                    password::store::set(tx, &cx, &account.id, phc)?;
                 }
                 audit::record(
                     tx,

@@ -89,7 +89,7 @@ impl Identity {
                 if used.is_none() || password::store::find(tx, tenant, id)?.is_some() {
                     return Err(Kind::InvalidToken.into());
                 }
-                password::store::set(tx, tenant, id, &phc, cx.now)?;
+                password::store::set(tx, &cx, id, &phc)?;
                 store::set_verified(tx, tenant, id, cx.now)?;
                 one_time::store::void_all(tx, tenant, id, cx.now)?;
                 email_change::forget(tx, &cx, id)?;

@@ -83,8 +83,12 @@ impl Identity {
             return_to,
         });
         let verification = Verification::draw(self, cx, &account, begun.as_ref())?;
-        let cx = cx.clone();
-        self.db()
+        let mailbox = limit::email_key(cx, &email);
+        let mails = (limit::SIGN_UP_EMAIL, &*mailbox);
+        self.limits().check(mails.0, mails.1, cx.now)?;
+        let (now, cx) = (cx.now, cx.clone());
+        let registered = self
+            .db()
             .write(move |tx| {
                 let tenant = &cx.tenant.id;
                 if store::by_email(tx, tenant, &email)?.is_some() {
@@ -92,7 +96,7 @@ impl Identity {
                 }
                 let account =
                     store::insert(tx, tenant, account.clone())?.ok_or(Kind::EmailTaken)?;
-                password::store::set(tx, tenant, &account.id, &phc, cx.now)?;
+                password::store::set(tx, &cx, &account.id, &phc)?;
                 verification.store(tx, &cx)?;
                 let signed_in = session::store::start(tx, &cx, &account.id, &new)?;
                 audit::record(
@@ -102,6 +106,9 @@ impl Identity {
                 )?;
                 Ok(signed_in)
             })
-            .await
+            .await?;
+        // A mail went out. Of those that come at once only one gets here, and the next is refused by the check.
+        let _ = self.limits().count(&[mails], now);
+        Ok(registered)
     }
 }

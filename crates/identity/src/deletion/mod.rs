@@ -71,9 +71,14 @@ impl Identity {
     }
 
     /// The account stays.
-    pub async fn keep_account(&self, cx: &Cx, account_id: &str) -> Result<()> {
-        let (cx, id) = (cx.clone(), account_id.to_owned());
-        self.db().write(move |tx| keep(tx, &cx, &id)).await
+    pub async fn keep_account(&self, cx: &Cx, who: &Authenticated) -> Result<()> {
+        let (cx, id, session) = (cx.clone(), who.account.id.clone(), who.session.id.clone());
+        self.db()
+            .write(move |tx| {
+                session::store::hold_live(tx, &cx, &id, Some(&session))?;
+                keep(tx, &cx, &id)
+            })
+            .await
     }
 
     /// Deletes the accounts whose grace is over; answers how many.

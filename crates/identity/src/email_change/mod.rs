@@ -88,17 +88,11 @@ struct Wish {
     tokens: [New; 2],
     mails: [NewMail; 2],
     bound: (Duration, i64),
-    /// The new mailbox was asked often enough.
-    is_spared: bool,
 }
 
 impl Wish {
     fn draw(identity: &Identity, cx: &Cx, who: &Authenticated, email: Email) -> Result<Wish> {
         let account = who.account.clone();
-        let key = limit::email_key(cx, &email);
-        let asked = identity
-            .limits()
-            .count(&[(limit::EMAIL_CHANGE_MAILS, &key)], cx.now);
         let (old, new) = (
             Opaque::generate(identity.random()),
             Opaque::generate(identity.random()),
@@ -141,7 +135,6 @@ impl Wish {
             mails,
             session_id: who.session.id.clone(),
             bound: (limit::EMAIL_CHANGES.span, most),
-            is_spared: asked.is_err(),
             account,
             email,
         })
@@ -165,11 +158,10 @@ impl Wish {
         store::set(tx, cx, id, &pending, LIFETIME)?;
         let [old, new] = &self.tokens;
         one_time::store::add(tx, cx, old)?;
-        let asks_new = !is_taken && !self.is_spared;
-        one_time::store::add_if(tx, cx, new, asks_new)?;
+        one_time::store::add_if(tx, cx, new, !is_taken)?;
         let [old, new] = &self.mails;
         outbox::store::add_if(tx, cx, old, self.account.email_verified)?;
-        outbox::store::add_if(tx, cx, new, asks_new)?;
+        outbox::store::add_if(tx, cx, new, !is_taken)?;
         audit::record(tx, cx, audit::Entry::done("email.change_asked").account(id))
     }
 }
@@ -187,11 +179,16 @@ impl Identity {
         if email.canonical() == Email::parse(&who.account.email)?.canonical() {
             return Err(Kind::SameEmail.into());
         }
-        let address = limit::address_key(&cx.tenant.id, &cx.client);
-        self.limits()
-            .count(&[(limit::EMAIL_CHANGE_ADDRESS, &address)], cx.now)?;
         self.reauthenticate(cx, who, command.password.as_ref())
             .await?;
+        let address = limit::address_key(&cx.tenant.id, &cx.client);
+        let mailbox = limit::email_key(cx, &email);
+        let wanted = [
+            (limit::EMAIL_CHANGE_ADDRESS, &*address),
+            (limit::EMAIL_CHANGE_MAILS, &*mailbox),
+        ];
+        // Told, whether or not somebody has the address.
+        self.limits().count(&wanted, cx.now)?;
         let wish = Wish::draw(self, cx, who, email)?;
         let cx = cx.clone();
         self.db().write(move |tx| wish.store(tx, &cx)).await
@@ -206,16 +203,16 @@ impl Identity {
     }
 
     /// Forgets the change that waits.
-    pub async fn cancel_email_change(&self, cx: &Cx, account_id: &str) -> Result<()> {
-        let (cx, id) = (cx.clone(), account_id.to_owned());
+    pub async fn cancel_email_change(&self, cx: &Cx, who: &Authenticated) -> Result<()> {
+        let (cx, id, session) = (cx.clone(), who.account.id.clone(), who.session.id.clone());
         self.db()
-            .write(move |tx| match forget(tx, &cx, &id)? {
-                true => audit::record(
-                    tx,
-                    &cx,
-                    audit::Entry::done("email.change_cancelled").account(&id),
-                ),
-                false => Ok(()),
+            .write(move |tx| {
+                session::store::hold_live(tx, &cx, &id, Some(&session))?;
+                if !forget(tx, &cx, &id)? {
+                    return Ok(());
+                }
+                let entry = audit::Entry::done("email.change_cancelled").account(&id);
+                audit::record(tx, &cx, entry)
             })
             .await
     }

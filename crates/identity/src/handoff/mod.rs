@@ -189,9 +189,8 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let id = &offer.account_id;
-                if let Some(session) = &offer.session {
-                    session::store::hold_live(tx, &cx, id, Some(&session.id)).map_err(refused)?;
-                }
+                let asking = offer.session.as_ref().map(|session| &*session.id);
+                session::store::hold_live(tx, &cx, id, asking).map_err(refused)?;
                 if let Some((digest, exp)) = offer.once
                     && !store::consume(tx, &cx, &digest, &new.id, exp)?
                 {

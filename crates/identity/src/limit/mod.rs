@@ -87,6 +87,8 @@ limits! {
         "wrong present passwords where a signed-in person has to prove it is them" by "account and sign-in";
     SIGN_UP_ADDRESS = "sign_up_address": 100 in HOUR, Node,
         "sign-ups, also refused ones" by "client address and tenant";
+    SIGN_UP_EMAIL = "sign_up_email": 10 in HOUR, Node,
+        "sign-ups that mailed a link: one address, again and again" by "e-mail address and tenant";
     SIGN_UP_TENANT = "sign_up_tenant": 10000 in HOUR, Node,
         "sign-ups, also refused ones" by "tenant";
     FORGOT_ACCOUNT = "forgot_account": 20 in HOUR, Node,
@@ -112,7 +114,7 @@ limits! {
     EMAIL_CHANGE_ADDRESS = "email_change_address": 30 in HOUR, Node,
         "changes of the e-mail address that were asked for" by "client address and tenant";
     EMAIL_CHANGE_MAILS = "email_change_mails": 5 in HOUR, Node,
-        "mails to a new address; beyond, the answer is the same and no mail goes out" by "new e-mail address and tenant";
+        "changes of the e-mail address that were asked for" by "new e-mail address and tenant";
     EMAIL_EXISTS = "email_exists": 30 in MINUTE, Node,
         "questions whether an address is registered" by "client address and tenant";
     BAD_TOKENS = "bad_tokens": 1000 in QUARTER, Node,

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use vestibule_db::Tx;
 
 use super::{OneTimeKind, store};
+use crate::account;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
 use crate::limit::{self, Budget, Charge};
@@ -47,6 +48,18 @@ pub(crate) struct Typed {
     code: [u8; 32],
     /// Whose wrong codes are counted together.
     owner: String,
+    /// The account that is going to be written about, where it is known.
+    account: Option<String>,
+}
+
+impl Typed {
+    /// The same, about that account.
+    pub(crate) fn about(self, account: &str) -> Typed {
+        Typed {
+            account: Some(account.to_owned()),
+            ..self
+        }
+    }
 }
 
 /// What is kept of a code that may be tried.
@@ -143,6 +156,7 @@ impl Identity {
             code: code_mac(self, cx, &flow, &digits),
             flow,
             owner: format!("{}/{}/{owner}", cx.tenant.id, kind.name()),
+            account: None,
         })
     }
 
@@ -175,6 +189,9 @@ impl Identity {
         let outcome = self
             .db()
             .write(move |tx| {
+                if let Some(account) = &typed.account {
+                    account::store::lock(tx, &write.tenant.id, account)?;
+                }
                 let Some(kept) = store::count_code_try(tx, &write, &typed, most)? else {
                     let until = store::code_expiry(tx, &write, &typed.flow)?;
                     return Ok(Outcome::Spent(until));

@@ -3,6 +3,7 @@
 use vestibule_db::{Tx, params};
 
 use super::{Kept, New, NewCode, OneTimeKind, Typed};
+use crate::account;
 use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
@@ -61,13 +62,18 @@ pub(crate) fn usable(
     )?)
 }
 
-/// Uses the token: the one caller for whom this answers an account has it.
+/// Uses the token: the one caller for whom this answers an account has it, and holds that account.
 pub(crate) fn consume(
     tx: &mut Tx<'_>,
     cx: &Cx,
     kind: OneTimeKind,
     digest: &[u8; 32],
 ) -> Result<Option<Consumed>> {
+    let Some(owner) = usable(tx, cx, kind, digest)? else {
+        return Ok(None);
+    };
+    // Before anything of it, as everywhere.
+    account::store::lock(tx, &cx.tenant.id, &owner)?;
     Ok(tx.opt(
         "UPDATE one_time_token SET used_at = $4
          WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4

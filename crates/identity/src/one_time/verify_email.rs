@@ -125,6 +125,7 @@ impl Identity {
         let flow = SecretString::from(session.id.as_str());
         let of = (&flow, &*session.account_id);
         let typed = self.read_code(cx, OneTimeKind::VerifyEmail, of, typed)?;
+        let typed = typed.about(&session.account_id);
         let ids = TeamIds::new(self.random());
         let identity = self.clone();
         self.try_code(cx, typed, move |tx, cx, digest| {
@@ -143,7 +144,7 @@ impl Identity {
         let who = self.authenticate_dialect(cx, &command.token).await?;
         self.check_captcha(cx, CaptchaAt::SignUp, command.captcha.as_deref())
             .await?;
-        self.mail_verification(cx, &who.account, None).await?;
+        self.mail_verification(cx, &who, None).await?;
         Ok(who)
     }
 
@@ -153,15 +154,16 @@ impl Identity {
             flow: SecretString::from(who.session.id.as_str()),
             return_to: return_to.to_owned(),
         };
-        self.mail_verification(cx, &who.account, Some(&begun)).await
+        self.mail_verification(cx, who, Some(&begun)).await
     }
 
     async fn mail_verification(
         &self,
         cx: &Cx,
-        account: &Account,
+        who: &SignedIn,
         begun: Option<&Begun>,
     ) -> Result<()> {
+        let (account, session) = (&who.account, who.session.id.clone());
         if account.email_verified {
             return Ok(());
         }
@@ -172,7 +174,7 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 // One after the other, or parallel calls would each see room for one more.
-                account::store::lock(tx, &cx.tenant.id, &id)?;
+                session::store::hold_live(tx, &cx, &id, Some(&session))?;
                 let present = account::store::by_id(tx, &cx.tenant.id, &id)?;
                 // A link for a mailbox that the account has left meanwhile would sign in.
                 if present.is_none_or(|present| present.email_verified || present.email != email) {

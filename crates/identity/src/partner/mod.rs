@@ -46,7 +46,7 @@ impl Identity {
             ));
         }
         if let Some(account) = self.known_person(cx, &key, &email, &command.uid).await? {
-            return Ok(account);
+            return self.vouched(cx, key, account).await;
         }
         let phc = self.passwords(&cx.tenant).hash(command.uid.clone()).await?;
         match self.connect(cx, &key, &email, &phc).await? {
@@ -57,6 +57,27 @@ impl Identity {
                 .await?
                 .ok_or_else(|| Kind::Unavailable.into()),
         }
+    }
+
+    /// The partner's word proves the address also of somebody who was imported with a uid and no proof.
+    async fn vouched(&self, cx: &Cx, key: String, account: Account) -> Result<Account> {
+        if account.email_verified {
+            return Ok(account);
+        }
+        let (cx, id) = (cx.clone(), account.id.clone());
+        self.db()
+            .write(move |tx| {
+                let present = held(tx, &cx, Some(account.clone()))?.ok_or(Kind::Unavailable)?;
+                if account::store::set_verified(tx, &cx.tenant.id, &id, cx.now)? {
+                    let entry = audit::Entry::done("email.verified").account(&id);
+                    audit::record(tx, &cx, entry.by_key(&key))?;
+                }
+                Ok(Account {
+                    email_verified: true,
+                    ..present
+                })
+            })
+            .await
     }
 
     /// The account whose uid is the presented one. `None`: no such account, or no uid bound yet.
@@ -162,7 +183,8 @@ impl Identity {
                     known = account::store::by_email(tx, tenant, &email)?;
                     event = "partner.connected";
                 }
-                let Some(account) = known.filter(Account::is_active) else {
+                // Suspended or at another address meanwhile: the next look tells.
+                let Some(account) = held(tx, &cx, known)? else {
                     return Ok(None);
                 };
                 if !store::bind(tx, tenant, &account.id, &phc, cx.now)? {
@@ -183,6 +205,18 @@ impl Identity {
             })
             .await
     }
+}
+
+/// The account, held until the end of the transaction; `None` unless it is active and has the address that it was found by.
+pub(crate) fn held(
+    tx: &mut vestibule_db::Tx<'_>,
+    cx: &Cx,
+    found: Option<Account>,
+) -> Result<Option<Account>> {
+    let Some(found) = found else { return Ok(None) };
+    account::store::lock(tx, &cx.tenant.id, &found.id)?;
+    let now = account::store::by_id(tx, &cx.tenant.id, &found.id)?;
+    Ok(now.filter(|now| now.is_active() && now.email == found.email))
 }
 
 /// The person proved the address another way: what whoever signed up with it unproven left behind goes, the names too.

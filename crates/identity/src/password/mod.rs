@@ -199,11 +199,12 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let tenant = &cx.tenant.id;
+                account::store::lock(tx, tenant, &checked.account.id)?;
                 if !store::still(tx, &cx, &checked.account.id, &checked.phc)? {
                     return Ok(None);
                 }
                 if let Some(phc) = &checked.rehashed {
-                    store::set(tx, tenant, &checked.account.id, phc, cx.now)?;
+                    store::rehash(tx, tenant, &checked.account.id, phc)?;
                 }
                 if let Some(notice) = &notice
                     && is_new_device(tx, &cx, &checked.account)?
@@ -283,7 +284,7 @@ impl Identity {
                 if !store::still(tx, &cx, &account.id, &phc)? {
                     return Err(Kind::InvalidCredentials.into());
                 }
-                store::set(tx, &cx.tenant.id, &account.id, &new, cx.now)?;
+                store::set(tx, &cx, &account.id, &new)?;
                 session::store::end_all(
                     tx,
                     &cx,

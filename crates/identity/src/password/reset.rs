@@ -253,12 +253,11 @@ impl Identity {
                 let used = one_time::store::consume(tx, &cx, OneTimeKind::ResetPassword, &digest)?;
                 let used = used.ok_or_else(|| Error::new(Kind::InvalidToken))?;
                 let id = used.account_id;
-                // Whatever a session of the account writes just now comes before, and is ended here, or finds it ended.
-                account::store::lock(tx, tenant, &id)?;
+                // Held: whatever a session of the account writes just now comes before, and is ended here, or finds it ended.
                 let account = account::store::by_id(tx, tenant, &id)?
                     .filter(Account::is_active)
                     .ok_or(Kind::InvalidToken)?;
-                super::store::set(tx, tenant, &id, &phc, cx.now)?;
+                super::store::set(tx, &cx, &id, &phc)?;
                 session::store::end_all(tx, &cx, &id, None, EndReason::PasswordChanged)?;
                 one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &id)?;
                 // What was begun under the old password was begun by somebody else, as may be.

@@ -4,6 +4,7 @@ use vestibule_db::{Tx, params};
 
 use crate::context::Cx;
 use crate::error::Result;
+use crate::limit;
 use crate::ports::Micros;
 
 pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Option<String>> {
@@ -44,17 +45,23 @@ pub(crate) fn still(tx: &mut Tx<'_>, cx: &Cx, account: &str, phc: &str) -> Resul
     Ok(held == 1)
 }
 
-pub(crate) fn set(
-    tx: &mut Tx<'_>,
-    tenant: &str,
-    account: &str,
-    phc: &str,
-    now: Micros,
-) -> Result<()> {
+/// Another password, with the address that it comes from: its owner's, who is known there.
+pub(crate) fn set(tx: &mut Tx<'_>, cx: &Cx, account: &str, phc: &str) -> Result<()> {
+    let block = cx.client.address.map(limit::address_block);
     tx.exec(
-        "INSERT INTO password (tenant_id, account_id, phc, changed_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (tenant_id, account_id) DO UPDATE SET phc = excluded.phc, changed_at = excluded.changed_at",
-        &params![tenant, account, phc, now],
+        "INSERT INTO password (tenant_id, account_id, phc, changed_at, client_block) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant_id, account_id) DO UPDATE SET phc = excluded.phc, changed_at = excluded.changed_at,
+             client_block = excluded.client_block",
+        &params![&cx.tenant.id, account, phc, cx.now, block],
+    )?;
+    Ok(())
+}
+
+/// Another hash of the same password.
+pub(crate) fn rehash(tx: &mut Tx<'_>, tenant: &str, account: &str, phc: &str) -> Result<()> {
+    tx.exec(
+        "UPDATE password SET phc = $3 WHERE tenant_id = $1 AND account_id = $2",
+        &params![tenant, account, phc],
     )?;
     Ok(())
 }

@@ -90,6 +90,9 @@ impl Identity {
                         let account = match account.email_verified {
                             true => account,
                             false => {
+                                // At another address by now, it is not whom the provider means.
+                                let held = partner::held(tx, &cx, Some(account))?;
+                                let account = held.ok_or(Kind::InvalidProviderData)?;
                                 let names = (&*fresh.first_name, &*fresh.last_name);
                                 partner::take_over(tx, &cx, account, names)?
                             }

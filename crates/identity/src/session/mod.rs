@@ -11,7 +11,7 @@ pub use authenticate::Authenticated;
 pub(crate) use authenticate::{PROVEN_TOKENS, ProvenTokens};
 pub(crate) use memory::Memory;
 pub use refresh::Refresh;
-pub(crate) use tokens::login_issuer;
+pub(crate) use tokens::{OpaqueKeys, login_issuer};
 pub use tokens::{TokenSpec, TokenSubject};
 
 use serde::Serialize;
@@ -136,8 +136,8 @@ impl NewSession {
 impl Identity {
     /// Ends this session; whatever names it is dead at once.
     pub async fn sign_out(&self, cx: &Cx, session: &Session) -> Result<()> {
-        self.end(cx, &session.account_id, &session.id, EndReason::SignedOut)
-            .await
+        let of = (&*session.account_id, None);
+        self.end(cx, of, &session.id, EndReason::SignedOut).await
     }
 
     /// Goes on under a new session id: whatever named the old one is dead at once. `Unauthorized` when it is over already.
@@ -147,6 +147,7 @@ impl Identity {
         self.db()
             .write(move |tx| {
                 let account = &old.account_id;
+                store::hold_live(tx, &cx, account, Some(&old.id))?;
                 if !store::end_one(tx, &cx, account, &old.id, EndReason::Replaced)? {
                     return Err(Kind::Unauthorized.into());
                 }
@@ -158,20 +159,33 @@ impl Identity {
             .await
     }
 
-    /// Ends one session of the account. `NotFound` when it has no such live session.
-    pub async fn end_session(&self, cx: &Cx, account_id: &str, session_id: &str) -> Result<()> {
-        self.end(cx, account_id, session_id, EndReason::Ended).await
+    /// Ends one session of the account, by the wish of another of its sessions or of an operator. `NotFound` when there is no
+    /// such live one.
+    pub async fn end_session(
+        &self,
+        cx: &Cx,
+        of: (&str, Option<&str>),
+        session_id: &str,
+    ) -> Result<()> {
+        self.end(cx, of, session_id, EndReason::Ended).await
     }
 
-    async fn end(&self, cx: &Cx, account_id: &str, session_id: &str, why: EndReason) -> Result<()> {
+    async fn end(
+        &self,
+        cx: &Cx,
+        (account, asking): (&str, Option<&str>),
+        session_id: &str,
+        why: EndReason,
+    ) -> Result<()> {
         if !tokens::is_session_id(session_id) {
             return Err(Kind::NotFound.into());
         }
-        let (cx, account, session) = (cx.clone(), account_id.to_owned(), session_id.to_owned());
+        let (cx, account, session) = (cx.clone(), account.to_owned(), session_id.to_owned());
+        let asking = asking.map(str::to_owned);
         self.db()
             .write(move |tx| {
                 // What that session asks for just now comes before, and is forgotten here, or finds it ended.
-                store::hold_live(tx, &cx, &account, None)?;
+                store::hold_live(tx, &cx, &account, asking.as_deref())?;
                 if !store::end_one(tx, &cx, &account, &session, why)? {
                     return Err(Kind::NotFound.into());
                 }

@@ -40,11 +40,8 @@ impl Identity {
             .db()
             .write(move |tx| {
                 let refused = Ok::<_, Error>(Outcome::Refused(Kind::InvalidRefreshToken));
-                let Some(row) = store::hold(tx, &cx, &named.session_id)? else {
-                    return refused;
-                };
-                let resumed = store::resume(tx, &cx, &named.session_id)?;
-                let Some(mut signed_in) = resumed.filter(|found| {
+                let held = store::hold(tx, &cx, &named.session_id)?;
+                let Some((mut signed_in, row)) = held.filter(|(found, _)| {
                     found.session.dialect == cx.surface() && named.is_of(&found.account.id)
                 }) else {
                     return refused;

@@ -11,6 +11,9 @@ use crate::limit;
 use crate::ports::Micros;
 use crate::team::{self, Team};
 
+/// So many sessions an account has at most, those included that ended within the last week.
+const MOST: i64 = 500;
+
 fn session(row: &Row) -> Result<Session, vestibule_db::Error> {
     Ok(Session {
         id: row.get(0)?,
@@ -59,6 +62,11 @@ pub(crate) fn start(
         client_address: cx.client.address.map(|address| address.to_string()),
         user_agent,
     };
+    // Whoever has a token of an earlier session need not be who signed in: the address is not known by it.
+    let block = match new.since {
+        Some(_) => None,
+        None => cx.client.address.map(limit::address_block),
+    };
     tx.exec(
         "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, replaced_at, client_address, user_agent, created_at,
              last_seen_at, expires_at, client_block)
@@ -73,10 +81,11 @@ pub(crate) fn start(
             session.client_address.clone(),
             session.user_agent.clone(),
             session.expires_at,
-            cx.client.address.map(limit::address_block),
+            block,
             session.created_at
         ],
     )?;
+    forget_oldest(tx, cx, account_id)?;
     let mut team = first_team(tx, cx, &account)?;
     if team.is_none() && account.email_verified {
         team::store::create_default(tx, tenant, &account, &new.team, cx.now)?;
@@ -89,7 +98,7 @@ pub(crate) fn start(
     })
 }
 
-/// Whether the account signed in from there since then, in a session whose row is still kept.
+/// Whether the account signed in from there since then, in a session whose row is still kept, or set its password there.
 pub(crate) fn is_known_block(
     tx: &mut Tx<'_>,
     tenant: &str,
@@ -98,7 +107,8 @@ pub(crate) fn is_known_block(
 ) -> Result<bool> {
     let found = tx.opt(
         "SELECT 1 FROM session WHERE tenant_id = $1 AND account_id = $2 AND client_block = $3
-         AND (end_reason IS NULL OR end_reason <> $4) AND created_at >= $5 LIMIT 1",
+         AND (end_reason IS NULL OR end_reason <> $4) AND created_at >= $5
+         UNION ALL SELECT 1 FROM password WHERE tenant_id = $1 AND account_id = $2 AND client_block = $3 LIMIT 1",
         &params![tenant, account, block, EndReason::Unproven.name(), since],
         |row| row.get::<i64>(0),
     )?;
@@ -158,9 +168,13 @@ pub(crate) fn signed_in_at(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Micros>
 
 /// The live session of that id with its active person.
 pub(crate) fn resume(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<SignedIn>> {
-    let Some(session) = live(tx, cx, id)? else {
-        return Ok(None);
-    };
+    match live(tx, cx, id)? {
+        Some(session) => with_person(tx, cx, session),
+        None => Ok(None),
+    }
+}
+
+fn with_person(tx: &mut Tx<'_>, cx: &Cx, session: Session) -> Result<Option<SignedIn>> {
     let account = account::store::by_id(tx, &cx.tenant.id, &session.account_id)?;
     let Some(account) = account.filter(Account::is_active) else {
         return Ok(None);
@@ -207,14 +221,23 @@ pub(crate) fn all_of(
     )?)
 }
 
-/// Locks the live session's row until the transaction ends and reads its generations.
-pub(crate) fn hold(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Generations>> {
-    Ok(tx.opt(
+/// Locks the live session's row until the transaction ends; answers it with its active person, and its generations.
+pub(crate) fn hold(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<(SignedIn, Generations)>> {
+    let held = tx.opt(
         "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
-         RETURNING generation, replaced_at",
+         RETURNING id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent, replaced_at",
         &params![&cx.tenant.id, id, cx.now, cx.now - cx.tenant.file.session.idle.0],
-        |row| Ok(Generations { current: row.get(0)?, replaced_at: times(&row.get::<String>(1)?) }),
-    )?)
+        |row| Ok((session(row)?, times(&row.get::<String>(10)?))),
+    )?;
+    let Some((session, replaced_at)) = held else {
+        return Ok(None);
+    };
+    let generations = Generations {
+        current: session.generation,
+        replaced_at,
+    };
+    let signed_in = with_person(tx, cx, session)?;
+    Ok(signed_in.map(|signed_in| (signed_in, generations)))
 }
 
 /// Microseconds separated by commas; empty for a session that was never refreshed.
@@ -287,6 +310,18 @@ pub(crate) fn end_all(
         "UPDATE session SET ended_at = $4, end_reason = $5 WHERE tenant_id = $1 AND account_id = $2 AND id <> $3 AND ended_at IS NULL",
         &params![&cx.tenant.id, account, except.unwrap_or(""), cx.now, why.name()],
     )?)
+}
+
+/// Of more sessions than an account may have, those go that were unused longest: nobody can make so many that ending them
+/// takes its owner too long.
+fn forget_oldest(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<()> {
+    tx.changed(account);
+    tx.exec(
+        "DELETE FROM session WHERE tenant_id = $1 AND account_id = $2 AND id IN (
+             SELECT id FROM session WHERE tenant_id = $1 AND account_id = $2 ORDER BY last_seen_at DESC, id LIMIT 1000 OFFSET $3)",
+        &params![&cx.tenant.id, account, MOST],
+    )?;
+    Ok(())
 }
 
 /// Removes rows that ended or expired before `before`; answers how many.

@@ -10,7 +10,7 @@ use crate::error::Result;
 const MOST_BYTES: usize = 128 * 1024;
 
 /// What a drawing must not hold, in lower case: what runs, loads from elsewhere, or makes a small file a big one.
-const UNSAFE_IN_SVG: [&str; 14] = [
+const UNSAFE_IN_SVG: [&str; 15] = [
     "<!doctype",
     "<!entity",
     "<?xml-stylesheet",
@@ -25,6 +25,7 @@ const UNSAFE_IN_SVG: [&str; 14] = [
     "<listener",
     "javascript:",
     "@import",
+    "image-set",
 ];
 
 /// A picture that browsers may be shown.
@@ -188,6 +189,7 @@ mod tests {
             b"<svg><foreignObject/></svg>",
             b"<!DOCTYPE svg [<!ENTITY a 'b'>]><svg>&a;</svg>",
             b"<svg><style>@import 'https://evil.example';</style></svg>",
+            b"<svg style=\"mask:image-set('https://evil.example/x' 1x)\"/>",
             b"<svg><rect fill=\"url(https://evil.example/#a)\"/></svg>",
             b"<svg><a href=\"java&#115;cript:alert(1)\"/></svg>",
             b"<?xml-stylesheet href='x'?><svg/>",

@@ -28,6 +28,7 @@ mod google;
 mod house;
 mod import;
 mod limits;
+mod locks;
 mod mail;
 mod nodes;
 mod password_policy;

@@ -264,7 +264,7 @@ on_both! {
         let (first, ended) = (signed_in(&app, ADA).await, signed_in(&app, ADA).await);
         let cx = app.cx("acme").await;
         let id = claims(&ended.user)["sub"].as_str().unwrap().to_owned();
-        app.identity.end_session(&cx, &id, &ended.session()).await.unwrap();
+        app.identity.end_session(&cx, (&id, None), &ended.session()).await.unwrap();
         app.pass(Duration::from_secs(8 * 86_400));
         app.identity.purge().await.unwrap();
         is_refused(&app, &ended, "ended and forgotten").await;
@@ -284,7 +284,7 @@ on_both! {
         is_refused(&app, &gone, "signed out everywhere else").await;
         let kept = next(&app, &kept).await;
 
-        app.identity.end_session(&cx, &account.id, &kept.session()).await.unwrap();
+        app.identity.end_session(&cx, (&account.id, None), &kept.session()).await.unwrap();
         is_refused(&app, &kept, "ended by its owner").await;
 
         let (kept, gone) = (signed_in(&app, ADA).await, signed_in(&app, ADA).await);

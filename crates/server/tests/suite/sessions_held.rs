@@ -35,7 +35,7 @@ async fn shut_out(node: &TestApp, cx: &Cx, account: &Account, ending: Ending) {
     let session = core.sessions(cx, id).await.unwrap().remove(0);
     match ending {
         Ending::SignOut => core.sign_out(cx, &session).await.unwrap(),
-        Ending::OneSession => core.end_session(cx, id, &session.id).await.unwrap(),
+        Ending::OneSession => core.end_session(cx, (id, None), &session.id).await.unwrap(),
         Ending::AllSessions => drop(core.sign_out_all(cx, id, None).await.unwrap()),
         Ending::Suspension => core.suspend_user(cx, id).await.unwrap(),
         Ending::Deletion => core.delete_user(cx, id).await.unwrap(),

@@ -67,12 +67,15 @@ on_both! {
         let own = sign_in(&app, EMAIL, PASSWORD).await;
         let password = json!({ "password": PASSWORD }).to_string();
         let wish = json!({ "email": "new@example.com", "password": PASSWORD }).to_string();
+        let id = app.get(HOST, "/account/v1/session", &[("cookie", &own)]).await.json()["session"]["id"].as_str().unwrap().to_owned();
+        let own_session = format!("session={id}");
         for (what, kind, body) in [
             (("POST", "/account/v1/deletion"), JSON, &*password),
             (("POST", "/account/v1/export"), JSON, &password),
             (("POST", "/account/v1/email"), JSON, &wish),
             (("PATCH", "/account/v1/profile"), JSON, r#"{"first_name":"Mallory"}"#),
             (("POST", "/account/sessions"), FORM, "session=others"),
+            (("POST", "/account/sessions"), FORM, &own_session),
             (("POST", "/account/profile"), FORM, "first_name=Mallory&last_name=M&locale=en&timezone=UTC"),
             (("POST", "/account/email"), FORM, "email=new%40example.com&password=correct+horse+battery"),
             (("POST", "/account/delete"), FORM, "password=correct+horse+battery"),
@@ -90,6 +93,36 @@ on_both! {
         assert_eq!(app.mails().await.len(), 0);
         let account = app.identity.user(&cx, EMAIL).await.unwrap();
         assert_ne!(account.first_name, "Mallory");
+    }
+
+    async fn no_mail_goes_out_for_an_ended_session(app: TestApp) {
+        let cx = app.acme().await;
+        let form = [("email", "new@example.com"), ("password", PASSWORD), ("name", "New")];
+        let cookie = submit(&app, "/sign-up", "", &form).await.session_cookie().unwrap();
+        assert_eq!(app.mails().await.len(), 1);
+        app.pass(Duration::from_secs(3_601));
+        let account = app.identity.user(&cx, "new@example.com").await.unwrap();
+        held(&app, ("POST", "/verify-email"), (&cookie, FORM, "again=1"), async {
+            app.identity.sign_out_all(&cx, &account.id, None).await.unwrap();
+        })
+        .await;
+        assert_eq!(app.mails().await.len(), 0);
+    }
+
+    async fn of_very_many_sessions_those_go_that_were_unused_longest(app: TestApp) {
+        let cx = app.acme().await;
+        app.person(&cx, EMAIL, crate::alphalearn::PASSWORD, "Trainee").await;
+        let first = sign_in(&app, EMAIL, crate::alphalearn::PASSWORD).await;
+        app.pass(Duration::from_secs(1));
+        let bearer = crate::alphalearn::tokens(&app, HOST, EMAIL).await.access;
+        let form = [("token", &*bearer), ("inputData", "{\"enrollmentId\":12555}"), ("type", "2")];
+        for n in 0..=498 {
+            assert!(n < 498 || is_live(&app, &first).await);
+            app.post_form(HOST, "/site/login-by-jwt-token", &[ORIGIN], &form).await.status(303);
+        }
+        assert!(!is_live(&app, &first).await);
+        let rows = app.identity.db().read(|tx| tx.one("SELECT count(*) FROM session", &[], |row| row.get::<i64>(0)));
+        assert_eq!(rows.await.unwrap(), 500);
     }
 
     async fn a_bearer_opens_no_session_that_outlives_its_own(app: TestApp) {

@@ -12,6 +12,19 @@ const EMAIL: &str = "ada@team.example";
 const OWN: &str = "violet-harbour-42-lanterns";
 
 on_both! {
+    async fn who_comes_with_a_uid_and_no_proof_is_proven_by_the_partner(app: TestApp) {
+        let cx = app.acme().await;
+        let key = app.api_key(&cx).await;
+        let nina = json!({ "email": "nina@x.test", "uid": "partner-secret", "first_name": "Nina", "password_hash": BCRYPT });
+        assert_eq!(import(&app, &cx, &[nina], ImportMode::default()).await, created(1));
+        for _ in 0..2 {
+            crate::rezi::exchange(&app, &key, "nina@x.test", "partner-secret").await.status(200);
+            let account = app.identity.user(&cx, "nina@x.test").await.unwrap();
+            assert!(account.email_verified && account.first_name == "Nina", "{account:?}");
+            crate::browser::sign_in(&app, "nina@x.test", PASSWORD).await;
+        }
+    }
+
     async fn every_field_arrives(app: TestApp) {
         let cx = app.acme().await;
         let line = json!({

@@ -156,6 +156,33 @@ on_both! {
         login(&home, ADA, PASSWORD).await.status(429);
     }
 
+    async fn whoever_has_a_bearer_makes_no_device_and_no_address_known(app: TestApp) {
+        let cx = app.acme().await;
+        app.person(&cx, ADA, crate::alphalearn::PASSWORD, "Trainee").await;
+        let bearer = crate::alphalearn::tokens(&app.from(stranger(1)), HOST, ADA).await.access;
+        let thief = app.from(stranger(2));
+        let form = [("token", &*bearer), ("inputData", "{\"enrollmentId\":12555}"), ("type", "2")];
+        let opened = thief.post_form(HOST, "/site/login-by-jwt-token", &[ORIGIN], &form).await;
+        assert!(opened.status(303).session_cookie().is_some());
+        assert_eq!(set_cookie(&opened, DEVICE), None);
+        assert_eq!(exhaust(&app.from(stranger(3)), ADA).await, 50);
+        login(&thief, ADA, WRONG).await.status(429);
+        login(&app.from(stranger(1)), ADA, crate::alphalearn::PASSWORD).await.status(200);
+    }
+
+    async fn whoever_sets_a_password_is_known_where_they_did(app: TestApp) {
+        ada_and_bob(&app).await;
+        let home = app.from(stranger(1));
+        login(&home, ADA, PASSWORD).await.status(200);
+        assert_eq!(exhaust(&app.from(stranger(2)), ADA).await, 50);
+        app.post(HOST, "/api/forgot-password", &[], serde_json::json!({ "email": ADA })).await.status(200);
+        let token = app.mailed_token(vestibule_identity::MailKind::ResetPassword).await;
+        let body = serde_json::json!({ "token": token, "password": "copper-meadow-77-bicycles", "newPassword": "copper-meadow-77-bicycles" });
+        home.post(HOST, "/api/reset-password", &[], body).await.status(200);
+        login(&home, ADA, "copper-meadow-77-bicycles").await.status(200);
+        login(&app.from(stranger(3)), ADA, "copper-meadow-77-bicycles").await.status(429);
+    }
+
     async fn an_address_of_an_unproven_sign_up_is_not_the_owners(app: TestApp) {
         let cx = app.acme().await;
         let (squatter, key) = (app.from(stranger(1)), app.api_key(&cx).await);
