@@ -1,5 +1,7 @@
 //! The signed-in person's JSON API under `/account/v1`, and the question that reverse proxies ask.
 
+use std::borrow::Cow;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -13,13 +15,13 @@ use crate::extract::{Caller, Json, Proven, Query};
 use crate::fault::Fault;
 use crate::personal;
 use crate::shared::Shared;
-use crate::views::{AccountView, PendingView, SessionView, TeamView, TenantView};
+use crate::views::{AccountView, HEADERS, PendingView, SessionView, TeamView, TenantView, answer};
 
 /// What a header value cannot hold as it is, and `%` itself.
 const HEADER: &AsciiSet = &CONTROLS.add(b'%');
 
 /// GET `/account/v1/session`: who is signed in, how, and in which team.
-pub(crate) async fn session(Caller { site, who }: Caller) -> Response {
+pub(crate) async fn session(Caller { site, who }: Caller) -> Result<Response, Fault> {
     #[derive(Serialize)]
     struct Answer<'a> {
         tenant: TenantView<'a>,
@@ -27,18 +29,18 @@ pub(crate) async fn session(Caller { site, who }: Caller) -> Response {
         session: SessionView<'a>,
         team: Option<TeamView<'a>>,
     }
-    let answer = Answer {
+    let view = Answer {
         tenant: TenantView::of(site.tenant()),
         account: AccountView::of(&who.account),
         session: SessionView::beside(&who.session, &who.session),
         team: who.team.as_ref().map(TeamView::of),
     };
-    axum::Json(answer).into_response()
+    Ok(answer(&view)?)
 }
 
 /// GET `/account/v1/profile`.
-pub(crate) async fn profile(Caller { who, .. }: Caller) -> Response {
-    axum::Json(AccountView::of(&who.account)).into_response()
+pub(crate) async fn profile(Caller { who, .. }: Caller) -> Result<Response, Fault> {
+    Ok(answer(&AccountView::of(&who.account))?)
 }
 
 /// What a person may change; any other field is refused.
@@ -73,7 +75,7 @@ pub(crate) async fn change_profile(
         .identity
         .update_profile(&site.cx, (&who.account.id, Some(&who.session.id)), change)
         .await?;
-    Ok(axum::Json(AccountView::of(&account)).into_response())
+    Ok(answer(&AccountView::of(&account))?)
 }
 
 /// GET `/account/v1/sessions`: the live ones, newest first.
@@ -231,31 +233,36 @@ pub(crate) async fn forward_auth(
     if !roles.is_empty() && !roles.split(',').any(|role| role.trim() == who.account.role) {
         return Ok(StatusCode::FORBIDDEN.into_response());
     }
-    Ok((StatusCode::OK, person_headers(&who, site.tenant().slug())).into_response())
+    let mut response = Response::default();
+    *response.headers_mut() = person_headers(&who, site.tenant().slug());
+    Ok(response)
 }
 
+const USER: HeaderName = HeaderName::from_static("x-vestibule-user");
+const EMAIL: HeaderName = HeaderName::from_static("x-vestibule-email");
+const ROLE: HeaderName = HeaderName::from_static("x-vestibule-role");
+const TENANT: HeaderName = HeaderName::from_static("x-vestibule-tenant");
+
 fn person_headers(who: &Authenticated, tenant: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     let values = [
-        ("x-vestibule-user", &*who.account.id),
-        ("x-vestibule-email", &who.account.email),
-        ("x-vestibule-role", &who.account.role),
-        ("x-vestibule-tenant", tenant),
+        (USER, &*who.account.id),
+        (EMAIL, &who.account.email),
+        (ROLE, &who.account.role),
+        (TENANT, tenant),
     ];
-    values
-        .into_iter()
-        .filter_map(|(name, value)| {
-            Some((
-                HeaderName::from_static(name),
-                HeaderValue::from_str(&ascii(value)).ok()?,
-            ))
-        })
-        .chain([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
-        .collect()
+    for (name, value) in values {
+        if let Ok(value) = HeaderValue::from_str(&ascii(value)) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
 }
 
 /// ASCII as it is; everything else percent-encoded UTF-8.
-fn ascii(value: &str) -> String {
-    utf8_percent_encode(value, HEADER).to_string()
+fn ascii(value: &str) -> Cow<'_, str> {
+    utf8_percent_encode(value, HEADER).into()
 }
 
 fn sign_in_json(entry: &AuditEntry) -> Value {

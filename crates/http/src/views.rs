@@ -1,7 +1,25 @@
 //! What JSON shows of accounts, sessions and teams. Borrowed and written at once: these answers are asked for most.
 
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
-use vestibule_identity::{Account, PendingEmail, Session, SessionKind, Team, Tenant};
+use vestibule_identity::{Account, Error, PendingEmail, Session, SessionKind, Team, Tenant};
+
+/// Room for the headers of an answer, those included that every one carries: growing later costs more than their own making.
+pub(crate) const HEADERS: usize = 16;
+
+/// An answer of JSON.
+pub(crate) fn answer<T: Serialize>(view: &T) -> Result<Response, Error> {
+    let mut text = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut text, view).map_err(Error::internal)?;
+    let mut response = Response::new(Body::from(text));
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    *response.headers_mut() = headers;
+    Ok(response)
+}
 
 /// The tenant by its names.
 #[derive(Serialize)]

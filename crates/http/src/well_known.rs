@@ -3,7 +3,7 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use vestibule_identity::{Kind, Picture};
 
@@ -12,23 +12,23 @@ use crate::fault::Fault;
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::templates::{ASSETS, ASSETS_HASH, brand_hash};
+use crate::views::HEADERS;
 
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 fn public_json(document: String) -> Response {
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        ),
-        (header::CACHE_CONTROL, ASK_AGAIN),
-        (
-            header::ACCESS_CONTROL_ALLOW_ORIGIN,
-            HeaderValue::from_static("*"),
-        ),
-    ];
-    (headers, document).into_response()
+    let mut response = Response::new(document.into());
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    *response.headers_mut() = headers;
+    response
 }
 
 /// GET `/.well-known/jwks.json` (RFC 7517).
