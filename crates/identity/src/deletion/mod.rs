@@ -97,6 +97,7 @@ impl Identity {
             deleted += self
                 .db()
                 .write(move |tx| {
+                    account::store::lock(tx, &cx.tenant.id, &id)?;
                     // Kept in the meantime, or another node was faster.
                     if !store::take(tx, &cx, &id)? {
                         return Ok(0);

@@ -28,17 +28,25 @@ pub(crate) struct Proven {
     claims: Map<String, Value>,
 }
 
+/// The claims that are looked at again; the others need not be remembered.
+const LOOKED_AT: [&str; 8] = ["iss", "aud", "sub", "sid", "gen", "iat", "nbf", "exp"];
+
 impl Proven {
     pub(super) fn new(kid: String, claims: Map<String, Value>) -> Arc<Proven> {
-        Arc::new(Proven { kid, claims })
+        let claims = claims.into_iter();
+        let claims = claims.filter(|(name, _)| LOOKED_AT.contains(&&**name));
+        Arc::new(Proven {
+            kid,
+            claims: claims.collect(),
+        })
     }
 }
 
 /// By the digest of the token as it was sent.
 pub(crate) type ProvenTokens = Recent<[u8; 32], Arc<Proven>>;
 
-/// Tokens remembered before the oldest go; ours take about a kilobyte.
-pub(crate) const PROVEN_TOKENS: usize = 2_048;
+/// Tokens remembered before the oldest go; each takes about a kilobyte.
+pub(crate) const PROVEN_TOKENS: usize = 1_024;
 
 /// An access token whose signature, issuer, audience and kind are right.
 pub(crate) struct AccessClaims {

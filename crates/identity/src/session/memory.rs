@@ -16,7 +16,7 @@ use crate::recent::Recent;
 pub(crate) const HELD: Duration = Duration::from_millis(500);
 
 /// Sessions held before the oldest go; each takes about a kilobyte.
-const MOST: usize = 2_048;
+const MOST: usize = 1_024;
 
 /// Names of what changes share so many places. Two names at one place cost a reading too many, never one too few.
 const PLACES: usize = 4_096;
