@@ -145,11 +145,16 @@ impl Site {
         self.write_control(&u32::from(is_halted).to_ne_bytes(), 16)
     }
 
-    /// Waits until the change that has begun, if any, is done and recorded.
+    /// Waits until the changes that have begun, if any, are done and recorded.
     fn settled(&self) -> Result<()> {
         let file = File::open(self.folder.join("control"))?;
         let mut busy = [0; 4];
-        while file.read_at(&mut busy, 20)? == busy.len() && busy != [0; 4] {
+        let begun = Instant::now();
+        // Nothing takes so long: a command that ended in the middle of a change is counted for ever.
+        while begun.elapsed() < Duration::from_secs(1)
+            && file.read_at(&mut busy, 20)? == busy.len()
+            && busy != [0; 4]
+        {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
@@ -319,6 +324,8 @@ impl<'a> Server<'a> {
         self.site.settled()?;
         self.child.kill()?;
         self.child.wait()?;
+        // The dead may have been about to look whether they must wait.
+        self.site.write_control(&[0; 4], 20)?;
         self.site.halt(false)?;
         drop(quiet);
         let said = self.said()?;

@@ -35,7 +35,7 @@ struct control {
     volatile uint32_t sync_mode;
     volatile int64_t clock_seconds; /* added to CLOCK_REALTIME */
     volatile uint32_t halted;       /* no change begins any more */
-    volatile uint32_t busy;         /* one is under way */
+    volatile uint32_t busy;         /* so many are under way, in the server and in commands beside it */
 };
 
 #define FILES 65536
@@ -52,16 +52,15 @@ static void begin(void) {
     pthread_mutex_lock(&order);
     if (!control) return;
     for (;;) {
-        control->busy = 1;
-        __sync_synchronize();
+        __sync_fetch_and_add(&control->busy, 1);
         if (!control->halted) return;
-        control->busy = 0;
+        __sync_fetch_and_sub(&control->busy, 1);
         usleep(1000);
     }
 }
 
 static void finish(void) {
-    if (control) control->busy = 0;
+    if (control) __sync_fetch_and_sub(&control->busy, 1);
     pthread_mutex_unlock(&order);
 }
 
