@@ -206,7 +206,13 @@ impl Dialects {
 
     /// Whether some dialect may answer at this path (as it came, percent-encoded).
     pub fn knows_path(&self, path: &str) -> bool {
-        !self.places(path, &decode(path)).is_empty()
+        self.pattern_of(path).is_some()
+    }
+
+    /// The pattern that such a path fits, as a dialect's file writes it.
+    pub fn pattern_of(&self, path: &str) -> Option<&str> {
+        let places = self.places(path, &decode(path));
+        places.first().map(|place| &*place.pattern.text)
     }
 
     /// The places that the path fits; literal paths come first.
@@ -314,6 +320,13 @@ mod tests {
             ("/%ff", false),
         ] {
             assert_eq!(dialects.knows_path(path), known, "{path}");
+        }
+        for (path, pattern) in [
+            ("/v1/user/tok%65n", "/v1/user/token"),
+            ("/api/verify-email/abc", "/api/verify-email/{token}"),
+            ("/api/verify-email/a%2Fb", "/api/verify-email/{token}"),
+        ] {
+            assert_eq!(dialects.pattern_of(path), Some(pattern), "{path}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vestibule_dialect::Dialects;
 use vestibule_identity::Identity;
 
-use crate::layers::{DialectPatterns, RequestIds};
+use crate::layers::RequestIds;
 use crate::settings::{App, HttpSettings};
 
 /// Axum's state.
@@ -16,17 +16,14 @@ pub(crate) struct Everything {
     pub(crate) dialects: Dialects,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: RequestIds,
-    pub(crate) dialect_patterns: DialectPatterns,
 }
 
 pub(crate) fn share(app: App) -> Shared {
     let request_ids = RequestIds::new(|bytes| app.identity.ports().random.fill(bytes));
-    let dialect_patterns = DialectPatterns::new(&app.dialects);
     Arc::new(Everything {
         identity: app.identity,
         dialects: app.dialects,
         settings: app.settings,
         request_ids,
-        dialect_patterns,
     })
 }

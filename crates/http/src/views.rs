@@ -13,12 +13,17 @@ pub(crate) const HEADERS: usize = 16;
 pub(crate) fn answer<T: Serialize>(view: &T) -> Result<Response, Error> {
     let mut text = Vec::with_capacity(1024);
     serde_json::to_writer(&mut text, view).map_err(Error::internal)?;
-    let mut response = Response::new(Body::from(text));
+    Ok(json(text.into()))
+}
+
+/// An answer whose body is JSON already.
+pub(crate) fn json(text: Body) -> Response {
+    let mut response = Response::new(text);
     let mut headers = HeaderMap::with_capacity(HEADERS);
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, json);
     *response.headers_mut() = headers;
-    Ok(response)
+    response
 }
 
 /// The tenant by its names.

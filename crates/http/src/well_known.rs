@@ -3,7 +3,7 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use vestibule_identity::{Kind, Picture};
 
@@ -12,22 +12,19 @@ use crate::fault::Fault;
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::templates::{ASSETS, ASSETS_HASH, brand_hash};
-use crate::views::HEADERS;
+use crate::views;
 
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 fn public_json(document: String) -> Response {
-    let mut response = Response::new(document.into());
-    let mut headers = HeaderMap::with_capacity(HEADERS);
-    let json = HeaderValue::from_static("application/json");
-    headers.insert(header::CONTENT_TYPE, json);
+    let mut response = views::json(document.into());
+    let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),
     );
-    *response.headers_mut() = headers;
     response
 }
 

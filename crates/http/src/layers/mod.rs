@@ -34,7 +34,6 @@ use crate::fault::{self, Fault};
 use crate::language;
 use crate::metrics::Metrics;
 use crate::shared::{Everything, Shared};
-pub(crate) use route::DialectPatterns;
 use route::Route;
 pub(crate) use security::{Beyond, page_policy};
 

@@ -1,11 +1,8 @@
 //! What a request's path is called in logs and figures: without its query, and with everything cut out of it that could
 //! be a secret or a person.
 
-use std::collections::HashSet;
-
 use axum::extract::{MatchedPath, Request};
 use http::{HeaderMap, header};
-use vestibule_dialect::Dialects;
 
 use crate::shared::Everything;
 
@@ -43,8 +40,8 @@ impl Route {
             };
         }
         let path = request.uri().path();
-        if shared.dialects.knows_path(path) {
-            let pattern = shared.dialect_patterns.find(path).to_owned();
+        if let Some(pattern) = shared.dialects.pattern_of(path) {
+            let pattern = pattern.to_owned();
             return Route {
                 surface: "dialect",
                 label: pattern.clone(),
@@ -78,64 +75,6 @@ impl Route {
             }
             _ => false,
         }
-    }
-}
-
-/// The paths of the dialects, as their files write them.
-pub(crate) struct DialectPatterns {
-    literal: HashSet<String>,
-    /// Those with parameters, by their segments.
-    open: Vec<(String, Vec<Segment>)>,
-}
-
-enum Segment {
-    Literal(String),
-    Parameter,
-}
-
-impl DialectPatterns {
-    pub(crate) fn new(dialects: &Dialects) -> DialectPatterns {
-        let routes = dialects.routes().into_iter();
-        DialectPatterns::of(routes.map(|route| route.path).collect())
-    }
-
-    fn of(mut patterns: Vec<String>) -> DialectPatterns {
-        patterns.sort();
-        patterns.dedup();
-        let (open, literal): (Vec<_>, Vec<_>) = patterns
-            .into_iter()
-            .partition(|pattern| pattern.contains('{'));
-        let segment = |text: &str| match text.starts_with('{') {
-            true => Segment::Parameter,
-            false => Segment::Literal(text.to_owned()),
-        };
-        let split = |pattern: String| {
-            let segments = pattern.split('/').map(segment).collect();
-            (pattern, segments)
-        };
-        DialectPatterns {
-            literal: literal.into_iter().collect(),
-            open: open.into_iter().map(split).collect(),
-        }
-    }
-
-    /// The pattern that the path fits: the path itself before those with parameters, as the dialects themselves decide.
-    fn find(&self, path: &str) -> &str {
-        let fits = |(_, segments): &&(String, Vec<Segment>)| {
-            let mut given = path.split('/');
-            let same = segments
-                .iter()
-                .all(|segment| match (segment, given.next()) {
-                    (Segment::Literal(wanted), Some(given)) => wanted == given,
-                    (Segment::Parameter, Some(given)) => !given.is_empty(),
-                    (_, None) => false,
-                });
-            same && given.next().is_none()
-        };
-        let named = || self.open.iter().find(fits).map(|(pattern, _)| pattern);
-        // A path that spells a literal with percent-encoding is known to the dialects, but not named here.
-        let found = self.literal.get(path).or_else(named);
-        found.map_or("dialect", String::as_str)
     }
 }
 
@@ -179,26 +118,6 @@ fn cut(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dialect_paths_are_named_by_their_pattern() {
-        let patterns = DialectPatterns::of(
-            ["/api/login", "/login/", "/api/verify-email/{token}"]
-                .map(str::to_owned)
-                .into(),
-        );
-        for (path, pattern) in [
-            ("/api/login", "/api/login"),
-            ("/login/", "/login/"),
-            ("/api/verify-email/abc", "/api/verify-email/{token}"),
-            ("/api/verify-email/", "dialect"),
-            ("/api/verify-email/abc/x", "dialect"),
-            ("/api", "dialect"),
-            ("/api/lo%67in", "dialect"),
-        ] {
-            assert_eq!(patterns.find(path), pattern);
-        }
-    }
 
     #[test]
     fn secrets_and_people_are_cut_out() {
