@@ -45,7 +45,7 @@ pub(crate) async fn answer(
     if let Err(error) = shared.dialects.admit(&shared.identity, &head) {
         return refused(&shared, parts.uri.path(), reception, error);
     }
-    let body = match read_body(&parts.headers, body).await {
+    let body = match read_body(reception.client.address, &parts.headers, body).await {
         Ok(bytes) => Ok(bytes),
         Err(BodyFault::TooLarge) => Err(BodyError::TooLarge),
         Err(BodyFault::Broken) => Err(BodyError::Broken),

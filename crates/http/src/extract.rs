@@ -255,7 +255,7 @@ impl FromRequest<Shared> for Form {
                 "application/x-www-form-urlencoded",
             ));
         }
-        let fields = Fields::parse(&whole_body(&parts.headers, body).await?);
+        let fields = Fields::parse(&whole_body(&parts, body).await?);
         if fields
             .0
             .iter()
@@ -285,11 +285,10 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
 
     async fn from_request(request: Request, _: &Shared) -> Result<Json<T>, Fault> {
         let (parts, body) = request.into_parts();
-        Arrival::of(&parts)?;
         if !is_type(&parts.headers, "application/json") {
             return Err(Fault::unsupported_media_type("application/json"));
         }
-        let body = whole_body(&parts.headers, body).await?;
+        let body = whole_body(&parts, body).await?;
         let refuse = |error: serde_json::Error| {
             let kind = if error.is_data() {
                 Kind::MalformedInput
@@ -302,8 +301,11 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
     }
 }
 
-async fn whole_body(headers: &HeaderMap, body: axum::body::Body) -> Result<bytes::Bytes, Fault> {
-    read_body(headers, body).await.map_err(|fault| match fault {
+/// Of a request that was let in.
+async fn whole_body(parts: &Parts, body: axum::body::Body) -> Result<bytes::Bytes, Fault> {
+    let client = Arrival::of(parts)?.reception.client.address;
+    let whole = read_body(client, &parts.headers, body).await;
+    whole.map_err(|fault| match fault {
         BodyFault::TooLarge => Kind::BodyTooLarge.into(),
         BodyFault::TooSlow => Kind::BodyTooSlow.into(),
         BodyFault::Broken => Kind::MalformedBody.into(),

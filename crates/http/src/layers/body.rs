@@ -1,19 +1,29 @@
 //! Reading bodies, never beyond the limits of size and time.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use vestibule_identity::address_block;
 
 const LIMIT: usize = 64 * 1024;
 /// Nearly every body is shorter.
 const SHORT: usize = 8 * 1024;
 /// So many longer ones are read at the same time, or thousands of clients that stall would fill the memory.
-static LONG: Semaphore = Semaphore::const_new(512);
+const LONG_AT_ONCE: usize = 512;
+/// So many of them for one client, so that its own wait when it stalls.
+const LONG_OF_ONE: usize = 32;
+static LONG: Semaphore = Semaphore::const_new(LONG_AT_ONCE);
+/// By address block, while somebody reads or waits.
+static SHARES: Mutex<Option<HashMap<String, Arc<Semaphore>>>> = Mutex::new(None);
 /// From the head to the last byte: over 6 KiB a second for the longest.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -26,7 +36,11 @@ pub(crate) enum BodyFault {
 }
 
 /// The whole body; one whose announced length is beyond the limit is not read at all.
-pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyFault> {
+pub(crate) async fn read(
+    client: Option<IpAddr>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, BodyFault> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -34,14 +48,14 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyF
     if announced > LIMIT as u64 {
         return Err(BodyFault::TooLarge);
     }
-    let whole = tokio::time::timeout(TIMEOUT, whole(body, announced > SHORT as u64));
+    let whole = whole(client, body, announced > SHORT as u64);
+    let whole = tokio::time::timeout(TIMEOUT, whole);
     whole.await.unwrap_or(Err(BodyFault::TooSlow))
 }
 
 /// What is going to be long waits for its turn before it is read.
-async fn whole(body: Body, is_long: bool) -> Result<Bytes, BodyFault> {
-    let turn = async || LONG.acquire().await.ok();
-    let mut turn_taken = if is_long { turn().await } else { None };
+async fn whole(client: Option<IpAddr>, body: Body, is_long: bool) -> Result<Bytes, BodyFault> {
+    let mut turn_taken = if is_long { turn(client).await } else { None };
     let (mut body, mut whole) = (pin!(Limited::new(body, LIMIT)), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
@@ -50,11 +64,57 @@ async fn whole(body: Body, is_long: bool) -> Result<Bytes, BodyFault> {
         })?;
         let data = frame.into_data().unwrap_or_default();
         if turn_taken.is_none() && whole.len() + data.len() > SHORT {
-            turn_taken = turn().await;
+            turn_taken = turn(client).await;
         }
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// The right to read a long body. Given back in the order of the fields.
+struct Turn {
+    _all: SemaphorePermit<'static>,
+    _own: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+async fn turn(client: Option<IpAddr>) -> Option<Turn> {
+    let share = Share::of(client);
+    let own = Arc::clone(&share.turns).acquire_owned().await.ok()?;
+    let all = LONG.acquire().await.ok()?;
+    Some(Turn {
+        _all: all,
+        _own: own,
+        _share: share,
+    })
+}
+
+/// One client's share of the turns, forgotten when nobody has it any more.
+struct Share {
+    block: String,
+    turns: Arc<Semaphore>,
+}
+
+impl Share {
+    fn of(client: Option<IpAddr>) -> Share {
+        let block = client.map(address_block).unwrap_or_default();
+        let mut shares = SHARES.lock();
+        let turns = shares.get_or_insert_default().entry(block.clone());
+        let turns = Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(LONG_OF_ONE))));
+        Share { block, turns }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut shares = SHARES.lock();
+        // The table's and this one.
+        if Arc::strong_count(&self.turns) == 2
+            && let Some(shares) = shares.as_mut()
+        {
+            shares.remove(&self.block);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,48 +133,73 @@ mod tests {
         HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static(length))])
     }
 
+    fn from(host: u8) -> Option<IpAddr> {
+        Some([198, 51, 100, host].into())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_not_waited_for() {
-        let read = read(&HeaderMap::new(), stalled()).await;
+        let read = read(None, &HeaderMap::new(), stalled()).await;
         assert_eq!(read, Err(BodyFault::TooSlow));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn long_bodies_that_stall_hold_up_long_ones_only() {
-        let places = LONG.available_permits();
-        let reads = (0..2 * places).map(|_| async { read(&announcing("60000"), stalled()).await });
-        let reads = tokio::spawn(futures_util::future::join_all(reads.collect::<Vec<_>>()));
-        tokio::task::yield_now().await;
+    async fn long_bodies_that_stall_hold_up_their_own_client_first() {
+        let stall = |host| async move { read(from(host), &announcing("60000"), stalled()).await };
+        let timed = async |host, body: Vec<u8>| {
+            let begun = tokio::time::Instant::now();
+            let read = read(from(host), &HeaderMap::new(), Body::from(body)).await;
+            (read.map(|body| body.len()), begun.elapsed())
+        };
+        let (short, long) = (vec![b'x'; 5], vec![b'x'; SHORT + 1]);
+        let of_one = (0..2 * LONG_AT_ONCE).map(|_| stall(1));
+        let of_one = tokio::spawn(futures_util::future::join_all(of_one.collect::<Vec<_>>()));
+        for _ in 0..LONG_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(LONG.available_permits(), LONG_AT_ONCE - LONG_OF_ONE);
+        for (host, body) in [(1, &short), (2, &short), (2, &long)] {
+            let read = timed(host, body.clone()).await;
+            assert_eq!(read, (Ok(body.len()), Duration::ZERO), "{host}");
+        }
+        let of_many = (1..=LONG_AT_ONCE).map(|at| stall((at / LONG_OF_ONE) as u8 + 2));
+        let of_many = tokio::spawn(futures_util::future::join_all(of_many.collect::<Vec<_>>()));
+        // Some dozens begin at a time.
+        for _ in 0..LONG_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(LONG.available_permits(), 0);
-        let short = read(&announcing("5"), Body::from("short")).await;
-        assert_eq!(short, Ok(Bytes::from("short")));
-        let chunked = Body::from(vec![b'x'; SHORT + 1]);
-        let (begun, long) = (
-            tokio::time::Instant::now(),
-            tokio::spawn(whole(chunked, false)),
-        );
-        assert_eq!(long.await.unwrap().map(|body| body.len()), Ok(SHORT + 1));
+        assert_eq!(timed(200, short).await, (Ok(5), Duration::ZERO));
+        let begun = tokio::time::Instant::now();
+        let late = whole(from(200), Body::from(long), true).await;
+        let late = (late.map(|body| body.len()), begun.elapsed());
         assert_eq!(
-            begun.elapsed(),
-            TIMEOUT,
-            "until the first ones are given up"
+            late,
+            (Ok(SHORT + 1), TIMEOUT),
+            "until the first are given up"
         );
-        for told in reads.await.unwrap() {
+        for told in of_one
+            .await
+            .unwrap()
+            .into_iter()
+            .chain(of_many.await.unwrap())
+        {
             assert_eq!(told, Err(BodyFault::TooSlow));
         }
-        assert_eq!(LONG.available_permits(), places);
+        assert_eq!(LONG.available_permits(), LONG_AT_ONCE);
+        assert_eq!(SHARES.lock().as_ref().map(HashMap::len), Some(0));
     }
 
     #[tokio::test]
     async fn the_limit_is_exact_and_announcements_count() {
         let read_of = async |length: usize| {
-            read(&HeaderMap::new(), Body::from(vec![b'x'; length]))
+            read(None, &HeaderMap::new(), Body::from(vec![b'x'; length]))
                 .await
                 .map(|body| body.len())
         };
         assert_eq!(read_of(LIMIT).await, Ok(LIMIT));
         assert_eq!(read_of(LIMIT + 1).await, Err(BodyFault::TooLarge));
-        let announced = read(&announcing("65537"), Body::from("short")).await;
+        let announced = read(None, &announcing("65537"), Body::from("short")).await;
         assert_eq!(announced, Err(BodyFault::TooLarge));
     }
 }

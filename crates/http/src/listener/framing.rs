@@ -2,77 +2,8 @@
 //! (a proxy in front, say) could see elsewhere is made unreadable: the parser behind answers 400 and closes. RFC 9112
 //! lets a server refuse all of these; hyper repairs some of them.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
 /// Longer lines than this are no `Content-Length` and no `Transfer-Encoding` that we take.
 const LONGEST_FRAMING_LINE: usize = 64;
-
-/// A stream whose incoming bytes pass through [`Framing`].
-#[derive(Debug)]
-pub(super) struct Strict<S> {
-    stream: S,
-    framing: Framing,
-}
-
-impl<S> Strict<S> {
-    pub(super) fn new(stream: S) -> Strict<S> {
-        let framing = Framing::default();
-        Strict { stream, framing }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if matches!(self.framing.place, Place::Spoilt) {
-            // Nothing more comes, as far as the parser is concerned.
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if let Poll::Ready(Ok(())) = read {
-            self.framing.look(&mut buffer.filled_mut()[before..]);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
 
 /// Where in a request the next byte stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +27,7 @@ struct Refused;
 
 /// What is known of the request that is coming in.
 #[derive(Debug, Default)]
-struct Framing {
+pub(super) struct Framing {
     place: Place,
     /// The beginning of the current line.
     line: Vec<u8>,
@@ -107,8 +38,17 @@ struct Framing {
 }
 
 impl Framing {
+    /// Whether the request was refused: nothing after it counts.
+    pub(super) fn is_spoilt(&self) -> bool {
+        self.place == Place::Spoilt
+    }
+
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.place == Place::Before
+    }
+
     /// Follows the bytes; spoils them from where the request is refused.
-    fn look(&mut self, bytes: &mut [u8]) {
+    pub(super) fn look(&mut self, bytes: &mut [u8]) {
         let mut at = 0;
         while at < bytes.len() {
             let rest = bytes.len() - at;

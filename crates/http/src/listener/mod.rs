@@ -4,6 +4,7 @@ mod framing;
 mod patience;
 mod places;
 mod received;
+mod strict;
 
 use std::convert::Infallible;
 use std::io;
@@ -29,12 +30,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 
-use framing::Strict;
 #[cfg(feature = "fuzzing")]
 pub(crate) use framing::framed;
 use patience::Patience;
 use places::{Place, Places};
 use received::Received;
+use strict::Strict;
 
 /// A head not complete by then, or a connection idle for so long, is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -124,6 +124,48 @@ async fn sent_raw(request: &[u8]) -> (usize, Vec<String>) {
     (served.load(Ordering::SeqCst), statuses)
 }
 
+/// The answer to a request of which each byte comes by itself.
+async fn byte_by_byte(request: &str) -> String {
+    let (client, server) = tokio::io::duplex(1);
+    let service =
+        service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(String::new()))));
+    let stream = TokioIo::new(Strict::new(server));
+    let serving = tokio::spawn(http1::Builder::new().serve_connection(stream, service));
+    let (mut reading, mut writing) = tokio::io::split(client);
+    let mut answer = Vec::new();
+    let (_, read) = tokio::join!(
+        async {
+            let written = writing.write_all(request.as_bytes()).await;
+            (written, writing.shutdown().await)
+        },
+        reading.read_to_end(&mut answer)
+    );
+    read.unwrap();
+    let _ = serving.await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Who is answered before the whole request was read, and sends on, gets the answer.
+#[tokio::test]
+async fn an_early_answer_is_not_lost() {
+    let router = Router::new().route("/", axum::routing::post(|| async { "early" }));
+    let listener = start(router).await;
+    let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 40000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.readable().await.unwrap();
+    for _ in 0..4 {
+        stream.write_all(&[b'x'; 10_000]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("early"),
+        "{answer}"
+    );
+}
+
 const LAST: &str = "GET /last HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
@@ -171,6 +213,10 @@ async fn a_request_whose_end_is_in_doubt_is_refused_and_nothing_behind_it_is_ser
             format!("POST / HTTP/1.1\r\nhost: x\r\n{chunked}\r\n{chunks}"),
             1,
         ));
+    }
+    for (request, _) in refused.iter().filter(|(_, most_served)| *most_served == 0) {
+        let answer = byte_by_byte(request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{request:?}: {answer}");
     }
     for (request, most_served) in refused {
         let (served, statuses) = sent_raw(format!("{request}{LAST}").as_bytes()).await;
