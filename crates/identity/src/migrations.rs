@@ -2,7 +2,7 @@
 
 use vestibule_db::Migration;
 
-/// In order; one text for both engines.
+/// In order; one text for both engines, unless it begins with [`vestibule_db::SQLITE_ONLY`].
 pub static MIGRATIONS: &[Migration] = &[
     Migration {
         version: 1,
@@ -58,6 +58,11 @@ pub static MIGRATIONS: &[Migration] = &[
         version: 11,
         name: "password_set_from",
         sql: include_str!("../migrations/0011_password_set_from.sql"),
+    },
+    Migration {
+        version: 12,
+        name: "password_by_account",
+        sql: include_str!("../migrations/0012_password_by_account.sql"),
     },
 ];
 
