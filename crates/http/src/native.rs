@@ -240,14 +240,20 @@ pub(crate) async fn forward_auth(
 
 const USER: HeaderName = HeaderName::from_static("x-vestibule-user");
 const EMAIL: HeaderName = HeaderName::from_static("x-vestibule-email");
+const EMAIL_VERIFIED: HeaderName = HeaderName::from_static("x-vestibule-email-verified");
 const ROLE: HeaderName = HeaderName::from_static("x-vestibule-role");
 const TENANT: HeaderName = HeaderName::from_static("x-vestibule-tenant");
 
 fn person_headers(who: &Authenticated, tenant: &str) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(HEADERS);
+    let verified = match who.account.email_verified {
+        true => "true",
+        false => "false",
+    };
     let values = [
         (USER, &*who.account.id),
         (EMAIL, &who.account.email),
+        (EMAIL_VERIFIED, verified),
         (ROLE, &who.account.role),
         (TENANT, tenant),
     ];

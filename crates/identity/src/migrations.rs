@@ -64,6 +64,16 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "password_by_account",
         sql: include_str!("../migrations/0012_password_by_account.sql"),
     },
+    Migration {
+        version: 13,
+        name: "reset_tokens_given_to",
+        sql: include_str!("../migrations/0013_reset_tokens_given_to.sql"),
+    },
+    Migration {
+        version: 14,
+        name: "signed_out_at",
+        sql: include_str!("../migrations/0014_signed_out_at.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ impl Identity {
                     account_id: account.id.clone(),
                     lifetime: LIFETIME,
                     return_to: String::new(),
+                    given_to: None,
                 };
                 one_time::store::add(tx, &cx, &new)?;
                 let path = format!("/invitation/{}", token.expose().expose_secret());

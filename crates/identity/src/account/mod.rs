@@ -21,6 +21,11 @@ use crate::session;
 use crate::tenant::Tenant;
 use crate::{Identity, audit, limit};
 
+/// The roles that may be given reset tokens: this one for everybody,
+pub(crate) const ADMIN: &str = "Admin";
+/// and this one for whoever has neither of the two.
+pub(crate) const MANAGER: &str = "Manager";
+
 /// A person as a tenant knows them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Account {

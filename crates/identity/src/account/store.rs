@@ -170,9 +170,28 @@ pub(crate) fn set_state(
     Ok(changed == 1)
 }
 
+pub(crate) fn set_signed_out(tx: &mut Tx<'_>, tenant: &str, id: &str, now: Micros) -> Result<()> {
+    tx.exec(
+        "UPDATE account SET signed_out_at = $3 WHERE tenant_id = $1 AND id = $2",
+        &params![tenant, id, now],
+    )?;
+    Ok(())
+}
+
+/// When all sessions of the account were ended last.
+pub(crate) fn signed_out_at(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<Option<Micros>> {
+    let at: Option<Option<Micros>> = tx.opt(
+        "SELECT signed_out_at FROM account WHERE tenant_id = $1 AND id = $2",
+        &params![tenant, id],
+        |row| row.get(0),
+    )?;
+    Ok(at.flatten())
+}
+
 /// Removes the account with all that hangs on it.
 pub(crate) fn delete(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<bool> {
     tx.changed(id);
+    hold(tx, tenant, id)?;
     // Its name holds the person's; a team that others are in goes on.
     tx.exec(
         "DELETE FROM team WHERE tenant_id = $1 AND default_of = $2 AND NOT EXISTS (
@@ -183,6 +202,15 @@ pub(crate) fn delete(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<bool> {
         "DELETE FROM account WHERE tenant_id = $1 AND id = $2",
         &params![tenant, id],
     )? == 1)
+}
+
+/// Locks the account's row, whatever its state, until the end of the transaction.
+pub(crate) fn hold(tx: &mut Tx<'_>, tenant: &str, id: &str) -> Result<()> {
+    tx.exec(
+        "UPDATE account SET updated_at = updated_at WHERE tenant_id = $1 AND id = $2",
+        &params![tenant, id],
+    )?;
+    Ok(())
 }
 
 /// Locks the active account's row until the end of the transaction, so that writers of one account follow one another;

@@ -42,6 +42,7 @@ pub(crate) struct Flood {
 struct Alike {
     tenant: String,
     event: &'static str,
+    outcome: &'static str,
     reason: Option<&'static str>,
 }
 
@@ -75,6 +76,7 @@ impl Flood {
             let alike = Alike {
                 tenant: cx.tenant.id.clone(),
                 event: entry.event,
+                outcome: entry.outcome,
                 reason: entry.reason,
             };
             let none = Count {
@@ -92,7 +94,7 @@ impl Flood {
         let due = withheld.extract_if(|_, count| all || now.since(count.since) >= TOGETHER);
         let entry = |(alike, count): (Alike, Count)| Withheld {
             entry: Entry {
-                outcome: "refused",
+                outcome: alike.outcome,
                 reason: alike.reason,
                 actor: "anonymous",
                 ..Entry::done(alike.event).times(count.times)

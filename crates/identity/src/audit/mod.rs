@@ -88,6 +88,12 @@ impl Entry {
         self
     }
 
+    /// A person to somebody else's account.
+    pub(crate) fn by_account(mut self, id: &str) -> Entry {
+        self.actor_id = Some(id.to_owned());
+        self
+    }
+
     /// The thing it was done to: the id of a key or session.
     pub(crate) fn target(mut self, id: &str) -> Entry {
         self.target = Some(id.to_owned());

@@ -128,6 +128,7 @@ impl Wish {
             account_id: account.id.clone(),
             lifetime: LIFETIME,
             return_to: String::new(),
+            given_to: None,
         };
         let most = i64::from(identity.limits().most(limit::EMAIL_CHANGES));
         Ok(Wish {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use vestibule_crypto::{Jws, JwsError, check_times};
+use vestibule_db::Tx;
 
 use crate::account::{self, Account};
 use crate::context::Cx;
@@ -35,7 +36,7 @@ pub enum BrowserCredential {
 #[derive(Debug)]
 pub struct OpenBrowser {
     pub credential: BrowserCredential,
-    /// Whom its cookie signs in already.
+    /// Whom its cookie signs in already: a session that the caller ends when another takes its place.
     pub current: Option<Authenticated>,
     /// The person answered which of two accounts to be.
     pub confirmed: bool,
@@ -56,6 +57,8 @@ pub enum Opened {
 struct Offer {
     account_id: String,
     once: Option<([u8; 32], i64)>,
+    /// When it was given out, in seconds, unless a session vouches for it.
+    issued_at: Option<i64>,
     /// The session whose token it is.
     session: Option<Session>,
     event: &'static str,
@@ -86,10 +89,8 @@ impl Identity {
                     current: Box::new(current.account),
                 })
             }
-            current => {
-                let signed_in = self
-                    .start_browser(cx, offer, current.map(|current| current.session.id))
-                    .await?;
+            _ => {
+                let signed_in = self.start_browser(cx, offer).await?;
                 Ok(Opened::SignedIn(Box::new(signed_in)))
             }
         }
@@ -122,6 +123,7 @@ impl Identity {
         Ok(Offer {
             account_id: text("uid")?.to_owned(),
             once,
+            issued_at: times.iat,
             session: None,
             event: "sign_in.login_token",
         })
@@ -150,6 +152,7 @@ impl Identity {
         Ok(Offer {
             account_id: who.account.id,
             once: None,
+            issued_at: None,
             session: Some(who.session),
             event: "sign_in.access_token",
         })
@@ -158,8 +161,10 @@ impl Identity {
     /// The account, provided that the token was not used up. Changes nothing.
     async fn offered_account(&self, cx: &Cx, offer: &Offer) -> Result<Account> {
         let (cx, id, once) = (cx.clone(), offer.account_id.clone(), offer.once);
+        let issued_at = offer.issued_at;
         self.db()
             .read(move |tx| {
+                in_force(tx, &cx, &id, issued_at)?;
                 if let Some((digest, _)) = once
                     && store::find(tx, &cx, &digest)?
                         .is_some_and(|used| !cx.now.is_within(REPEAT, used.at))
@@ -174,12 +179,7 @@ impl Identity {
     }
 
     /// Consumes the token and starts the session; within a minute the same link leads into the same session.
-    async fn start_browser(
-        &self,
-        cx: &Cx,
-        offer: Offer,
-        replaces: Option<String>,
-    ) -> Result<SignedIn> {
+    async fn start_browser(&self, cx: &Cx, offer: Offer) -> Result<SignedIn> {
         let new = NewSession::draw(self, cx, SessionKind::Browser);
         let new = match &offer.session {
             Some(session) => new.going_on(session),
@@ -191,13 +191,11 @@ impl Identity {
                 let id = &offer.account_id;
                 let asking = offer.session.as_ref().map(|session| &*session.id);
                 session::store::hold_live(tx, &cx, id, asking).map_err(refused)?;
+                in_force(tx, &cx, id, offer.issued_at)?;
                 if let Some((digest, exp)) = offer.once
                     && !store::consume(tx, &cx, &digest, &new.id, exp)?
                 {
                     return again(tx, &cx, &digest);
-                }
-                if let Some(old) = &replaces {
-                    session::store::end_by_id(tx, &cx, old)?;
                 }
                 let signed_in = session::store::start(tx, &cx, id, &new).map_err(refused)?;
                 audit::record(tx, &cx, audit::Entry::done(offer.event).account(id))?;
@@ -207,7 +205,19 @@ impl Identity {
     }
 }
 
-fn again(tx: &mut vestibule_db::Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<SignedIn> {
+/// Whoever ends all sessions means those too that a token in somebody's hands would open.
+fn in_force(tx: &mut Tx<'_>, cx: &Cx, account: &str, issued_at: Option<i64>) -> Result<()> {
+    let Some(issued_at) = issued_at else {
+        return Ok(());
+    };
+    let ended = account::store::signed_out_at(tx, &cx.tenant.id, account)?;
+    match ended.is_some_and(|ended| issued_at < ended.secs()) {
+        true => Err(Error::new(Kind::InvalidLoginToken).because("signed_out", 0)),
+        false => Ok(()),
+    }
+}
+
+fn again(tx: &mut Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<SignedIn> {
     let used = store::find(tx, cx, digest)?.filter(|used| cx.now.is_within(REPEAT, used.at));
     let session = match used {
         Some(used) => session::store::resume(tx, cx, &used.session_id)?,

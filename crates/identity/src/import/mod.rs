@@ -281,29 +281,63 @@ fn note(tx: &mut Tx<'_>, cx: &Cx, event: &'static str, count: u64) -> Result<()>
     audit::record(tx, cx, entry.times(times))
 }
 
+/// Why a line does not fit the known person.
+fn stands_in_the_way(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    line: &Line,
+    account: &Account,
+) -> Result<Option<(&'static str, &'static str)>> {
+    let tenant = &cx.tenant.id;
+    let mut subject = line.person.google_subject.as_deref();
+    if let Some(given) = subject {
+        if !provider::store::is_free(tx, tenant, (GOOGLE, given), &account.id)? {
+            return Ok(Some(("google_subject", "is not this account's")));
+        }
+        let linked = provider::store::find(tx, tenant, GOOGLE, given)?;
+        subject = subject.filter(|_| linked.is_none());
+    }
+    // The account may be that of somebody who signed up with the address and is not its owner: that one would be given a
+    // power, or the owner led to him.
+    let person = &line.person;
+    let differs =
+        |given: &Option<String>, has: &String| given.as_ref().is_some_and(|given| given != has);
+    let wants = [
+        ("google_subject", subject.is_some()),
+        ("uid", line.new.uid.is_some()),
+        ("role", differs(&person.role, &account.role)),
+        ("unique_id", differs(&person.unique_id, &account.unique_id)),
+        (
+            "state",
+            person.state == Some(AccountState::Active) && !account.is_active(),
+        ),
+    ];
+    let proven = person.verified || account.email_verified;
+    let wanted = wants.iter().find(|(_, wanted)| *wanted && !proven);
+    Ok(wanted.map(|(field, _)| {
+        let reason = "needs `email_verified`: somebody else may have signed up with the address";
+        (*field, reason)
+    }))
+}
+
 /// Gives a known person what the line says; answers what stands in the way, before anything is written.
 fn update(tx: &mut Tx<'_>, cx: &Cx, line: &Line) -> Result<Option<(&'static str, &'static str)>> {
     let (tenant, person) = (&cx.tenant.id, &line.person);
     let found = account::store::by_email(tx, tenant, &person.email)?;
-    let mut account = found.ok_or(Kind::Unavailable)?;
-    let id = account.id.clone();
-    if let Some(subject) = &person.google_subject
-        && !provider::store::link(tx, tenant, GOOGLE, subject, &id, cx.now)?
-    {
-        return Ok(Some(("google_subject", "is not this account's")));
-    }
-    if line.new.uid.is_some() && !person.verified && !account.email_verified {
-        return Ok(Some((
-            "uid",
-            "needs `email_verified`: somebody else may have signed up with the address",
-        )));
+    let id = found.ok_or(Kind::Unavailable)?.id;
+    account::store::hold(tx, tenant, &id)?;
+    let held = account::store::by_id(tx, tenant, &id)?;
+    let same = held.filter(|held| held.email.eq_ignore_ascii_case(person.email.given()));
+    let mut account = same.ok_or(Kind::Unavailable)?;
+    if let Some(refusal) = stands_in_the_way(tx, cx, line, &account)? {
+        return Ok(Some(refusal));
     }
     if person.verified && !account.email_verified {
         let names = (account.first_name.clone(), account.last_name.clone());
         account = partner::take_over(tx, cx, account, (&names.0, &names.1))?;
-        if let Some(subject) = &person.google_subject {
-            provider::store::link(tx, tenant, GOOGLE, subject, &id, cx.now)?;
-        }
+    }
+    if let Some(subject) = &person.google_subject {
+        provider::store::link(tx, tenant, GOOGLE, subject, &id, cx.now)?;
     }
     let before = account.state;
     merge(&mut account, person);

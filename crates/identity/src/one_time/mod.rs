@@ -53,6 +53,25 @@ pub(crate) struct New {
     pub(crate) lifetime: Duration,
     /// The internal path that it leads to in the end, where a page of ours began it; or empty.
     pub(crate) return_to: String,
+    /// Whose hands it is given into, if not the owner's mailbox. It is good for as long as that one may have such tokens.
+    pub(crate) given_to: Option<Holder>,
+}
+
+/// Who may be given another account's token.
+#[derive(Clone, Debug)]
+pub(crate) enum Holder {
+    Key(String),
+    Account(String),
+}
+
+impl Holder {
+    /// As in `one_time_token.given_to`.
+    fn name(&self) -> String {
+        match self {
+            Holder::Key(id) => format!("key:{id}"),
+            Holder::Account(id) => format!("account:{id}"),
+        }
+    }
 }
 
 /// The digest under which a presented token would be stored.

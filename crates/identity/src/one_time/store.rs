@@ -2,8 +2,8 @@
 
 use vestibule_db::{Tx, params};
 
-use super::{Kept, New, NewCode, OneTimeKind, Typed};
-use crate::account;
+use super::{Holder, Kept, New, NewCode, OneTimeKind, Typed};
+use crate::account::{self, ADMIN, MANAGER};
 use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
@@ -19,12 +19,24 @@ pub(crate) struct Used {
 pub(crate) struct Consumed {
     pub(crate) account_id: String,
     pub(crate) return_to: String,
+    /// Whether it went to the mailbox, and into nobody's hands.
+    pub(crate) mailed: bool,
 }
 
 pub(crate) fn add(tx: &mut Tx<'_>, cx: &Cx, new: &New) -> Result<()> {
     tx.exec(
-        "INSERT INTO one_time_token (tenant_id, digest, kind, account_id, created_at, expires_at, return_to) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        &params![&cx.tenant.id, &new.digest, new.kind.name(), &new.account_id, cx.now, cx.now + new.lifetime, &new.return_to],
+        "INSERT INTO one_time_token (tenant_id, digest, kind, account_id, created_at, expires_at, return_to, given_to)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &params![
+            &cx.tenant.id,
+            &new.digest,
+            new.kind.name(),
+            &new.account_id,
+            cx.now,
+            cx.now + new.lifetime,
+            &new.return_to,
+            new.given_to.as_ref().map(Holder::name)
+        ],
     )?;
     Ok(())
 }
@@ -48,7 +60,8 @@ pub(crate) fn add_if(tx: &mut Tx<'_>, cx: &Cx, new: &New, wanted: bool) -> Resul
     Ok(())
 }
 
-/// The account of a token that could be used now.
+/// The account of a token that could be used now. One that was given into somebody's hands is worth as much as these are: a
+/// key that is neither revoked nor held, an active account whose role may have such tokens.
 pub(crate) fn usable(
     tx: &mut Tx<'_>,
     cx: &Cx,
@@ -56,8 +69,14 @@ pub(crate) fn usable(
     digest: &[u8; 32],
 ) -> Result<Option<String>> {
     Ok(tx.opt(
-        "SELECT account_id FROM one_time_token WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4",
-        &params![&cx.tenant.id, digest, kind.name(), cx.now],
+        "SELECT account_id FROM one_time_token AS token
+         WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4
+           AND (given_to IS NULL
+             OR EXISTS (SELECT 1 FROM api_key WHERE api_key.tenant_id = $1 AND api_key.id = substr(token.given_to, 5)
+                 AND token.given_to LIKE 'key:%' AND api_key.revoked_at IS NULL AND api_key.held_at IS NULL)
+             OR EXISTS (SELECT 1 FROM account AS holder WHERE holder.tenant_id = $1 AND holder.id = substr(token.given_to, 9)
+                 AND token.given_to LIKE 'account:%' AND holder.state = 'active' AND holder.role IN ($5, $6)))",
+        &params![&cx.tenant.id, digest, kind.name(), cx.now, ADMIN, MANAGER],
         |row| row.get(0),
     )?)
 }
@@ -77,12 +96,13 @@ pub(crate) fn consume(
     Ok(tx.opt(
         "UPDATE one_time_token SET used_at = $4
          WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4
-         RETURNING account_id, return_to",
+         RETURNING account_id, return_to, given_to",
         &params![&cx.tenant.id, digest, kind.name(), cx.now],
         |row| {
             Ok(Consumed {
                 account_id: row.get(0)?,
                 return_to: row.get::<Option<String>>(1)?.unwrap_or_default(),
+                mailed: row.get::<Option<String>>(2)?.is_none(),
             })
         },
     )?)
@@ -166,6 +186,16 @@ pub(crate) fn void_all(tx: &mut Tx<'_>, tenant: &str, account: &str, now: Micros
     tx.exec(
         "UPDATE one_time_token SET expires_at = $3 WHERE tenant_id = $1 AND account_id = $2 AND used_at IS NULL AND expires_at > $3",
         &params![tenant, account, now],
+    )?;
+    Ok(())
+}
+
+/// Kills the unused tokens of others that the account was given: who it is was told anew, or it was shut out.
+pub(crate) fn void_given(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<()> {
+    let holder = Holder::Account(account.to_owned());
+    tx.exec(
+        "UPDATE one_time_token SET expires_at = $3 WHERE tenant_id = $1 AND given_to = $2 AND used_at IS NULL AND expires_at > $3",
+        &params![&cx.tenant.id, holder.name(), cx.now],
     )?;
     Ok(())
 }

@@ -71,6 +71,7 @@ impl Verification {
             return_to: begun
                 .map(|begun| begun.return_to.clone())
                 .unwrap_or_default(),
+            given_to: None,
         };
         Ok(Verification { token, mail, code })
     }
@@ -141,7 +142,7 @@ impl Identity {
         cx: &Cx,
         command: ResendVerification,
     ) -> Result<SignedIn> {
-        let who = self.authenticate_dialect(cx, &command.token).await?;
+        let who = self.authenticate_as_presented(cx, &command.token).await?;
         self.check_captcha(cx, CaptchaAt::SignUp, command.captcha.as_deref())
             .await?;
         self.mail_verification(cx, &who, None).await?;

@@ -45,15 +45,16 @@ impl Identity {
             };
             asked.push((cx, Arc::new(found)));
         }
-        if asked.is_empty() {
-            self.look_up("", client, &email).await?;
-        }
+        let nobody = match asked.is_empty() {
+            true => Some(self.look_up("", client, &email).await?),
+            false => None,
+        };
         let charge = self.charge_anywhere(client, &email, &asked, now)?;
         let mut fitting = self.guess_side_by_side(&asked, &command.password).await?;
-        if asked.is_empty() {
+        if let Some(nobody) = nobody.filter(|_| !rules::too_long(&command.password)) {
             let password = rules::normalize(&command.password);
             self.passwords_of_nobody()
-                .verify_absent(None, password)
+                .verify_absent(nobody.work(), password)
                 .await?;
         }
         let Some((cx, checked)) = fitting.pop() else {

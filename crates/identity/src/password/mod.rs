@@ -113,7 +113,7 @@ impl Identity {
         Err(Kind::Unavailable.into())
     }
 
-    /// The same statements whoever is asked for. An address always meets the same decoy, until its owner's hash changes as
+    /// The same statements whoever is asked for; without a tenant, nobody is. An address always meets the same decoy, until its owner's hash changes as
     /// anybody's does: how long an answer takes is spread over unknown addresses as over known ones.
     async fn look_up(&self, tenant: &str, client: &Client, email: &Email) -> Result<Found> {
         let (identity, tenant) = (self.clone(), tenant.to_owned());
@@ -126,7 +126,14 @@ impl Identity {
                 let account = account::store::by_email(tx, &tenant, &email)?;
                 let id = account.as_ref().map_or("", |account| &account.id);
                 let phc = store::find(tx, &tenant, id)?;
-                let decoy = store::any(tx, &tenant, &point)?;
+                let decoy = match tenant.is_empty() {
+                    true => store::any_tenant(tx, &point)?,
+                    false => Some(tenant.clone()),
+                };
+                let decoy = match &decoy {
+                    Some(tenant) => store::any(tx, tenant, &point)?,
+                    None => None,
+                };
                 let guess = Guess::of(tx, &identity, (&tenant, &client), &email, id)?;
                 Ok::<_, Error>(Found {
                     account,

@@ -6,11 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 use vestibule_crypto::Opaque;
 use vestibule_db::Tx;
 
-use crate::account::{self, Account};
+use crate::account::{self, ADMIN, Account, MANAGER};
 use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
-use crate::one_time::{self, Begun, NewCode, OneTimeKind};
+use crate::one_time::{self, Begun, Holder, NewCode, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, EndReason};
 use crate::tenant::{CaptchaAt, link_is_allowed};
@@ -18,29 +18,27 @@ use crate::{Identity, audit, deletion, email_change, limit};
 
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
-const ADMIN: &str = "Admin";
-const MANAGER: &str = "Manager";
-
 /// What a caller has proven about itself.
-#[derive(Clone, Copy)]
 enum Proof {
     None,
     /// The tenant's back end, or its Admin.
-    BackEnd,
-    Manager,
+    BackEnd(Holder),
+    Manager(Holder),
 }
 
 impl Proof {
-    fn is_none(self) -> bool {
+    fn is_none(&self) -> bool {
         matches!(self, Proof::None)
     }
 
-    /// Whether the caller may hold a way into this account. A Manager's must not lead to Admins or other Managers.
-    fn reaches(self, account: &Account) -> bool {
+    /// The caller, if it may hold a way into this account. A Manager's must not lead to Admins or other Managers.
+    fn reaches(self, account: &Account) -> Option<Holder> {
         match self {
-            Proof::None => false,
-            Proof::BackEnd => true,
-            Proof::Manager => !matches!(account.role.as_str(), ADMIN | MANAGER),
+            Proof::None => None,
+            Proof::BackEnd(holder) => Some(holder),
+            Proof::Manager(holder) => {
+                (!matches!(account.role.as_str(), ADMIN | MANAGER)).then_some(holder)
+            }
         }
     }
 }
@@ -71,9 +69,10 @@ pub struct ResetPassword {
 /// What a request for a way back in leaves behind.
 struct Request {
     account: Account,
-    entry: audit::Entry,
+    /// Within the bounds on what strangers leave in the log.
+    entry: Option<audit::Entry>,
     /// The token handed to a caller who may have it.
-    for_caller: Option<[u8; 32]>,
+    for_caller: Option<([u8; 32], Holder)>,
     for_mail: [u8; 32],
     mail: outbox::NewMail,
     return_to: String,
@@ -87,31 +86,35 @@ impl Request {
     /// goes out, so that its time tells neither.
     fn store(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<()> {
         let id = &self.account.id;
-        let new = |digest| one_time::New {
+        let new = |digest, given_to| one_time::New {
             kind: OneTimeKind::ResetPassword,
             digest,
             account_id: id.clone(),
             lifetime: LIFETIME,
             return_to: self.return_to.clone(),
+            given_to,
         };
         // One after the other, or parallel calls would each see room for one more.
         account::store::lock(tx, &cx.tenant.id, id)?;
         // A link for a mailbox that the account has left meanwhile would open it.
         let present = account::store::by_id(tx, &cx.tenant.id, id)?;
         let is_moved = present.is_some_and(|present| present.email != self.account.email);
-        if let Some(digest) = self.for_caller {
-            one_time::store::add(tx, cx, &new(digest))?;
+        if let Some((digest, caller)) = &self.for_caller {
+            one_time::store::add(tx, cx, &new(*digest, Some(caller.clone())))?;
         }
         let since = cx.now - limit::RESET_MAILS.span;
         let sent = one_time::store::count_since(tx, cx, OneTimeKind::ResetPassword, id, since)?;
         // Beyond the bound the answer stays the same and the mailbox is spared.
         let goes_out = self.wants_mail && !is_moved && sent < self.most_mails;
-        one_time::store::add_if(tx, cx, &new(self.for_mail), goes_out)?;
+        one_time::store::add_if(tx, cx, &new(self.for_mail, None), goes_out)?;
         outbox::store::add_if(tx, cx, &self.mail, goes_out)?;
         if let Some(code) = &self.code {
             one_time::store::add_code(tx, cx, code)?;
         }
-        audit::record(tx, cx, self.entry.clone())
+        match &self.entry {
+            Some(entry) => audit::record(tx, cx, entry.clone()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -130,7 +133,7 @@ impl Identity {
             self.check_captcha(cx, CaptchaAt::ForgotPassword, command.captcha.as_deref())
                 .await?;
         }
-        self.count_forgotten(cx, &email, proof)?;
+        self.count_forgotten(cx, &email, &proof)?;
         let handed_out = Opaque::generate(self.random());
         let mailed = Opaque::generate(self.random());
         let (tenant, wanted) = (cx.tenant.id.clone(), email.clone());
@@ -142,12 +145,18 @@ impl Identity {
         let is_known = found.is_some();
         // Nobody is played by somebody made up: the same is drawn, sealed and asked of the database, and nothing is kept.
         let account = found.unwrap_or_else(|| Account::new(self, &cx.tenant, &email, cx.now));
-        let proven = is_known && proof.reaches(&account);
+        let caller = proof.reaches(&account).filter(|_| is_known);
         let entry = match is_known {
             true => audit::Entry::done("password.forgotten").account(&account.id),
             false => audit::Entry::refused("password.forgotten", Kind::InvalidEmail),
         };
-        let entry = entry.actor(if proven { "back_end" } else { "anonymous" });
+        let entry = match &caller {
+            Some(Holder::Key(id)) => entry.by_key(id),
+            Some(Holder::Account(id)) => entry.by_account(id),
+            None => entry.actor("anonymous"),
+        };
+        // Strangers' requests, for somebody or for nobody, are written alike.
+        let is_noted = caller.is_some() || self.audit_flood().admits(cx, &entry);
         let url = match &command.link {
             Some(link) => link.replacen("{token}", mailed.expose().expose_secret(), 1),
             None => cx.tenant.link(&format!(
@@ -169,11 +178,11 @@ impl Identity {
                 .map(|begun| begun.return_to.clone())
                 .unwrap_or_default(),
             code,
-            wants_mail: is_known && (command.notify || !proven),
-            for_caller: proven.then(|| handed_out.digest()),
+            wants_mail: is_known && (command.notify || caller.is_none()),
+            for_caller: caller.map(|caller| (handed_out.digest(), caller)),
             for_mail: mailed.digest(),
             most_mails: i64::from(self.limits().most(limit::RESET_MAILS)),
-            entry,
+            entry: is_noted.then_some(entry),
             account,
         };
         let cx = cx.clone();
@@ -182,7 +191,7 @@ impl Identity {
     }
 
     /// A stranger's tries must not keep the tenant's own back end out.
-    fn count_forgotten(&self, cx: &Cx, email: &Email, proof: Proof) -> Result<()> {
+    fn count_forgotten(&self, cx: &Cx, email: &Email, proof: &Proof) -> Result<()> {
         let key = limit::email_key(cx, email);
         let address = limit::address_key(&cx.tenant.id, &cx.client);
         let wanted = [
@@ -203,7 +212,7 @@ impl Identity {
     async fn proof_of(&self, cx: &Cx, proof: &SecretString) -> Result<Proof> {
         if vestibule_crypto::ApiKey::parse(proof.expose_secret()).is_some() {
             return match self.authenticate_key(cx, proof).await {
-                Ok(_) => Ok(Proof::BackEnd),
+                Ok(id) => Ok(Proof::BackEnd(Holder::Key(id))),
                 Err(error)
                     if matches!(
                         error.kind,
@@ -216,11 +225,14 @@ impl Identity {
             };
         }
         match self.authenticate_dialect(cx, proof).await {
-            Ok(who) => Ok(match who.account.role.as_str() {
-                ADMIN => Proof::BackEnd,
-                MANAGER => Proof::Manager,
-                _ => Proof::None,
-            }),
+            Ok(who) => {
+                let holder = Holder::Account(who.account.id);
+                Ok(match who.account.role.as_str() {
+                    ADMIN => Proof::BackEnd(holder),
+                    MANAGER => Proof::Manager(holder),
+                    _ => Proof::None,
+                })
+            }
             Err(error) if error.kind == Kind::Unauthorized => Ok(Proof::None),
             Err(error) => Err(error),
         }
@@ -260,6 +272,11 @@ impl Identity {
                 super::store::set(tx, &cx, &id, &phc)?;
                 session::store::end_all(tx, &cx, &id, None, EndReason::PasswordChanged)?;
                 one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &id)?;
+                // Nothing is left of whoever may have signed up with the address before.
+                if used.mailed && account::store::set_verified(tx, tenant, &id, cx.now)? {
+                    one_time::store::void(tx, &cx, OneTimeKind::VerifyEmail, &id)?;
+                    audit::record(tx, &cx, audit::Entry::done("email.verified").account(&id))?;
+                }
                 // What was begun under the old password was begun by somebody else, as may be.
                 email_change::forget(tx, &cx, &id)?;
                 deletion::keep(tx, &cx, &id)?;

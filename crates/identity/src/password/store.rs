@@ -26,6 +26,17 @@ pub(crate) fn any(tx: &mut Tx<'_>, tenant: &str, point: &str) -> Result<Option<S
     )?)
 }
 
+/// Some tenant that has passwords, chosen as `any` chooses.
+pub(crate) fn any_tenant(tx: &mut Tx<'_>, point: &str) -> Result<Option<String>> {
+    Ok(tx.opt(
+        "SELECT tenant_id FROM password WHERE tenant_id >=
+             CASE WHEN EXISTS (SELECT 1 FROM password WHERE tenant_id >= $1) THEN $1 ELSE '' END
+         ORDER BY tenant_id LIMIT 1",
+        &params![point],
+        |row| row.get(0),
+    )?)
+}
+
 pub(crate) fn changed_at(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Option<Micros>> {
     Ok(tx.opt(
         "SELECT changed_at FROM password WHERE tenant_id = $1 AND account_id = $2",

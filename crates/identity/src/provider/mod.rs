@@ -7,6 +7,7 @@ pub(crate) mod store;
 pub(crate) use jwks::JwksCache;
 
 use secrecy::SecretString;
+use vestibule_db::Tx;
 
 use crate::account::{self, Account};
 use crate::context::Cx;
@@ -64,7 +65,10 @@ impl Identity {
                 let name = command.provider.name();
                 let linked = store::find(tx, tenant, name, &person.subject)?;
                 let id = match linked {
-                    Some(id) => id,
+                    Some(id) => {
+                        prove(tx, &cx, &id, &person.email)?;
+                        id
+                    }
                     None => {
                         let known = account::store::by_email(tx, tenant, &person.email)?;
                         let account = match known {
@@ -84,18 +88,13 @@ impl Identity {
                                 ));
                             }
                         };
-                        if !account.is_active() {
-                            return Err(Kind::InvalidProviderData.into());
-                        }
+                        // At another address by now, it is not whom the provider means.
+                        let held = partner::held(tx, &cx, Some(account))?;
+                        let account = held.ok_or(Kind::InvalidProviderData)?;
+                        let names = (&*fresh.first_name, &*fresh.last_name);
                         let account = match account.email_verified {
                             true => account,
-                            false => {
-                                // At another address by now, it is not whom the provider means.
-                                let held = partner::held(tx, &cx, Some(account))?;
-                                let account = held.ok_or(Kind::InvalidProviderData)?;
-                                let names = (&*fresh.first_name, &*fresh.last_name);
-                                partner::take_over(tx, &cx, account, names)?
-                            }
+                            false => partner::take_over(tx, &cx, account, names)?,
                         };
                         // One account, one subject: a second subject with the same address is somebody else's mailbox now.
                         if !store::link(tx, tenant, name, &person.subject, &account.id, cx.now)? {
@@ -115,4 +114,20 @@ impl Identity {
             })
             .await
     }
+}
+
+/// The provider's word proves the address also of somebody who was imported with its subject and no proof.
+fn prove(tx: &mut Tx<'_>, cx: &Cx, id: &str, address: &Email) -> Result<()> {
+    let tenant = &cx.tenant.id;
+    let held = account::store::lock(tx, tenant, id)?;
+    let account = account::store::by_id(tx, tenant, id)?.filter(|_| held);
+    let is_same = |account: &Account| {
+        let present = Email::parse(&account.email);
+        present.is_ok_and(|present| present.canonical() == address.canonical())
+    };
+    if account.is_some_and(|account| !account.email_verified && is_same(&account)) {
+        account::store::set_verified(tx, tenant, id, cx.now)?;
+        audit::record(tx, cx, audit::Entry::done("email.verified").account(id))?;
+    }
+    Ok(())
 }

@@ -31,6 +31,22 @@ pub(crate) fn of_account(
     )?)
 }
 
+/// Whether the subject could be linked to the account, or is.
+pub(crate) fn is_free(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    (provider, subject): (&str, &str),
+    account: &str,
+) -> Result<bool> {
+    let others = tx.one(
+        "SELECT count(*) FROM provider_link WHERE tenant_id = $1 AND provider = $2
+         AND ((account_id = $3 AND subject <> $4) OR (account_id <> $3 AND subject = $4))",
+        &params![tenant, provider, account, subject],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(others == 0)
+}
+
 /// Links the subject to the account; `false` when the account is another subject's of this provider already.
 #[expect(clippy::too_many_arguments)]
 pub(crate) fn link(
@@ -41,12 +57,7 @@ pub(crate) fn link(
     account: &str,
     now: Micros,
 ) -> Result<bool> {
-    let others = tx.one(
-        "SELECT count(*) FROM provider_link WHERE tenant_id = $1 AND provider = $2 AND account_id = $3 AND subject <> $4",
-        &params![tenant, provider, account, subject],
-        |row| row.get::<i64>(0),
-    )?;
-    if others > 0 {
+    if !is_free(tx, tenant, (provider, subject), account)? {
         return Ok(false);
     }
     tx.exec(

@@ -11,6 +11,7 @@ use super::{SignedIn, store};
 use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
+use crate::ports::Micros;
 use crate::recent::Recent;
 use crate::signing_key::Purpose;
 
@@ -51,6 +52,7 @@ pub(crate) const PROVEN_TOKENS: usize = 1_024;
 /// An access token whose signature, issuer, audience and kind are right.
 pub(crate) struct AccessClaims {
     pub(crate) named: NamedSession,
+    pub(crate) expires_at: Micros,
     /// Why it is nobody's bearer now. Who refreshes proves by it which session is his; that one's row decides.
     untimely: Option<&'static str>,
 }
@@ -93,6 +95,20 @@ impl Identity {
             return Err(Error::with_detail(Kind::Unauthorized, why));
         }
         self.live_session(cx, &claims.named).await
+    }
+
+    /// As `authenticate_dialect`, for an answer that hands out tokens again: these renew nothing. They are of the generation
+    /// of the one presented, and end with it.
+    pub(crate) async fn authenticate_as_presented(
+        &self,
+        cx: &Cx,
+        token: &SecretString,
+    ) -> Result<Authenticated> {
+        let mut who = self.authenticate_dialect(cx, token).await?;
+        let claims = self.access_claims(cx, token.expose_secret(), Some(cx.surface()))?;
+        who.session.generation = claims.named.generation;
+        who.session.expires_at = who.session.expires_at.min(claims.expires_at);
+        Ok(who)
     }
 
     /// The browser that this cookie value signs in.
@@ -198,16 +214,15 @@ impl Identity {
             Err(JwsError::NotYetValid) => Some("The token is not valid yet."),
             Err(_) => return Err(refuse()),
         };
-        let generation = claims
-            .get("gen")
-            .and_then(Value::as_i64)
-            .ok_or_else(refuse)?;
+        let number = |name: &str| claims.get(name).and_then(Value::as_i64).ok_or_else(refuse);
+        let (generation, expires) = (number("gen")?, number("exp")?);
         Ok(AccessClaims {
             named: NamedSession {
                 session_id: text("sid")?.to_owned(),
                 generation,
                 account_id: Some(text("sub")?.to_owned()),
             },
+            expires_at: Micros(expires.saturating_mul(1_000_000)),
             untimely,
         })
     }

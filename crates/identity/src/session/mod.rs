@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::account::Account;
 use crate::context::Cx;
 use crate::error::{Kind, Result};
+use crate::one_time::{self, OneTimeKind};
 use crate::ports::Micros;
 use crate::team::{Team, TeamIds};
 use crate::{Identity, audit, email_change};
@@ -218,6 +219,8 @@ impl Identity {
                 store::hold_live(tx, &cx, &account, except)?;
                 let ended = store::end_all(tx, &cx, &account, except, EndReason::Ended)?;
                 email_change::forget_of(tx, &cx, &account, |asked| Some(asked) != except)?;
+                // Somebody else may have been given one.
+                one_time::store::void(tx, &cx, OneTimeKind::ResetPassword, &account)?;
                 audit::record(
                     tx,
                     &cx,

@@ -1,8 +1,10 @@
 //! Refresh: one conditional step from a token's generation to the next.
 
 use secrecy::SecretString;
+use vestibule_db::Tx;
 
 use super::rules::{Turn, advance, turn};
+use super::tokens::NamedSession;
 use super::{EndReason, SignedIn, store};
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
@@ -16,10 +18,20 @@ pub struct Refresh {
     pub rotate: bool,
 }
 
-/// How the transaction ended; a replay must be committed before it is refused.
+/// So often a refresh looks again because another one was faster.
+const LOOKS: usize = 3;
+
+/// What the session's row says of the token.
 enum Outcome {
     Fresh(Box<SignedIn>),
-    Refused(Kind),
+    /// Somebody kept a copy of what was renewed since.
+    Replayed {
+        account: String,
+        session: String,
+    },
+    Refused,
+    /// Another refresh came between.
+    Overtaken,
 }
 
 impl Identity {
@@ -34,50 +46,72 @@ impl Identity {
         if named.is_err() && self.learn_key(cx, &command.token).await? {
             named = self.names_session(cx, &command.token, command.rotate);
         }
-        let named = named?;
-        let (cx, rotate) = (cx.clone(), command.rotate);
+        let (named, writing, rotate) = (named?, cx.clone(), command.rotate);
         let outcome = self
             .db()
             .write(move |tx| {
-                let refused = Ok::<_, Error>(Outcome::Refused(Kind::InvalidRefreshToken));
-                let held = store::hold(tx, &cx, &named.session_id)?;
-                let Some((mut signed_in, row)) = held.filter(|(found, _)| {
-                    found.session.dialect == cx.surface() && named.is_of(&found.account.id)
-                }) else {
-                    return refused;
-                };
-                let session = &mut signed_in.session;
-                match turn(&row, named.generation, cx.now) {
-                    Turn::Replay => {
-                        let account = &session.account_id;
-                        store::end_one(tx, &cx, account, &session.id, EndReason::Replay)?;
-                        let entry =
-                            audit::Entry::refused("session.refresh", Kind::InvalidRefreshToken);
-                        audit::record(
-                            tx,
-                            &cx,
-                            entry
-                                .account(account)
-                                .target(&session.id)
-                                .reason(EndReason::Replay.name()),
-                        )?;
-                        return refused;
+                for _ in 0..LOOKS {
+                    match turn_over(tx, &writing, &named, rotate)? {
+                        Outcome::Overtaken => {}
+                        outcome => return Ok(outcome),
                     }
-                    Turn::Next if rotate => {
-                        let next = advance(&row, cx.now);
-                        if !store::set_generations(tx, &cx, &session.id, &row, &next)? {
-                            return refused;
-                        }
-                        session.generation = next.current;
-                    }
-                    Turn::Next | Turn::Again => session.generation = row.current,
                 }
-                Ok(Outcome::Fresh(Box::new(signed_in)))
+                Ok::<_, Error>(Outcome::Refused)
             })
             .await?;
         match outcome {
-            Outcome::Fresh(signed_in) => Ok(*signed_in),
-            Outcome::Refused(kind) => Err(kind.into()),
+            Outcome::Fresh(signed_in) => return Ok(*signed_in),
+            Outcome::Replayed { account, session } => {
+                self.end_replayed(cx, account, session).await?;
+            }
+            Outcome::Refused | Outcome::Overtaken => {}
         }
+        Err(Kind::InvalidRefreshToken.into())
     }
+
+    /// By itself: a refresh holds its session only, and whoever ends one holds the account before.
+    async fn end_replayed(&self, cx: &Cx, account: String, session: String) -> Result<()> {
+        let cx = cx.clone();
+        self.db()
+            .write(move |tx| {
+                store::hold_live(tx, &cx, &account, None)?;
+                if !store::end_one(tx, &cx, &account, &session, EndReason::Replay)? {
+                    return Ok(());
+                }
+                let entry = audit::Entry::refused("session.refresh", Kind::InvalidRefreshToken);
+                let entry = entry.account(&account).target(&session);
+                audit::record(tx, &cx, entry.reason(EndReason::Replay.name()))
+            })
+            .await
+    }
+}
+
+/// Writes the session's row once at most: PostgreSQL would look up its account at a second time, and wait for whoever holds
+/// that one and wants this session.
+fn turn_over(tx: &mut Tx<'_>, cx: &Cx, named: &NamedSession, rotate: bool) -> Result<Outcome> {
+    let found = store::turning(tx, cx, &named.session_id, !rotate)?;
+    let Some((mut signed_in, row)) = found.filter(|(found, _)| {
+        found.session.dialect == cx.surface() && named.is_of(&found.account.id)
+    }) else {
+        return Ok(Outcome::Refused);
+    };
+    let session = &mut signed_in.session;
+    match turn(&row, named.generation, cx.now) {
+        Turn::Replay => {
+            return Ok(Outcome::Replayed {
+                account: session.account_id.clone(),
+                session: session.id.clone(),
+            });
+        }
+        Turn::Next if rotate => {
+            let next = advance(&row, cx.now);
+            if !store::set_generations(tx, cx, &session.id, &row, &next)? {
+                return Ok(Outcome::Overtaken);
+            }
+            session.generation = next.current;
+            session.last_seen_at = cx.now;
+        }
+        Turn::Next | Turn::Again => session.generation = row.current,
+    }
+    Ok(Outcome::Fresh(Box::new(signed_in)))
 }

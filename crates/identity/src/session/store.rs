@@ -7,9 +7,9 @@ use super::{EndReason, NewSession, Session, SessionKind, SignedIn};
 use crate::account::{self, Account};
 use crate::context::Cx;
 use crate::error::{Kind, Result};
-use crate::limit;
 use crate::ports::Micros;
 use crate::team::{self, Team};
+use crate::{limit, one_time};
 
 /// So many sessions an account has at most, those included that ended within the last week.
 const MOST: i64 = 500;
@@ -85,7 +85,7 @@ pub(crate) fn start(
             session.created_at
         ],
     )?;
-    forget_oldest(tx, cx, account_id)?;
+    forget_oldest(tx, cx, account_id, &session.id)?;
     let mut team = first_team(tx, cx, &account)?;
     if team.is_none() && account.email_verified {
         team::store::create_default(tx, tenant, &account, &new.team, cx.now)?;
@@ -221,15 +221,34 @@ pub(crate) fn all_of(
     )?)
 }
 
-/// Locks the live session's row until the transaction ends; answers it with its active person, and its generations.
-pub(crate) fn hold(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<(SignedIn, Generations)>> {
-    let held = tx.opt(
-        "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
-         RETURNING id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent, replaced_at",
-        &params![&cx.tenant.id, id, cx.now, cx.now - cx.tenant.file.session.idle.0],
+/// The live session with its active person, and its generations. `seen`: its last use is noted.
+pub(crate) fn turning(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    id: &str,
+    seen: bool,
+) -> Result<Option<(SignedIn, Generations)>> {
+    let sql = match seen {
+        true => {
+            "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
+             RETURNING id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent, replaced_at"
+        }
+        false => {
+            "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent, replaced_at
+             FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4"
+        }
+    };
+    let found = tx.opt(
+        sql,
+        &params![
+            &cx.tenant.id,
+            id,
+            cx.now,
+            cx.now - cx.tenant.file.session.idle.0
+        ],
         |row| Ok((session(row)?, times(&row.get::<String>(10)?))),
     )?;
-    let Some((session, replaced_at)) = held else {
+    let Some((session, replaced_at)) = found else {
         return Ok(None);
     };
     let generations = Generations {
@@ -246,7 +265,7 @@ fn times(text: &str) -> Vec<Micros> {
     numbers.map(Micros).collect()
 }
 
-/// Moves to the next generation; nothing when another one was faster.
+/// Moves to the next generation and notes the use; nothing when another one was faster.
 pub(crate) fn set_generations(
     tx: &mut Tx<'_>,
     cx: &Cx,
@@ -257,8 +276,16 @@ pub(crate) fn set_generations(
     tx.changed(id);
     let replaced_at: Vec<String> = next.replaced_at.iter().map(|at| at.0.to_string()).collect();
     let changed = tx.exec(
-        "UPDATE session SET generation = $4, replaced_at = $5 WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND ended_at IS NULL",
-        &params![&cx.tenant.id, id, was.current, next.current, replaced_at.join(",")],
+        "UPDATE session SET generation = $4, replaced_at = $5, last_seen_at = $6
+         WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND ended_at IS NULL",
+        &params![
+            &cx.tenant.id,
+            id,
+            was.current,
+            next.current,
+            replaced_at.join(","),
+            cx.now
+        ],
     )?;
     Ok(changed == 1)
 }
@@ -288,16 +315,7 @@ pub(crate) fn end_one(
     Ok(ended == 1)
 }
 
-/// Ends a session that another one in the same browser replaces.
-pub(crate) fn end_by_id(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<()> {
-    tx.changed(id);
-    tx.exec(
-        "UPDATE session SET ended_at = $3, end_reason = $4 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL",
-        &params![&cx.tenant.id, id, cx.now, EndReason::Replaced.name()],
-    )?;
-    Ok(())
-}
-
+/// Ends the account's sessions but `except`, login tokens that open more, and the tokens of others that it was given.
 pub(crate) fn end_all(
     tx: &mut Tx<'_>,
     cx: &Cx,
@@ -306,6 +324,8 @@ pub(crate) fn end_all(
     why: EndReason,
 ) -> Result<u64> {
     tx.changed(account);
+    one_time::store::void_given(tx, cx, account)?;
+    account::store::set_signed_out(tx, &cx.tenant.id, account, cx.now)?;
     Ok(tx.exec(
         "UPDATE session SET ended_at = $4, end_reason = $5 WHERE tenant_id = $1 AND account_id = $2 AND id <> $3 AND ended_at IS NULL",
         &params![&cx.tenant.id, account, except.unwrap_or(""), cx.now, why.name()],
@@ -313,13 +333,15 @@ pub(crate) fn end_all(
 }
 
 /// Of more sessions than an account may have, those go that were unused longest: nobody can make so many that ending them
-/// takes its owner too long.
-fn forget_oldest(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<()> {
+/// takes its owner too long. First of all those that go on from another: one stolen token makes as many as it likes, and must
+/// not push out the sign-ins, by which their addresses are known. The new one stays.
+fn forget_oldest(tx: &mut Tx<'_>, cx: &Cx, account: &str, new: &str) -> Result<()> {
     tx.changed(account);
     tx.exec(
         "DELETE FROM session WHERE tenant_id = $1 AND account_id = $2 AND id IN (
-             SELECT id FROM session WHERE tenant_id = $1 AND account_id = $2 ORDER BY last_seen_at DESC, id LIMIT 1000 OFFSET $3)",
-        &params![&cx.tenant.id, account, MOST],
+             SELECT id FROM session WHERE tenant_id = $1 AND account_id = $2 AND id <> $4
+             ORDER BY CASE WHEN client_block IS NULL THEN 1 ELSE 0 END, last_seen_at DESC, id LIMIT 1000 OFFSET $3)",
+        &params![&cx.tenant.id, account, MOST - 1, new],
     )?;
     Ok(())
 }

@@ -144,7 +144,7 @@ impl Identity {
         extra: Map<String, Value>,
     ) -> Result<SecretString> {
         let now = self.now().secs();
-        let exp = now + i64::try_from(spec.lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+        let mut exp = now + i64::try_from(spec.lifetime.as_secs()).unwrap_or(i64::MAX / 2);
         let mut claims = extra;
         let typ = match subject {
             TokenSubject::Account(account) => {
@@ -161,6 +161,7 @@ impl Identity {
                 claims.insert("sub".into(), signed_in.account.id.clone().into());
                 claims.insert("sid".into(), signed_in.session.id.clone().into());
                 claims.insert("gen".into(), signed_in.session.generation.into());
+                exp = exp.min(signed_in.session.expires_at.secs());
                 "at+jwt"
             }
         };

@@ -285,3 +285,72 @@ async fn dialects_hold_the_account_first() {
         .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_hold_the_account_first() {
+    let app = TestApp::postgres().await;
+    let cx = acme_with_ada(&app).await;
+    let provider = crate::google::Provider::start().await;
+    let with_google = provider.tenant(&app, false).await;
+    let id = app.identity.user(&cx, EMAIL).await.unwrap().id;
+    let (importing, tenant) = (app.clone(), cx.clone());
+    waits_first(&app, "an import", async move {
+        let line = json!({"email": EMAIL, "google_subject": "sub-1", "email_verified": true});
+        let mode = vestibule_identity::ImportMode {
+            update: true,
+            dry_run: false,
+        };
+        let done = crate::import::import(&importing, &tenant, &[line], mode).await;
+        assert_eq!(done.updated, 1);
+    })
+    .await;
+    let first = provider.token(&app, "sub-1", EMAIL);
+    let sender = app.clone();
+    waits_first(&app, "a provider's word for a linked account", async move {
+        crate::google::show(&sender, &first).await.status(200);
+    })
+    .await;
+    app.person(&with_google, "confirmed@example.com", PASSWORD, "Trainee")
+        .await;
+    let second = provider.token(&app, "sub-2", "confirmed@example.com");
+    let sender = app.clone();
+    waits_first(&app, "a provider's word for a new link", async move {
+        crate::google::show(&sender, &second).await.status(200);
+    })
+    .await;
+    let identity = app.identity.clone();
+    waits_first(&app, "a deletion", async move {
+        identity.delete_user(&cx, &id).await.unwrap();
+    })
+    .await;
+}
+
+/// What a refresh holds is wanted by whoever holds the account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_waits_for_no_account() {
+    let app = TestApp::postgres().await;
+    let cx = app.acme().await;
+    let password = crate::enclaive::PASSWORD;
+    app.person(&cx, "ada@team.example", password, "Trainee")
+        .await;
+    let tokens = crate::enclaive::signed_in(&app, "ada@team.example").await;
+    let held = Arc::new(Notify::new());
+    let begins = held.clone();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let refreshing = app.clone();
+    let refresh = tokio::spawn(async move {
+        begins.notified().await;
+        let reply = crate::enclaive::refresh(&refreshing, &tokens.user).await;
+        done.send(reply.status.as_u16()).unwrap();
+    });
+    let told = app.identity.db().write(move |tx| {
+        tx.all("SELECT id FROM account FOR UPDATE", &[], |row| {
+            row.get::<String>(0)
+        })?;
+        held.notify_one();
+        let told = is_done.recv_timeout(std::time::Duration::from_secs(10));
+        Ok::<_, vestibule_identity::Error>(told.ok())
+    });
+    assert_eq!(told.await.unwrap(), Some(200));
+    refresh.await.unwrap();
+}

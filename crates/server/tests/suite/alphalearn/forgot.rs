@@ -13,10 +13,10 @@ use crate::app::{Reply, TestApp, at_once, on_both};
 use crate::hostile::LINKS;
 
 const EMAIL: &str = "pooja.g@example.com";
-const NEW: &str = "copper-meadow-77-bridges";
+pub(super) const NEW: &str = "copper-meadow-77-bridges";
 const PARTNER: (&str, &str) = ("origin", "https://www.partner.test");
 
-async fn ask(app: &TestApp, host: &str, proof: Option<&str>, body: Value) -> Reply {
+pub(super) async fn ask(app: &TestApp, host: &str, proof: Option<&str>, body: Value) -> Reply {
     let bearer = proof.map(|proof| format!("Bearer {proof}"));
     let headers: Vec<_> = bearer
         .iter()
@@ -28,7 +28,7 @@ async fn ask(app: &TestApp, host: &str, proof: Option<&str>, body: Value) -> Rep
 
 /// The token that the caller was handed; the answer must be nothing but that.
 #[track_caller]
-fn handed(reply: &Reply) -> String {
+pub(super) fn handed(reply: &Reply) -> String {
     let token = data(reply)["token"].as_str().unwrap().to_owned();
     assert_eq!(reply.json(), success(json!({"token": token})));
     assert_eq!(reply.header("cache-control"), "no-store");
@@ -42,7 +42,7 @@ fn handed(reply: &Reply) -> String {
     token
 }
 
-async fn reset(app: &TestApp, host: &str, token: &str, password: &str) -> Reply {
+pub(super) async fn reset(app: &TestApp, host: &str, token: &str, password: &str) -> Reply {
     app.post(
         host,
         "/authorize/reset-password",
@@ -53,7 +53,7 @@ async fn reset(app: &TestApp, host: &str, token: &str, password: &str) -> Reply 
 }
 
 /// A worthless token opens neither door.
-async fn assert_worthless(app: &TestApp, token: &str) {
+pub(super) async fn assert_worthless(app: &TestApp, token: &str) {
     reset(app, HOST, token, NEW)
         .await
         .is(400, failure("400", "Invalid token"));

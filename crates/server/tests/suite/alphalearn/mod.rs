@@ -2,6 +2,7 @@
 
 mod course;
 mod forgot;
+mod holders;
 mod login;
 mod refresh;
 

@@ -3,14 +3,15 @@
 use super::{EMAIL, HOST, PASSWORD, acme_with_ada, bearer, sign_in};
 use crate::app::{Reply, build, on_both};
 
-const HEADERS: [&str; 4] = [
+const HEADERS: [&str; 5] = [
     "x-vestibule-user",
     "x-vestibule-email",
+    "x-vestibule-email-verified",
     "x-vestibule-role",
     "x-vestibule-tenant",
 ];
 
-fn person(reply: &Reply) -> [&str; 4] {
+fn person(reply: &Reply) -> [&str; 5] {
     HEADERS.map(|name| reply.header(name))
 }
 
@@ -21,7 +22,7 @@ on_both! {
         for (name, value) in [("cookie", sign_in(&app, EMAIL, PASSWORD).await), ("authorization", bearer(&app, EMAIL, PASSWORD).await)] {
             let reply = app.get(HOST, "/forward-auth", &[(name, &value)]).await;
             reply.status(200);
-            assert_eq!(person(&reply), [&*account.id, EMAIL, "Trainee", "acme"]);
+            assert_eq!(person(&reply), [&*account.id, EMAIL, "true", "Trainee", "acme"]);
             assert_eq!((&*reply.body, reply.header("cache-control")), ("", "no-store"));
         }
     }
@@ -42,7 +43,7 @@ on_both! {
         ] {
             let reply = app.get(host, "/forward-auth", headers).await;
             assert_eq!((reply.status.as_u16(), &*reply.body), (401, ""), "{headers:?}");
-            assert_eq!(person(&reply), [""; 4], "{headers:?}");
+            assert_eq!(person(&reply), [""; 5], "{headers:?}");
             assert_eq!(reply.header("cache-control"), "no-store");
         }
         assert_eq!(app.get("nobody.test", "/forward-auth", &[("cookie", &cookie)]).await.status, 421);
@@ -84,7 +85,7 @@ on_both! {
         app.identity.suspend_user(&cx, &account.id).await.unwrap();
         for header in [("cookie", &*cookie), ("authorization", &*token)] {
             let reply = app.get(HOST, "/forward-auth", &[header]).await;
-            assert_eq!((reply.status.as_u16(), person(&reply)), (401, [""; 4]));
+            assert_eq!((reply.status.as_u16(), person(&reply)), (401, [""; 5]));
         }
         app.identity.restore_user(&cx, &account.id).await.unwrap();
         let cookie = sign_in(&app, EMAIL, PASSWORD).await;

@@ -24,6 +24,23 @@ async fn reset_link(app: &TestApp) -> String {
 }
 
 on_both! {
+    /// Whoever comes by a mailed link reads the mailbox; a squatter is gone by then.
+    async fn a_mailed_link_proves_the_address(app: TestApp) {
+        let cx = app.acme().await;
+        let form = [("email", EMAIL), ("password", PASSWORD), ("name", "Squatter")];
+        let squatter = submit(&app, "/sign-up", "", &form).await.session_cookie().unwrap();
+        let verify = app.mailed_token(MailKind::VerifyEmail).await;
+        let link = reset_link(&app).await;
+        submit(&app, &link, "", &[("password", NEW)]).await.status(303);
+        assert!(app.identity.user(&cx, EMAIL).await.unwrap().email_verified);
+        assert!(!is_live(&app, &squatter).await && !password_works(&app, EMAIL, PASSWORD).await);
+        refused(&submit(&app, &format!("/verify-email/{verify}"), "", &[]).await, 400);
+        // A partner's call drops nothing of the owner's any more.
+        let key = app.api_key(&cx).await;
+        crate::rezi::exchange(&app, &key, EMAIL, "uid").await.status(200);
+        assert!(password_works(&app, EMAIL, NEW).await);
+    }
+
     async fn the_answer_does_not_tell_who_has_an_account(app: TestApp) {
         acme_with_ada(&app).await;
         assert!(page(&app, "/forgot-password", "").await.status(200).body.contains("action=\"/forgot-password\""));

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule_identity::MailKind;
 
-use super::{HOST, PASSWORD, Tokens, failure, refresh, registered, sign_up, verify, with_bearer};
+use super::{
+    HOST, PASSWORD, Tokens, failure, refresh, registered, sign_up, signed_in, verify, with_bearer,
+};
 use crate::app::{at_once, claims, on_both};
 
 const PATH: &str = "/api/resend-email-verification";
@@ -84,6 +86,24 @@ on_both! {
         statuses.sort_unstable();
         assert_eq!(statuses, [&[200][..], &[429; 15]].concat());
         assert_eq!(app.mails().await.len(), 1);
+    }
+
+    /// Or a stolen token would live as long as its session, and no replay would show.
+    async fn the_tokens_of_the_answer_renew_nothing(app: TestApp) {
+        let cx = app.acme().await;
+        app.person(&cx, "ada@team.example", PASSWORD, "Trainee").await;
+        let stolen = signed_in(&app, "ada@team.example").await;
+        app.pass(MINUTE);
+        let owner = Tokens::of(&refresh(&app, &stolen.user).await);
+        app.pass(MINUTE);
+        for token in [&stolen, &owner] {
+            let again = Tokens::of(&with_bearer(&app, PATH, &token.user).await);
+            assert_eq!((again.session(), again.generation()), (token.session(), token.generation()));
+            assert_eq!(claims(&again.user)["exp"], claims(&token.user)["exp"]);
+        }
+        let last = Tokens::of(&with_bearer(&app, PATH, &stolen.user).await);
+        app.pass(Duration::from_secs(3_600));
+        with_bearer(&app, PATH, &last.user).await.status(401);
     }
 
     async fn a_verified_person_gets_200_and_no_mail(app: TestApp) {

@@ -35,7 +35,7 @@ enum Says {
 }
 
 /// An OpenID provider on a port of its own.
-struct Provider {
+pub(crate) struct Provider {
     rsa: Key,
     ec: Key,
     says: Arc<Mutex<Says>>,
@@ -44,7 +44,7 @@ struct Provider {
 }
 
 impl Provider {
-    async fn start() -> Provider {
+    pub(crate) async fn start() -> Provider {
         let (rsa, ec) = (
             Key::generate(Algorithm::RS256),
             Key::generate(Algorithm::ES256),
@@ -86,7 +86,7 @@ impl Provider {
     }
 
     /// `acme` with this provider.
-    async fn tenant(&self, app: &TestApp, create: bool) -> Cx {
+    pub(crate) async fn tenant(&self, app: &TestApp, create: bool) -> Cx {
         app.apply(&format!("{ACME}\n{}", self.entry(CLIENT, create)))
             .await
     }
@@ -112,7 +112,7 @@ impl Provider {
         json!({"iss": self.base, "aud": CLIENT, "azp": CLIENT, "sub": sub, "email": email, "email_verified": true, "given_name": "Pooja", "family_name": "G", "iat": now, "exp": now + 3_600, "at_hash": "x"})
     }
 
-    fn token(&self, app: &TestApp, sub: &str, email: &str) -> String {
+    pub(crate) fn token(&self, app: &TestApp, sub: &str, email: &str) -> String {
         self.rsa.token("JWT", &self.claims(app, sub, email))
     }
 }
@@ -121,7 +121,7 @@ async fn post(app: &TestApp, body: Value) -> Reply {
     app.post(HOST, "/authorize/third-party", &[], body).await
 }
 
-async fn show(app: &TestApp, token: &str) -> Reply {
+pub(crate) async fn show(app: &TestApp, token: &str) -> Reply {
     post(
         app,
         json!({"provider": 1, "thirdPartyData": {"token": token}}),

@@ -115,6 +115,18 @@ on_both! {
         assert_eq!(app.identity.sessions(&cx, &person.id).await.unwrap().len(), 2);
     }
 
+    async fn who_was_imported_with_a_subject_and_no_proof_is_proven_by_the_provider(app: TestApp) {
+        let provider = Provider::start().await;
+        let cx = provider.tenant(&app, false).await;
+        let lines = [("a@example.com", "sub-1"), ("b@example.com", "sub-2")].map(|(email, subject)| json!({"email": email, "google_subject": subject}));
+        crate::import::import(&app, &cx, &lines, vestibule_identity::ImportMode::default()).await;
+        show(&app, &provider.token(&app, "sub-1", "A@example.com")).await.status(200);
+        assert!(app.identity.user(&cx, "a@example.com").await.unwrap().email_verified);
+        // Of another address the provider says nothing.
+        show(&app, &provider.token(&app, "sub-2", "elsewhere@example.com")).await.status(200);
+        assert!(!app.identity.user(&cx, "b@example.com").await.unwrap().email_verified);
+    }
+
     async fn the_subject_is_the_person_not_the_address(app: TestApp) {
         let provider = Provider::start().await;
         let cx = provider.tenant(&app, true).await;

@@ -35,7 +35,12 @@ fn read(app: &TestApp, line: &Value) -> Result<ImportPerson, Refusal> {
 }
 
 /// Imports these lines, numbered from 1.
-async fn import(app: &TestApp, cx: &Cx, lines: &[Value], mode: ImportMode) -> ImportDone {
+pub(crate) async fn import(
+    app: &TestApp,
+    cx: &Cx,
+    lines: &[Value],
+    mode: ImportMode,
+) -> ImportDone {
     let people = lines.iter().map(|line| read(app, line).unwrap());
     let batch = (1..).zip(people).collect();
     app.identity.import(cx, batch, mode).await.unwrap()

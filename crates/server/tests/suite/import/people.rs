@@ -151,6 +151,35 @@ on_both! {
         Tokens::of(&login(&app, EMAIL, PASSWORD).await);
     }
 
+    /// Nor may a line lead the owner into what somebody else signed up for.
+    async fn a_way_in_is_refused_where_nobody_vouches_for_the_address(app: TestApp) {
+        let cx = app.acme().await;
+        sign_up(&app, "lms.acme.test", EMAIL, OWN).await.status(200);
+        let needs = "needs `email_verified`: somebody else may have signed up with the address";
+        for (line, field) in [
+            (json!({"email": EMAIL, "google_subject": "s1"}), "google_subject"),
+            (json!({"email": EMAIL, "role": "Admin", "name": "Big Boss"}), "role"),
+            (json!({"email": EMAIL, "unique_id": "1"}), "unique_id"),
+            (json!({"email": EMAIL, "uid": "u"}), "uid"),
+            (json!({"email": EMAIL, "google_subject": "s1", "uid": "u", "first_name": "Owner"}), "google_subject"),
+        ] {
+            assert_eq!(import(&app, &cx, &[line], UPDATE).await.notes, [refused(1, field, needs)]);
+        }
+        for sql in ["SELECT count(*) FROM provider_link", "SELECT count(*) FROM partner_secret", "SELECT count(*) FROM account WHERE first_name IN ('Owner', 'Big') OR role <> 'Trainee' OR unique_id <> ''"] {
+            assert_eq!(count(&app, sql).await, 0, "{sql}");
+        }
+        let id = app.identity.user(&cx, EMAIL).await.unwrap().id;
+        app.identity.suspend_user(&cx, &id).await.unwrap();
+        assert_eq!(import(&app, &cx, &[json!({"email": EMAIL, "state": "active"})], UPDATE).await.notes, [refused(1, "state", needs)]);
+        app.identity.restore_user(&cx, &id).await.unwrap();
+        let same = json!({"email": EMAIL, "role": "Trainee", "unique_id": "", "first_name": "Other"});
+        assert_eq!(import(&app, &cx, &[same], UPDATE).await, updated(1));
+        let vouched = json!({"email": EMAIL, "google_subject": "s1", "email_verified": true});
+        assert_eq!(import(&app, &cx, &[vouched], UPDATE).await, updated(1));
+        assert_eq!(count(&app, "SELECT count(*) FROM provider_link").await, 1);
+        login(&app, EMAIL, OWN).await.status(401);
+    }
+
     async fn another_tenants_people_are_not_touched(app: TestApp) {
         let (acme, zeta) = (app.acme().await, app.zeta().await);
         app.person(&zeta, EMAIL, OWN, "Trainee").await;

@@ -84,6 +84,13 @@ on_both! {
             let took = time(email).await;
             assert!(took > Duration::from_millis(20), "{email}: {took:?}");
         }
+        // Where nothing names the tenant, nobody's work is that of some tenant's hash.
+        for email in ["p0@team.example", "ghost@team.example"] {
+            let started = Instant::now();
+            crate::alphalearn::sign_in(&app, crate::alphalearn::NOBODY, email, "wrong password").await.status(401);
+            let took = started.elapsed();
+            assert!(took > Duration::from_millis(20), "{email}: {took:?}");
+        }
     }
 
     async fn a_reset_replaces_an_imported_password(app: TestApp) {

@@ -32,6 +32,21 @@ on_both! {
         assert_eq!(app.audit("acme").await.iter().filter(|line| *line == "sign_in.login_token done").count(), 1);
     }
 
+    async fn whoever_is_signed_out_everywhere_gets_in_by_no_link_from_before(app: TestApp) {
+        let cx = app.acme().await;
+        let key = app.api_key(&cx).await;
+        let (used, unused) = (login_token(&app, &key, EMAIL).await, login_token(&app, &key, EMAIL).await);
+        open(&app, &used, &[]).await.session_cookie().unwrap();
+        app.pass(Duration::from_secs(1));
+        let id = app.identity.user(&cx, EMAIL).await.unwrap().id;
+        app.identity.sign_out_all(&cx, &id, None).await.unwrap();
+        for token in [&used, &unused] {
+            refused(&open(&app, token, &[]).await, 401, token);
+        }
+        let after = login_token(&app, &key, EMAIL).await;
+        open(&app, &after, &[]).await.session_cookie().unwrap();
+    }
+
     async fn the_session_cookie_is_locked_to_its_host(app: TestApp) {
         let cx = app.acme().await;
         let token = login_token(&app, &app.api_key(&cx).await, EMAIL).await;

@@ -181,11 +181,11 @@ async fn what_happened_after_the_backup_is_not_undone_by_its_restore() {
     let told = place.run("db backup copy.db --data data").done();
     assert!(told.contains("data/secret.key is not in it"), "{told}");
 
+    assert_eq!(client.open(&used).await, 303);
+    assert_eq!(client.reset(&reset, NEW).await, 200);
     place
         .run(&format!("user sign-out {ADA} --tenant acme --data data"))
         .done();
-    assert_eq!(client.open(&used).await, 303);
-    assert_eq!(client.reset(&reset, NEW).await, 200);
     let revoke = format!(
         "api-key revoke {} --data data",
         revoked["id"].as_str().unwrap()
