@@ -58,13 +58,18 @@ impl Identity {
                 .await?;
         }
         let Some((cx, checked)) = fitting.pop() else {
-            self.refused_later(asked);
+            // After the answer.
+            let identity = self.clone();
+            tokio::spawn(async move { identity.note_wrong_guesses(asked).await });
             return Err(Kind::InvalidCredentials.into());
         };
         self.limits().give_back(charge);
         if !fitting.is_empty() {
             return Err(Kind::AmbiguousTenant.into());
         }
+        // Whoever has the address at one tenant must not guess unseen at another.
+        asked.retain(|(other, _)| other.tenant.id != cx.tenant.id);
+        self.note_wrong_guesses(asked).await;
         let signed_in = self
             .guess_and_sign_in(&cx, &email, &command, Some(checked))
             .await?;
@@ -122,15 +127,12 @@ impl Identity {
         Ok(fitting)
     }
 
-    fn refused_later(&self, asked: Vec<Asked>) {
-        let identity = self.clone();
-        tokio::spawn(async move {
-            for (cx, found) in asked {
-                let (account, budget) = (found.account.clone(), found.guess.budget.clone());
-                if let Err(error) = identity.password_refused(&cx, account, budget).await {
-                    tracing::error!(%error, "a refused sign-in could not be noted");
-                }
+    async fn note_wrong_guesses(&self, asked: Vec<Asked>) {
+        for (cx, found) in asked {
+            let (account, budget) = (found.account.clone(), found.guess.budget.clone());
+            if let Err(error) = self.password_refused(&cx, account, budget).await {
+                tracing::error!(%error, "a refused sign-in could not be noted");
             }
-        });
+        }
     }
 }

@@ -225,6 +225,9 @@ on_both! {
         for (email, company) in [("one@example.com", "Acme Learning"), ("differ@example.com", "Zeta Learning"), ("gone@example.com", "Zeta Learning")] {
             assert_eq!(data(&sign_in(&app, NOBODY, email, PASSWORD).await)["user"]["companyName"], company, "{email}");
         }
+        // What was wrong at one company is noted there, though it was right at another.
+        let wrong = app.audit("acme").await.iter().filter(|line| *line == "sign_in.password refused invalid_credentials").count();
+        assert_eq!(wrong, 1);
         sign_in(&app, NOBODY, "same@example.com", PASSWORD).await.is(400, failure("1005", "Missing domain"));
         for (email, password) in [("same@example.com", "wrong"), ("differ@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("mute@example.com", PASSWORD)] {
             sign_in(&app, NOBODY, email, password).await.is(401, failure("1004", "Invalid password"));
