@@ -1,8 +1,12 @@
 //! The embedded templates, texts and files of hosted pages and mails.
 
+mod bounds;
 pub(crate) mod own;
 pub(crate) mod replaced;
+#[cfg(test)]
+mod tests;
 pub(crate) mod texts;
+mod values;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,7 +17,8 @@ use http::{HeaderValue, StatusCode, header};
 use include_dir::{Dir, include_dir};
 use minijinja::value::Kwargs;
 use minijinja::{
-    AutoEscape, Environment, Output, State, UndefinedBehavior, Value, context, escape_formatter,
+    AutoEscape, Environment, Output, State, UndefinedBehavior, Value, context,
+    default_auto_escape_callback, escape_formatter,
 };
 use vestibule_identity::{Error, Picture, Templates, Tenant};
 
@@ -46,7 +51,9 @@ fn engine(
     tenant: Option<Arc<Tenant>>,
     replacing: &[&Templates],
 ) -> Environment<'static> {
-    let mut env = Environment::new();
+    let mut env = Environment::empty();
+    env.set_auto_escape_callback(default_auto_escape_callback);
+    values::install(&mut env);
     env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     env.set_formatter(escaped);
     env.add_function("say", move |key: &str, values: Kwargs| {
@@ -72,8 +79,8 @@ fn engine(
             }
         }
     }
-    for templates in replacing {
-        replaced::replace(&mut env, templates);
+    if replacing.iter().any(|templates| !templates.is_empty()) {
+        replaced::replace(&mut env, replacing);
     }
     env
 }

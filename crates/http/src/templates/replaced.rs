@@ -7,15 +7,16 @@ use minijinja::Environment;
 use vestibule_identity::Templates;
 
 use super::own::TextFault;
-use super::{ENGINES, texts};
+use super::{ENGINES, bounds, texts, values};
 use crate::language;
 
 /// A template is no longer, in bytes.
 const LONGEST: usize = 64 * 1024;
 /// Steps that such a page may take; ours take some thousand.
-const FUEL: u64 = 500_000;
+const FUEL: u64 = 100_000;
 /// What every page and mail can ask for, beside what our own template of that name asks for.
-const EVERYWHERE: [&str; 10] = [
+const EVERYWHERE: [&str; 11] = [
+    values::MEASURED,
     "say",
     "languages",
     "lang",
@@ -28,15 +29,29 @@ const EVERYWHERE: [&str; 10] = [
     "home",
 ];
 
-/// Puts these templates in place of those that the engine has.
-pub(super) fn replace(engine: &mut Environment<'static>, templates: &Templates) {
-    if templates.is_empty() {
-        return;
-    }
+/// Puts the last that there is of each template in place of that which the engine has. From then on all of them are bounded, ours
+/// too: they are called by those.
+pub(super) fn replace(engine: &mut Environment<'static>, replacing: &[&Templates]) {
     engine.set_fuel(Some(FUEL));
-    for (name, source) in templates {
-        if let Err(error) = engine.add_template_owned(name.clone(), source.clone()) {
-            tracing::error!(template = name, %error, "a template of a tenant or the operator does not compile; ours is used");
+    engine.set_formatter(|out, state, value| {
+        values::counted(state, value, super::LONGEST)?;
+        super::escaped(out, state, value)
+    });
+    let ours = engine.templates();
+    let ours: Templates = ours
+        .map(|(name, template)| (name.to_owned(), template.source().to_owned()))
+        .collect();
+    let all = [&ours].into_iter().chain(replacing.iter().copied());
+    for (name, source) in all.flatten() {
+        let fault = match bounds::bounded(source) {
+            Ok(source) => engine
+                .add_template_owned(name.clone(), source)
+                .err()
+                .map(|error| error.to_string()),
+            Err(unbounded) => Some(unbounded.message),
+        };
+        if let Some(error) = fault {
+            tracing::error!(template = name, %error, "a template of a tenant or the operator cannot be used; ours is");
         }
     }
 }
@@ -72,8 +87,15 @@ fn first_fault(
     name: &str,
     source: &str,
 ) -> Option<(String, String, Vec<&'static str>)> {
+    let source_bounded = match bounds::bounded(source) {
+        Ok(bounded) => bounded,
+        Err(fault) => {
+            let message = format!("line {}: {}", fault.line, fault.message);
+            return Some((message, fault.word, fault.known));
+        }
+    };
     let mut engine = ours.clone();
-    if let Err(error) = engine.add_template_owned(name.to_owned(), source.to_owned()) {
+    if let Err(error) = engine.add_template_owned(name.to_owned(), source_bounded) {
         let line = error.line().unwrap_or(1);
         let why = error.detail().unwrap_or("does not compile").to_owned();
         return Some((format!("line {line}: {why}"), String::new(), Vec::new()));

@@ -11,7 +11,7 @@ use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
 use vestibule_identity::Tenant;
 
-use super::own;
+use super::{own, values};
 use crate::language;
 
 static LOCALES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../pages/locales");
@@ -99,8 +99,8 @@ impl<'a> Voice<'a> {
 }
 
 /// `say("sign_in.title", product=…)` in templates: the text, `{product}` filled. Not marked safe, so it is escaped.
-pub(crate) fn say(voice: Voice<'_>, key: &str, values: &Kwargs) -> Result<String, Error> {
-    let count = values.peek::<Option<u64>>("count").ok().flatten();
+pub(crate) fn say(voice: Voice<'_>, key: &str, given: &Kwargs) -> Result<String, Error> {
+    let count = given.peek::<Option<u64>>("count").ok().flatten();
     let found = match count {
         Some(count) => voice.counted(key, count),
         None => voice.text(key),
@@ -111,12 +111,15 @@ pub(crate) fn say(voice: Voice<'_>, key: &str, values: &Kwargs) -> Result<String
             format!("there is no text `{key}`"),
         )
     };
+    let mut left = values::LONGEST;
     let said = fill(found.ok_or_else(missing)?, |name| {
-        Ok::<_, Error>(values.get::<Value>(name)?.to_string())
+        let value = given.get::<Value>(name)?.to_string();
+        left = left.checked_sub(value.len()).ok_or_else(values::too_long)?;
+        Ok::<_, Error>(value)
     })?;
     // A tenant's own words may leave something out, ours never do.
     if count.is_none() && voice.tenant.is_none() {
-        values.assert_all_used()?;
+        given.assert_all_used()?;
     }
     Ok(said)
 }

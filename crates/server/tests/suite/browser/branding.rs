@@ -116,5 +116,15 @@ on_both! {
         assert_eq!(shown("/sign-in").await, "tenant: Come in");
         app.apply(&format!("{ACME}\n[templates]\n'sign-in.html' = '{{{{ email.x.y }}}}'")).await;
         assert_eq!(shown("/sign-in").await, "operator: Sign in", "a tenant's that fails gives way to the operator's");
+        // However it fails: one that is stored may be older than the bounds that `apply` holds it to.
+        for bad in [
+            format!("{{{{ {} 1 }}}}", "not ".repeat(15_000)),
+            format!("{{% set x = 'xxxxxxxx' %}}{}{{{{ x }}}}", "{% set x = x ~ x %}".repeat(34)),
+            "{{ 'a b'|indent(2000000000)|length }}".to_owned(),
+            "{{ ['a', 'b']|join('x' * 100000000) }}".to_owned(),
+        ] {
+            app.apply(&format!("{ACME}\n[templates]\n'sign-in.html' = \"{bad}\"")).await;
+            assert_eq!(shown("/sign-in").await, "operator: Sign in", "{bad:.100}");
+        }
     }
 }

@@ -1,0 +1,346 @@
+//! Templates of others are bounded before they are compiled, so that none can exhaust the memory or the stack of the process
+//! that serves other tenants too.
+//!
+//! The engine counts steps, not bytes. So no value may grow beyond [`super::values::LONGEST`]: filters measure what they are
+//! given and make, and what else makes values is wrapped in a call that measures them; not what a macro writes where it is shown at
+//! once. All that is shown is counted, and text between tags is cut into pieces that cost a step each.
+
+use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Spanned, Stmt};
+use minijinja::machinery::{Span, Token, parse, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use super::values::{FILTERS, MEASURED, TESTS};
+
+/// Words and signs in one tag; each can be a level of nesting, and a level takes a piece of the stack.
+const MOST_SIGNS: usize = 256;
+/// Blocks in blocks; an `elif` is a block in the one before, and none of them ends before the last does.
+const MOST_BLOCKS: usize = 40;
+const BLOCKS: [&str; 8] = [
+    "autoescape",
+    "block",
+    "call",
+    "filter",
+    "for",
+    "if",
+    "macro",
+    "with",
+];
+const NO_SET: &str = "`set` takes a value, as in `{% set name = value %}`, not a piece of the page";
+/// Bytes of text between tags that are written in one step, as long as they are not all braces.
+const PIECE: usize = 64;
+/// Splits text and writes nothing.
+const SPLIT: &str = "{##}";
+
+/// Why a template cannot be had.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unbounded {
+    pub(super) line: usize,
+    pub(super) message: String,
+    /// What is not known, and what could have been meant.
+    pub(super) word: String,
+    pub(super) known: Vec<&'static str>,
+}
+
+type Bounded<T = ()> = Result<T, Unbounded>;
+
+fn refused<T>(line: usize, message: impl Into<String>) -> Bounded<T> {
+    let (word, known) = (String::new(), Vec::new());
+    let message = message.into();
+    Err(Unbounded {
+        line,
+        message,
+        word,
+        known,
+    })
+}
+
+/// The template with its bounds put in; it says the same.
+pub(super) fn bounded(source: &str) -> Bounded<String> {
+    count(source)?;
+    if source.contains(MEASURED) {
+        return refused(1, format!("`{MEASURED}` is not for templates"));
+    }
+    let mut edits = walk(source, false)?;
+    edits.sort_by_key(|(at, _)| *at);
+    let mut whole = String::with_capacity(source.len() + edits.len() * MEASURED.len());
+    let mut rest = 0;
+    for (at, text) in edits {
+        whole.push_str(&source[rest..at]);
+        whole.push_str(&text);
+        rest = at;
+    }
+    whole.push_str(&source[rest..]);
+    // Nothing depends on the places that the parser tells: what has no bound now is refused.
+    walk(&whole, true)?;
+    Ok(whole)
+}
+
+/// Bounds the depth of what the parser, which calls itself, would make of it.
+fn count(source: &str) -> Bounded {
+    let (mut signs, mut blocks, mut elifs) = (0, 0_usize, 0);
+    let (mut begins, mut sets) = (false, false);
+    // What cannot be read is told by the parser.
+    for (token, span) in tokenize(source, false, SyntaxConfig::default()).map_while(Result::ok) {
+        signs += 1;
+        match token {
+            Token::TemplateData(_) | Token::VariableStart | Token::BlockStart => signs = 0,
+            Token::Ident("elif") if begins => elifs += 1,
+            Token::Ident("set") if begins => sets = true,
+            Token::Ident(name) if begins && BLOCKS.contains(&name) => blocks += 1,
+            Token::Ident(name) if begins => {
+                let ended = name
+                    .strip_prefix("end")
+                    .is_some_and(|of| BLOCKS.contains(&of));
+                blocks = blocks.saturating_sub(ended.into());
+            }
+            Token::Pipe | Token::BlockEnd if sets => return refused(line(span), NO_SET),
+            Token::Assign => sets = false,
+            _ => {}
+        }
+        begins = matches!(token, Token::BlockStart);
+        if signs > MOST_SIGNS {
+            let message = format!("a tag has {MOST_SIGNS} words and signs at most; make two of it");
+            return refused(line(span), message);
+        }
+        if blocks > MOST_BLOCKS || elifs > MOST_BLOCKS {
+            let message = format!("{MOST_BLOCKS} blocks in one another, or `elif`, are the most");
+            return refused(line(span), message);
+        }
+    }
+    Ok(())
+}
+
+/// What to put in where; when `done`, what should have been put in and is not is refused.
+fn walk(source: &str, done: bool) -> Bounded<Vec<(usize, String)>> {
+    let tree = parse(source, "template", SyntaxConfig::default()).or_else(|error| {
+        let why = error.detail().unwrap_or("does not compile");
+        refused(error.line().unwrap_or(1), why)
+    })?;
+    let edits = Vec::new();
+    let mut walk = Walk {
+        source,
+        done,
+        edits,
+    };
+    walk.statement(&tree)?;
+    Ok(walk.edits)
+}
+
+struct Walk<'s> {
+    source: &'s str,
+    done: bool,
+    edits: Vec<(usize, String)>,
+}
+
+impl Walk<'_> {
+    fn statements(&mut self, statements: &[Stmt<'_>]) -> Bounded {
+        statements.iter().try_for_each(|one| self.statement(one))
+    }
+
+    fn statement(&mut self, statement: &Stmt<'_>) -> Bounded {
+        match statement {
+            Stmt::Template(template) => self.statements(&template.children),
+            Stmt::EmitRaw(text) => self.text(text.raw, text.span()),
+            Stmt::EmitExpr(emit) => self.shown(&emit.expr),
+            Stmt::ForLoop(each) => {
+                self.value(&each.iter)?;
+                self.values(each.filter_expr.as_ref())?;
+                self.statements(&each.body)?;
+                self.statements(&each.else_body)
+            }
+            Stmt::IfCond(cond) => {
+                self.value(&cond.expr)?;
+                self.statements(&cond.true_body)?;
+                self.statements(&cond.false_body)
+            }
+            Stmt::WithBlock(with) => {
+                self.values(with.assignments.iter().map(|(_, value)| value))?;
+                self.statements(&with.body)
+            }
+            Stmt::Set(set) => self.value(&set.expr),
+            Stmt::SetBlock(set) => refused(line(set.span()), NO_SET),
+            Stmt::AutoEscape(escape) => {
+                self.value(&escape.enabled)?;
+                self.statements(&escape.body)
+            }
+            Stmt::FilterBlock(filter) => {
+                self.value(&filter.filter)?;
+                self.statements(&filter.body)
+            }
+            Stmt::Block(block) => self.statements(&block.body),
+            Stmt::Import(import) => self.value(&import.expr),
+            Stmt::FromImport(import) => self.value(&import.expr),
+            Stmt::Extends(extends) => self.value(&extends.name),
+            Stmt::Include(include) => self.value(&include.name),
+            Stmt::Macro(of) => self.of_macro(of),
+            Stmt::CallBlock(call) => {
+                self.call(&call.call)?;
+                self.of_macro(&call.macro_decl)
+            }
+            Stmt::Do(call) => self.call(&call.call),
+        }
+    }
+
+    fn of_macro(&mut self, of: &Spanned<Macro<'_>>) -> Bounded {
+        self.values(&of.defaults)?;
+        self.statements(&of.body)
+    }
+
+    /// Text between tags, in pieces. Behind a brace it is not cut: that would begin a tag.
+    fn text(&mut self, text: &str, span: Span) -> Bounded {
+        if self.done {
+            return match text.len() <= 2 * PIECE || text.bytes().all(|byte| byte == b'{') {
+                true => Ok(()),
+                false => refused(line(span), format!("`raw` takes {PIECE} bytes at most")),
+            };
+        }
+        let Some(begin) = (text.as_ptr() as usize).checked_sub(self.source.as_ptr() as usize)
+        else {
+            return Ok(());
+        };
+        let mut last = 0;
+        for (at, _) in text.char_indices() {
+            if at - last >= PIECE && !text[..at].ends_with('{') {
+                self.edits.push((begin + at, SPLIT.into()));
+                last = at;
+            }
+        }
+        Ok(())
+    }
+
+    /// An expression that is written out at once: what it calls may write more than a value may hold.
+    fn shown(&mut self, expr: &Expr<'_>) -> Bounded {
+        match expr {
+            Expr::IfExpr(either) => {
+                self.value(&either.test_expr)?;
+                self.shown(&either.true_expr)?;
+                either
+                    .false_expr
+                    .as_ref()
+                    .map_or(Ok(()), |other| self.shown(other))
+            }
+            Expr::Call(call) if called(call) != Some(MEASURED) => self.call(call),
+            _ => self.value(expr),
+        }
+    }
+
+    fn call(&mut self, call: &Spanned<Call<'_>>) -> Bounded {
+        self.value(&call.expr)?;
+        self.args(&call.args)
+    }
+
+    fn args(&mut self, args: &[CallArg<'_>]) -> Bounded {
+        args.iter().try_for_each(|arg| match arg {
+            CallArg::Pos(value)
+            | CallArg::Kwarg(_, value)
+            | CallArg::PosSplat(value)
+            | CallArg::KwargSplat(value) => self.value(value),
+        })
+    }
+
+    fn values<'e, 'a: 'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr<'a>>) -> Bounded {
+        exprs.into_iter().try_for_each(|expr| self.value(expr))
+    }
+
+    fn value(&mut self, expr: &Expr<'_>) -> Bounded {
+        match expr {
+            Expr::Var(_) | Expr::Const(_) => Ok(()),
+            Expr::Slice(slice) => refused(line(slice.span()), "pages take no pieces with `[:]`"),
+            Expr::UnaryOp(unary) => self.value(&unary.expr),
+            Expr::BinOp(binary) => match binary.op {
+                BinOpKind::Mul | BinOpKind::Pow => {
+                    refused(line(binary.span()), "pages do not multiply")
+                }
+                BinOpKind::Concat | BinOpKind::Add => self.measured(expr),
+                _ => self.values([&binary.left, &binary.right]),
+            },
+            Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => self.measured(expr),
+            Expr::Compare(compare) => {
+                self.value(&compare.expr)?;
+                self.values(compare.ops.iter().map(|op| &op.expr))
+            }
+            Expr::IfExpr(either) => {
+                self.values([&either.test_expr, &either.true_expr])?;
+                self.values(either.false_expr.as_ref())
+            }
+            Expr::Filter(filter) => {
+                is_known("filter", filter.name, &FILTERS, filter.span())?;
+                self.values(filter.expr.as_ref())?;
+                self.args(&filter.args)
+            }
+            Expr::Test(test) => {
+                is_known("test", test.name, &TESTS, test.span())?;
+                self.value(&test.expr)?;
+                self.args(&test.args)
+            }
+            Expr::GetAttr(attr) => self.value(&attr.expr),
+            Expr::GetItem(item) => self.values([&item.expr, &item.subscript_expr]),
+            Expr::Call(call) => match (called(call), &call.args[..]) {
+                (Some(MEASURED), [CallArg::Pos(made)]) => self.parts(made),
+                _ => self.measured(expr),
+            },
+        }
+    }
+
+    /// What may make a value that is longer than its parts.
+    fn measured(&mut self, expr: &Expr<'_>) -> Bounded {
+        let span = expr.span();
+        if self.done {
+            return refused(
+                line(span),
+                "this is not understood here; put it in a tag `{% set name = … %}`, in parentheses",
+            );
+        }
+        self.edits.push((begin(expr), format!("{MEASURED}(")));
+        self.edits.push((span.end_offset as usize, ")".into()));
+        self.parts(expr)
+    }
+
+    fn parts(&mut self, expr: &Expr<'_>) -> Bounded {
+        match expr {
+            Expr::BinOp(binary) => self.values([&binary.left, &binary.right]),
+            Expr::List(list) => self.values(&list.items),
+            Expr::Tuple(tuple) => self.values(&tuple.items),
+            Expr::Map(map) => {
+                self.values(&map.keys)?;
+                self.values(&map.values)
+            }
+            Expr::Call(call) => self.call(call),
+            other => self.value(other),
+        }
+    }
+}
+
+/// Where the expression begins. The parser tells of `a.b(c)` where `.b` does.
+fn begin(expr: &Expr<'_>) -> usize {
+    match expr {
+        Expr::Call(call) => begin(&call.expr),
+        Expr::GetAttr(attr) => begin(&attr.expr),
+        Expr::GetItem(item) => begin(&item.expr),
+        other => other.span().start_offset as usize,
+    }
+}
+
+fn line(span: Span) -> usize {
+    span.start_line.into()
+}
+
+/// The name of what is called.
+fn called<'a>(call: &Call<'a>) -> Option<&'a str> {
+    match &call.expr {
+        Expr::Var(name) => Some(name.id),
+        _ => None,
+    }
+}
+
+fn is_known(what: &str, name: &str, known: &[&'static str], span: Span) -> Bounded {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    Err(Unbounded {
+        line: line(span),
+        message: format!("there is no {what} `{name}`"),
+        word: name.to_owned(),
+        known: known.to_vec(),
+    })
+}

@@ -1,0 +1,172 @@
+//! What templates may call, and how long what they handle may be.
+
+use minijinja::value::{Rest, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, filters, tests};
+
+/// No value in a template is longer, in bytes; something in a list or a map counts [`MEMBER`] more.
+pub(super) const LONGEST: usize = 16 * 1024;
+const MEMBER: usize = 32;
+
+/// Answers what it is given, if that is not too long. The bounds put it around what puts values together.
+pub(super) const MEASURED: &str = "__measured";
+
+/// Every filter, for messages.
+pub(super) const FILTERS: [&str; 18] = [
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "e",
+    "escape",
+    "first",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lower",
+    "replace",
+    "safe",
+    "title",
+    "trim",
+    "upper",
+    "urlencode",
+];
+
+/// Every test, for messages.
+pub(super) const TESTS: [&str; 11] = [
+    "defined",
+    "even",
+    "false",
+    "mapping",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "string",
+    "true",
+    "undefined",
+];
+
+pub(super) fn install(env: &mut Environment<'static>) {
+    env.add_function(MEASURED, |value: Value| measure(&value).map(|()| value));
+    filter(
+        env,
+        &["capitalize"],
+        Value::from_function(filters::capitalize),
+    );
+    filter(
+        env,
+        &["d", "default"],
+        Value::from_function(filters::default),
+    );
+    filter(env, &["e", "escape"], Value::from_function(filters::escape));
+    filter(env, &["first"], Value::from_function(filters::first));
+    filter(env, &["items"], Value::from_function(filters::items));
+    filter(env, &["join"], Value::from_function(filters::join));
+    filter(env, &["last"], Value::from_function(filters::last));
+    filter(
+        env,
+        &["count", "length"],
+        Value::from_function(filters::length),
+    );
+    filter(env, &["lower"], Value::from_function(filters::lower));
+    filter(env, &["replace"], Value::from_function(replace));
+    filter(env, &["safe"], Value::from_function(filters::safe));
+    filter(env, &["title"], Value::from_function(filters::title));
+    let trim = |text: &str| text.trim().to_owned();
+    filter(env, &["trim"], Value::from_function(trim));
+    filter(env, &["upper"], Value::from_function(filters::upper));
+    filter(
+        env,
+        &["urlencode"],
+        Value::from_function(filters::urlencode),
+    );
+    env.add_test("defined", tests::is_defined);
+    env.add_test("even", tests::is_even);
+    env.add_test("false", tests::is_false);
+    env.add_test("mapping", tests::is_mapping);
+    env.add_test("none", tests::is_none);
+    env.add_test("number", tests::is_number);
+    env.add_test("odd", tests::is_odd);
+    env.add_test("sequence", tests::is_sequence);
+    env.add_test("string", tests::is_string);
+    env.add_test("true", tests::is_true);
+    env.add_test("undefined", tests::is_undefined);
+}
+
+/// A filter under these names, which measures what it is given and what it makes.
+fn filter(env: &mut Environment<'static>, names: &[&'static str], of: Value) {
+    for name in names {
+        let of = of.clone();
+        let measuring = move |state: &mut State<'_, '_>, args: Rest<Value>| {
+            args.iter().try_for_each(measure)?;
+            let made = of.call(state, &args)?;
+            measure(&made).map(|()| made)
+        };
+        env.add_filter(*name, measuring);
+    }
+}
+
+/// A letter replaced by a long text makes one that is too long before it can be measured.
+fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
+    let grown = text.matches(from).count().saturating_mul(to.len());
+    match grown <= LONGEST {
+        true => Ok(text.replace(from, to)),
+        false => Err(too_long()),
+    }
+}
+
+pub(super) fn too_long() -> Error {
+    let why = format!("a value is longer than {} KiB", LONGEST / 1024);
+    Error::new(ErrorKind::InvalidOperation, why)
+}
+
+/// Whether the value is short enough, with all that is in it.
+fn measure(value: &Value) -> Result<(), Error> {
+    match shortened(value, LONGEST) {
+        Some(_) => Ok(()),
+        None => Err(too_long()),
+    }
+}
+
+/// What `left` leaves when the value is taken off it.
+fn shortened(value: &Value, left: usize) -> Option<usize> {
+    if let Some(text) = value.as_str() {
+        return left.checked_sub(text.len());
+    }
+    if !matches!(
+        value.kind(),
+        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map
+    ) {
+        return Some(left);
+    }
+    let mut left = left;
+    for member in value.try_iter().ok()? {
+        left = shortened(&member, left.checked_sub(MEMBER)?)?;
+        if value.kind() == ValueKind::Map {
+            left = shortened(&value.get_item(&member).ok()?, left)?;
+        }
+    }
+    Some(left)
+}
+
+/// Bytes that `{{ … }}` have written, in what is shown and in what macros make.
+#[derive(Default)]
+struct Written(usize);
+
+/// Counts what is shown, before it is: no more than `most` bytes in a rendering.
+pub(super) fn counted(state: &mut State<'_, '_>, value: &Value, most: usize) -> Result<(), Error> {
+    let length = match value.as_str() {
+        Some(text) => text.len(),
+        None => value.to_string().len(),
+    };
+    let written = state.get_or_insert_extension_with(Written::default);
+    written.0 = written.0.saturating_add(length);
+    match written.0 <= most {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "it writes more than 1 MiB",
+        )),
+    }
+}
