@@ -65,11 +65,11 @@ pub(super) fn bounded(source: &str) -> Bounded<String> {
     let mut whole = String::with_capacity(source.len() + edits.len() * MEASURED.len());
     let mut rest = 0;
     for (at, text) in edits {
-        whole.push_str(&source[rest..at]);
+        whole.push_str(source.get(rest..at).unwrap_or_default());
         whole.push_str(&text);
         rest = at;
     }
-    whole.push_str(&source[rest..]);
+    whole.push_str(source.get(rest..).unwrap_or_default());
     // Nothing depends on the places that the parser tells: what has no bound now is refused.
     walk(&whole, true)?;
     Ok(whole)
@@ -288,7 +288,7 @@ impl Walk<'_> {
         if self.done {
             return refused(
                 line(span),
-                "this is not understood here; put it in a tag `{% set name = … %}`, in parentheses",
+                "this cannot be measured here; first give it a name, by `{% set name = (…) %}`",
             );
         }
         self.edits.push((begin(expr), format!("{MEASURED}(")));
