@@ -6,6 +6,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Kind, Result};
 
+/// Bytes of an address (RFC 5321, section 4.5.3.1.3, without the angle brackets).
+const LONGEST: usize = 254;
+
 /// A syntactically valid address (RFC 5321 lengths, RFC 6531 local part without quoting).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email {
@@ -21,18 +24,24 @@ impl Email {
             return Err(invalid());
         }
         let given: String = text.trim().nfc().collect();
-        if given.len() > 254 || given.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        if given.len() > LONGEST || given.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(invalid());
         }
         let (local, domain) = given.rsplit_once('@').ok_or_else(invalid)?;
-        if !local_is_valid(local) {
+        // Some letters are longer in lower case.
+        let lower = local.to_lowercase();
+        if !local_is_valid(local) || !local_is_valid(&lower) {
             return Err(invalid());
         }
         let domain = canonical_domain(domain).ok_or_else(invalid)?;
         if !domain.contains('.') && domain != "localhost" {
             return Err(invalid());
         }
-        let canonical = format!("{}@{domain}", local.to_lowercase());
+        let canonical = format!("{lower}@{domain}");
+        // In A-labels a domain is longer than as it was given, and it is these that a mail server gets.
+        if canonical.len() > LONGEST {
+            return Err(invalid());
+        }
         Ok(Email { given, canonical })
     }
 
