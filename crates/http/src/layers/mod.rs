@@ -105,14 +105,16 @@ pub(crate) async fn around(
         reception.client.device = device.map(Arc::new);
     }
     let reception = Arc::new(reception);
-    let line = LogLine::start(
-        &route,
-        &reception,
-        request.method(),
-        shared.settings.metrics.clone(),
-    );
     // Whatever fails around a dialect's route is told in the dialect's own words, unless a person reads it.
     let in_dialect = (route.surface == "dialect" && !html).then(|| request.uri().clone());
+    let line = LogLine {
+        started: Instant::now(),
+        method: request.method().clone(),
+        route,
+        reception: reception.clone(),
+        metrics: shared.settings.metrics.clone(),
+        status: 499,
+    };
     let no_host = host.is_none();
     let answer = match host {
         None => Fault::from(Error::with_detail(
@@ -257,33 +259,13 @@ async fn receive(
 struct LogLine {
     started: Instant,
     method: Method,
-    surface: &'static str,
-    path: String,
-    label: String,
+    route: Route,
     reception: Arc<Reception>,
     metrics: Metrics,
     status: u16,
 }
 
 impl LogLine {
-    fn start(
-        route: &Route,
-        reception: &Arc<Reception>,
-        method: &Method,
-        metrics: Metrics,
-    ) -> LogLine {
-        LogLine {
-            started: Instant::now(),
-            method: method.clone(),
-            surface: route.surface,
-            path: route.path.clone(),
-            label: route.label.clone(),
-            reception: reception.clone(),
-            metrics,
-            status: 499,
-        }
-    }
-
     fn finish(mut self, status: u16) {
         self.status = status;
     }
@@ -293,12 +275,12 @@ impl Drop for LogLine {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         self.metrics
-            .request(self.surface, &self.label, self.status, took);
+            .request(self.route.surface, &self.route.label, self.status, took);
         let client = &self.reception.client;
         tracing::info!(
             target: "vestibule::request",
             method = %self.method,
-            path = %self.path,
+            path = %self.route.path(),
             status = self.status,
             ms = took.as_micros() as f64 / 1_000.0,
             client = client.address.map(tracing::field::display),

@@ -21,41 +21,43 @@ const BEFORE_SECRETS: &[&str] = &[
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) surface: &'static str,
-    /// For the log.
-    pub(crate) path: String,
     /// For the figures: few different ones, whatever clients ask for.
     pub(crate) label: String,
+    /// What a path that is none of ours is called in the log.
+    unmatched: Option<String>,
     matched: bool,
 }
 
 impl Route {
     pub(crate) fn of(request: &Request, shared: &Everything) -> Route {
         if let Some(pattern) = request.extensions().get::<MatchedPath>() {
-            let pattern = pattern.as_str().to_owned();
             return Route {
-                surface: surface(&pattern),
-                label: pattern.clone(),
-                path: pattern,
+                surface: surface(pattern.as_str()),
+                label: pattern.as_str().to_owned(),
+                unmatched: None,
                 matched: true,
             };
         }
         let path = request.uri().path();
         if let Some(pattern) = shared.dialects.pattern_of(path) {
-            let pattern = pattern.to_owned();
             return Route {
                 surface: "dialect",
-                label: pattern.clone(),
-                path: pattern,
+                label: pattern.to_owned(),
+                unmatched: None,
                 matched: false,
             };
         }
-        let path = cut(path);
         Route {
             surface: "other",
             label: "unmatched".to_owned(),
-            path,
+            unmatched: Some(cut(path)),
             matched: false,
         }
+    }
+
+    /// For the log.
+    pub(crate) fn path(&self) -> &str {
+        self.unmatched.as_deref().unwrap_or(&self.label)
     }
 
     /// Whether somebody may sign in here, where it matters which browser it is.

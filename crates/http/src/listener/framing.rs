@@ -29,8 +29,9 @@ struct Refused;
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     place: Place,
-    /// The beginning of the current line.
+    /// The beginning of the current line, where it may say how the body is framed.
     line: Vec<u8>,
+    is_kept: bool,
     line_length: usize,
     last_byte: u8,
     length: Option<u64>,
@@ -84,8 +85,13 @@ impl Framing {
     fn look_at_line(&mut self, bytes: &mut [u8]) -> usize {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let part = &bytes[..end.unwrap_or(bytes.len())];
-        let room = LONGEST_FRAMING_LINE.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&part[..part.len().min(room)]);
+        if self.line_length == 0 {
+            self.is_kept = self.place != Place::Headers || begins_framing(part);
+        }
+        if self.is_kept {
+            let room = LONGEST_FRAMING_LINE.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&part[..part.len().min(room)]);
+        }
         self.line_length += part.len();
         self.last_byte = part.last().copied().unwrap_or(self.last_byte);
         let Some(end) = end else {
@@ -174,6 +180,11 @@ pub(crate) fn framed(bytes: &[u8], step: usize) -> usize {
     }
     let same = bytes.iter().zip(&looked).take_while(|(a, b)| a == b);
     same.count()
+}
+
+/// Whether it can be the beginning of `Content-Length` or `Transfer-Encoding`.
+fn begins_framing(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b'c' | b'C' | b't' | b'T'))
 }
 
 /// How many of `left` bytes are among the `here` that came, and how many are still to come.
