@@ -20,7 +20,7 @@ const SHORT: usize = 8 * 1024;
 /// So many longer ones are read at the same time, or thousands of clients that stall would fill the memory.
 const LONG_AT_ONCE: usize = 512;
 /// So many of them for one client, so that its own wait when it stalls.
-const LONG_OF_ONE: usize = 32;
+const LONG_OF_ONE: usize = 8;
 static LONG: Semaphore = Semaphore::const_new(LONG_AT_ONCE);
 /// By address block, while somebody reads or waits.
 static SHARES: Mutex<Option<HashMap<String, Arc<Semaphore>>>> = Mutex::new(None);

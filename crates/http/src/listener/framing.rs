@@ -32,6 +32,8 @@ pub(super) struct Framing {
     /// The beginning of the current line, where it may say how the body is framed.
     line: Vec<u8>,
     is_kept: bool,
+    /// Whether a refused request was refused for its head.
+    is_head: bool,
     line_length: usize,
     last_byte: u8,
     length: Option<u64>,
@@ -42,6 +44,12 @@ impl Framing {
     /// Whether the request was refused: nothing after it counts.
     pub(super) fn is_spoilt(&self) -> bool {
         self.place == Place::Spoilt
+    }
+
+    /// Whether the parser has a head that will not do, or only the beginning of it. With a body it must not be told of an
+    /// end: that would be one of the request.
+    pub(super) fn is_spoilt_head(&self) -> bool {
+        self.is_spoilt() && self.is_head
     }
 
     pub(super) fn is_between_requests(&self) -> bool {
@@ -100,6 +108,7 @@ impl Framing {
         match self.end_line() {
             Ok(place) => self.place = place,
             Err(Refused) => {
+                self.is_head = matches!(self.place, Place::Before | Place::Headers);
                 bytes[end] = 0;
                 self.place = Place::Spoilt;
             }

@@ -48,7 +48,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     ) -> Poll<io::Result<()>> {
         if self.framing.is_spoilt() {
             // The parser looks at a head anew, and refuses it, when its end has come; nothing more does.
-            if !std::mem::replace(&mut self.is_ended, true) && buffer.remaining() >= END.len() {
+            let is_told = std::mem::replace(&mut self.is_ended, true);
+            if !is_told && self.framing.is_spoilt_head() && buffer.remaining() >= END.len() {
                 buffer.put_slice(END);
             }
             return Poll::Ready(Ok(()));

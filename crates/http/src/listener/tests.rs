@@ -208,6 +208,9 @@ async fn a_request_whose_end_is_in_doubt_is_refused_and_nothing_behind_it_is_ser
         "-5\r\nhello\r\n0\r\n\r\n",
         "fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
         "5;a\nb\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0;a\nX: y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: y\n\r\n",
+        "0\n\r\n",
     ] {
         refused.push((
             format!("POST / HTTP/1.1\r\nhost: x\r\n{chunked}\r\n{chunks}"),

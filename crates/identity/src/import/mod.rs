@@ -323,11 +323,11 @@ fn stands_in_the_way(
 /// Gives a known person what the line says; answers what stands in the way, before anything is written.
 fn update(tx: &mut Tx<'_>, cx: &Cx, line: &Line) -> Result<Option<(&'static str, &'static str)>> {
     let (tenant, person) = (&cx.tenant.id, &line.person);
-    let found = account::store::by_email(tx, tenant, &person.email)?;
-    let id = found.ok_or(Kind::Unavailable)?.id;
+    let found = account::store::by_email(tx, tenant, &person.email)?.ok_or(Kind::Unavailable)?;
+    let id = found.id;
     account::store::hold(tx, tenant, &id)?;
     let held = account::store::by_id(tx, tenant, &id)?;
-    let same = held.filter(|held| held.email.eq_ignore_ascii_case(person.email.given()));
+    let same = held.filter(|held| held.email == found.email);
     let mut account = same.ok_or(Kind::Unavailable)?;
     if let Some(refusal) = stands_in_the_way(tx, cx, line, &account)? {
         return Ok(Some(refusal));

@@ -61,7 +61,7 @@ pub(crate) fn add_if(tx: &mut Tx<'_>, cx: &Cx, new: &New, wanted: bool) -> Resul
 }
 
 /// The account of a token that could be used now. One that was given into somebody's hands is worth as much as these are: a
-/// key that is neither revoked nor held, an active account whose role may have such tokens.
+/// key that is good, an active account whose role may have such tokens, as the owner's is now (`password::reset::Proof`).
 pub(crate) fn usable(
     tx: &mut Tx<'_>,
     cx: &Cx,
@@ -73,9 +73,12 @@ pub(crate) fn usable(
          WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4
            AND (given_to IS NULL
              OR EXISTS (SELECT 1 FROM api_key WHERE api_key.tenant_id = $1 AND api_key.id = substr(token.given_to, 5)
-                 AND token.given_to LIKE 'key:%' AND api_key.revoked_at IS NULL AND api_key.held_at IS NULL)
-             OR EXISTS (SELECT 1 FROM account AS holder WHERE holder.tenant_id = $1 AND holder.id = substr(token.given_to, 9)
-                 AND token.given_to LIKE 'account:%' AND holder.state = 'active' AND holder.role IN ($5, $6)))",
+                 AND token.given_to LIKE 'key:%' AND api_key.revoked_at IS NULL AND api_key.held_at IS NULL
+                 AND (api_key.expires_at IS NULL OR api_key.expires_at > $4))
+             OR EXISTS (SELECT 1 FROM account AS holder JOIN account AS owner ON owner.tenant_id = holder.tenant_id
+                 WHERE holder.tenant_id = $1 AND holder.id = substr(token.given_to, 9) AND owner.id = token.account_id
+                 AND token.given_to LIKE 'account:%' AND holder.state = 'active'
+                 AND (holder.role = $5 OR (holder.role = $6 AND owner.role NOT IN ($5, $6)))))",
         &params![&cx.tenant.id, digest, kind.name(), cx.now, ADMIN, MANAGER],
         |row| row.get(0),
     )?)

@@ -108,6 +108,9 @@ impl Identity {
             guesses.spawn(async move {
                 let checked = match identity.guess(&cx, &found, &password).await {
                     Err(error) if error.kind == Kind::RateLimited => {
+                        if rules::too_long(&password) {
+                            return Ok(None);
+                        }
                         let password = rules::normalize(&password);
                         identity
                             .passwords(&cx.tenant)

@@ -112,6 +112,8 @@ pub(crate) struct NewSession {
     pub(crate) expires_at: Micros,
     /// When the person signed in, where that was before.
     since: Option<Micros>,
+    /// Whether the person typed or showed something of their own just now: their address is known by it.
+    proven: bool,
 }
 
 impl NewSession {
@@ -123,14 +125,19 @@ impl NewSession {
             kind,
             expires_at: cx.now + cx.tenant.file.session.absolute.0,
             since: None,
+            proven: true,
         }
     }
 
-    /// Nobody signs in anew: it is as old as that session, and ends no later.
-    pub(crate) fn going_on(mut self, old: &Session) -> NewSession {
-        self.since = Some(old.created_at);
-        self.expires_at = self.expires_at.min(old.expires_at);
-        self
+    /// Nobody signs in anew: it is as old as that session, and ends no later. Whoever has a token of that one need not be
+    /// who signed in.
+    pub(crate) fn going_on(self, old: &Session) -> NewSession {
+        NewSession {
+            since: Some(old.created_at),
+            expires_at: self.expires_at.min(old.expires_at),
+            proven: false,
+            ..self
+        }
     }
 }
 
@@ -141,9 +148,14 @@ impl Identity {
         self.end(cx, of, &session.id, EndReason::SignedOut).await
     }
 
-    /// Goes on under a new session id: whatever named the old one is dead at once. `Unauthorized` when it is over already.
+    /// Goes on under a new session id, for somebody who has just given the password: whatever named the old one is dead at
+    /// once. `Unauthorized` when it is over already.
     pub async fn renew_session(&self, cx: &Cx, old: &Session) -> Result<SignedIn> {
         let new = NewSession::draw(self, cx, old.kind).going_on(old);
+        let new = NewSession {
+            proven: true,
+            ..new
+        };
         let (cx, old) = (cx.clone(), old.clone());
         self.db()
             .write(move |tx| {
@@ -191,6 +203,8 @@ impl Identity {
                     return Err(Kind::NotFound.into());
                 }
                 if why == EndReason::Ended {
+                    // Whoever had it is not to be trusted with what it got.
+                    one_time::store::void_given(tx, &cx, &account)?;
                     email_change::forget_of(tx, &cx, &account, |asked| asked == session)?;
                 }
                 audit::record(

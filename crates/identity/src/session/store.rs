@@ -62,11 +62,8 @@ pub(crate) fn start(
         client_address: cx.client.address.map(|address| address.to_string()),
         user_agent,
     };
-    // Whoever has a token of an earlier session need not be who signed in: the address is not known by it.
-    let block = match new.since {
-        Some(_) => None,
-        None => cx.client.address.map(limit::address_block),
-    };
+    let address = cx.client.address.filter(|_| new.proven);
+    let block = address.map(limit::address_block);
     tx.exec(
         "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, replaced_at, client_address, user_agent, created_at,
              last_seen_at, expires_at, client_block)

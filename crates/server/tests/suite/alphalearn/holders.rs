@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vestibule_identity::{Cx, ImportMode};
+use vestibule_identity::{CreateApiKey, Cx, ImportMode};
 
 use super::forgot::{NEW, ask, assert_worthless, handed, reset};
 use super::{HOST, PASSWORD, sign_in, tokens};
@@ -17,12 +17,25 @@ const ADMIN: &str = "admin@example.com";
 enum End {
     Nothing,
     ItsSessionOnly,
+    ItsSessionEnded,
+    LesserRole,
+    OwnerPromoted,
     Suspended,
     Deleted,
     AnotherRole,
     SignedOutEverywhere,
     AnotherPassword,
     OwnerSignedOutEverywhere,
+}
+
+async fn set_role(app: &TestApp, cx: &Cx, email: &str, role: &str) {
+    let line = json!({"email": email, "role": role});
+    let mode = ImportMode {
+        update: true,
+        dry_run: false,
+    };
+    let done = crate::import::import(app, cx, &[line], mode).await;
+    assert_eq!(done.updated, 1);
 }
 
 async fn end(app: &TestApp, cx: &Cx, end: End) {
@@ -38,19 +51,28 @@ async fn end(app: &TestApp, cx: &Cx, end: End) {
                 .remove(0);
             app.identity.sign_out(cx, &session).await.unwrap();
         }
+        End::ItsSessionEnded => {
+            let session = app
+                .identity
+                .sessions(cx, &admin.id)
+                .await
+                .unwrap()
+                .remove(0);
+            app.identity
+                .end_session(cx, (&admin.id, None), &session.id)
+                .await
+                .unwrap();
+        }
+        // An Admin may have it, a Manager may not.
+        End::LesserRole => set_role(app, cx, ADMIN, "Manager").await,
+        End::OwnerPromoted => {
+            set_role(app, cx, EMAIL, "Trainee").await;
+            set_role(app, cx, ADMIN, "Manager").await;
+            set_role(app, cx, EMAIL, "Admin").await;
+        }
         End::Suspended => app.identity.suspend_user(cx, &admin.id).await.unwrap(),
         End::Deleted => app.identity.delete_user(cx, &admin.id).await.unwrap(),
-        End::AnotherRole => {
-            let line = json!({"email": ADMIN, "role": "Trainee"});
-            let mode = ImportMode {
-                update: true,
-                dry_run: false,
-            };
-            assert_eq!(
-                crate::import::import(app, cx, &[line], mode).await.updated,
-                1
-            );
-        }
+        End::AnotherRole => set_role(app, cx, ADMIN, "Trainee").await,
         End::SignedOutEverywhere => {
             app.identity
                 .sign_out_all(cx, &admin.id, None)
@@ -79,6 +101,9 @@ on_both! {
         for (what, works) in [
             (End::Nothing, true),
             (End::ItsSessionOnly, true),
+            (End::ItsSessionEnded, false),
+            (End::LesserRole, false),
+            (End::OwnerPromoted, false),
             (End::SignedOutEverywhere, false),
             (End::AnotherPassword, false),
             (End::OwnerSignedOutEverywhere, false),
@@ -110,10 +135,15 @@ on_both! {
         app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
         let (kept, revoked) = (app.api_key(&cx).await, app.api_key(&cx).await);
         let by_kept = handed(&ask(&app, HOST, Some(&kept), json!({"email": EMAIL})).await);
+        let expiring = CreateApiKey { name: "e".into(), expires_in: Some(Duration::from_secs(600)), ..CreateApiKey::default() };
+        let expiring = app.identity.create_api_key(&cx, expiring).await.unwrap().key;
+        let by_expiring = handed(&ask(&app, HOST, Some(secrecy::ExposeSecret::expose_secret(&expiring)), json!({"email": EMAIL})).await);
         let by_revoked = handed(&ask(&app, HOST, Some(&revoked), json!({"email": EMAIL})).await);
         let id = vestibule_crypto::ApiKey::parse(&revoked).unwrap().id;
         app.identity.revoke_api_key(&id).await.unwrap();
         assert_worthless(&app, &by_revoked).await;
+        app.pass(Duration::from_secs(601));
+        assert_worthless(&app, &by_expiring).await;
         reset(&app, HOST, &by_kept, NEW).await.status(200);
     }
 }

@@ -312,6 +312,16 @@ on_both! {
             }
             answers.push(statuses);
         }
+        // Nor whoever counts hashes: beyond the longest password nobody's is worked on, throttled at home or not.
+        for email in ["ghost@example.com", "one@example.com"] {
+            for _ in 0..60 {
+                sign_in(&app, HOST, email, "wrong").await;
+            }
+            app.pass(std::time::Duration::from_secs(1));
+            let before = app.identity.hashes_done();
+            sign_in(&app.from([198, 51, 100, 77]), "nobody.test", email, &"x".repeat(5_000)).await;
+            assert_eq!(app.identity.hashes_done(), before, "{email}");
+        }
         assert_eq!(answers[0].last().unwrap().0, 429);
         assert_eq!(answers[0], answers[1]);
         assert_eq!(answers[0], answers[2]);

@@ -151,6 +151,15 @@ on_both! {
         Tokens::of(&login(&app, EMAIL, PASSWORD).await);
     }
 
+    async fn an_update_finds_people_under_any_spelling(app: TestApp) {
+        let cx = app.acme().await;
+        for (stored, said) in [("JOSÉ@acme.test", "josé@acme.test"), ("x@bücher.test", "x@xn--bcher-kva.test"), ("y@xn--bcher-kva.test", "Y@BÜCHER.test")] {
+            sign_up(&app, "lms.acme.test", stored, OWN).await.status(200);
+            let line = json!({"email": said, "first_name": "Found"});
+            assert_eq!(import(&app, &cx, &[line], UPDATE).await, updated(1), "{said}");
+        }
+    }
+
     /// Nor may a line lead the owner into what somebody else signed up for.
     async fn a_way_in_is_refused_where_nobody_vouches_for_the_address(app: TestApp) {
         let cx = app.acme().await;
