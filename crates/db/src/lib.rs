@@ -32,7 +32,7 @@ mod work;
 pub use copy::{CopyError, CopyProgress, copy};
 pub use db::{Db, Engine, Listener, Options};
 pub use error::{ConstraintKind, Error};
-pub use migrate::{MigrateError, Migration, SQLITE_ONLY};
+pub use migrate::{MigrateError, Migration};
 pub use sqlite::{Restore, lock_file, sqlite_file, sweep_partial};
 pub use tx::Tx;
 pub use value::{FromValue, Row, Value};

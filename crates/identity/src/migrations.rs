@@ -2,7 +2,7 @@
 
 use vestibule_db::Migration;
 
-/// In order; one text for both engines, unless it begins with [`vestibule_db::SQLITE_ONLY`].
+/// In order; one text for both engines.
 pub static MIGRATIONS: &[Migration] = &[
     Migration {
         version: 1,
@@ -61,18 +61,13 @@ pub static MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 12,
-        name: "password_by_account",
-        sql: include_str!("../migrations/0012_password_by_account.sql"),
+        name: "reset_tokens_given_to",
+        sql: include_str!("../migrations/0012_reset_tokens_given_to.sql"),
     },
     Migration {
         version: 13,
-        name: "reset_tokens_given_to",
-        sql: include_str!("../migrations/0013_reset_tokens_given_to.sql"),
-    },
-    Migration {
-        version: 14,
         name: "signed_out_at",
-        sql: include_str!("../migrations/0014_signed_out_at.sql"),
+        sql: include_str!("../migrations/0013_signed_out_at.sql"),
     },
 ];
 

@@ -1,13 +1,9 @@
 //! Bringing the schema up to date.
 //!
 //! A migration is written once, in SQLite's STRICT dialect: column types are INTEGER, TEXT and BLOB, and each
-//! `CREATE TABLE` ends with `) STRICT;`. [`translate`](translate::translate) turns it into PostgreSQL's. A text that begins
-//! with [`SQLITE_ONLY`] is nothing to PostgreSQL: how rows lie on the disk is the one thing in which the engines may differ.
+//! `CREATE TABLE` ends with `) STRICT;`. [`translate`](translate::translate) turns it into PostgreSQL's.
 
 mod translate;
-
-/// The first line of a migration for SQLite alone.
-pub const SQLITE_ONLY: &str = "-- SQLite only.\n";
 
 use crate::{Db, Error, Tx, params};
 
@@ -224,10 +220,10 @@ fn applied(tx: &mut Tx<'_>) -> Result<Vec<(u32, i64)>, Error> {
 }
 
 fn dialect(tx: &Tx<'_>, sql: &str) -> String {
-    match tx.is_postgres() {
-        true if sql.starts_with(SQLITE_ONLY) => String::new(),
-        true => translate::translate(sql),
-        false => sql.to_owned(),
+    if tx.is_postgres() {
+        translate::translate(sql)
+    } else {
+        sql.to_owned()
     }
 }
 

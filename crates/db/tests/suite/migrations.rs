@@ -1,6 +1,6 @@
 //! `Db::migrate`.
 
-use vestibule_db::{Engine, Error, MigrateError, Migration, SQLITE_ONLY, params};
+use vestibule_db::{Error, MigrateError, Migration, params};
 
 use crate::place::Place;
 
@@ -25,15 +25,8 @@ const BROKEN: Migration = Migration {
     sql: "CREATE TABLE half (id INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1);",
 };
 
-const LAID_OUT: Migration = Migration {
-    version: 2,
-    name: "laid_out",
-    sql: "-- SQLite only.\nCREATE TABLE laid_out (id INTEGER NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
-};
-
 static ONE: [Migration; 1] = [FIRST];
 static TWO: [Migration; 2] = [FIRST, SECOND];
-static WITH_LAID_OUT: [Migration; 2] = [FIRST, LAID_OUT];
 static ONLY_SECOND: [Migration; 1] = [SECOND];
 static WITH_BROKEN: [Migration; 2] = [FIRST, BROKEN];
 static DESCENDING: [Migration; 2] = [SECOND, FIRST];
@@ -61,14 +54,6 @@ on_both! {
             kept.await.unwrap(),
             [(1, "account".to_owned(), 5), (2, "account_name".to_owned(), 6)]
         );
-    }
-
-    async fn what_is_for_sqlite_only_is_noted_on_both(place: &Place) {
-        assert!(LAID_OUT.sql.starts_with(SQLITE_ONLY));
-        assert_eq!(place.db.migrate(&WITH_LAID_OUT, 5).await.unwrap(), [1, 2]);
-        assert_eq!(place.db.migrate(&WITH_LAID_OUT, 6).await.unwrap(), Vec::<u32>::new());
-        let made = place.db.read(|tx| tx.prepare_only("SELECT id FROM laid_out")).await;
-        assert_eq!(made.is_ok(), place.db.engine() == Engine::Sqlite);
     }
 
     async fn the_tables_take_the_same_values(place: &Place) {
