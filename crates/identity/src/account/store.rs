@@ -171,6 +171,7 @@ pub(crate) fn set_state(
 }
 
 pub(crate) fn set_signed_out(tx: &mut Tx<'_>, tenant: &str, id: &str, now: Micros) -> Result<()> {
+    tx.changed(id);
     tx.exec(
         "UPDATE account SET signed_out_at = $3 WHERE tenant_id = $1 AND id = $2",
         &params![tenant, id, now],
