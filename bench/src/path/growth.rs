@@ -73,7 +73,11 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             "to the first 200",
             "ms",
             // Each of the tenants is read at the start; a thousand of them go with a million accounts.
-            if accounts > 1_000_000 { Nothing } else { AtMost(100.0) },
+            if accounts > 1_000_000 {
+                Nothing
+            } else {
+                AtMost(100.0)
+            },
             large.server.start.as_secs_f64() * 1e3,
         ),
         told(
