@@ -169,6 +169,35 @@ impl Disk {
         }
     }
 
+    /// Fails unless the log tells how the files came to be what they are: a harness that misses a change proves nothing.
+    pub(crate) fn agrees_with(mut self, log: &[Record]) -> Result<()> {
+        let kept = log
+            .iter()
+            .filter(|r| !matches!(r.change, Change::SyncFailed { .. }));
+        let kept: Vec<Record> = kept.cloned().collect();
+        self.replay(&kept, &mut fastrand::Rng::with_seed(0));
+        apply_names(&mut self.names, &self.renamed);
+        for (path, index) in self.names {
+            let file = &mut self.files[index];
+            let content = &mut file.synced;
+            file.pending.iter().for_each(|r| apply(content, r));
+            let found =
+                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let differs = content.iter().zip(&found).position(|(a, b)| a != b);
+            let differs = differs
+                .or_else(|| (content.len() != found.len()).then(|| content.len().min(found.len())));
+            if let Some(at) = differs {
+                bail!(
+                    "{} has {} bytes and the log tells of {}; the first that differs is {at}",
+                    path.display(),
+                    found.len(),
+                    content.len()
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Cuts the power: writes what is left into another folder, which must be empty.
     pub(crate) fn cut(&self, to: &Path, random: &mut fastrand::Rng) -> Result<()> {
         let mut names = self.names.clone();

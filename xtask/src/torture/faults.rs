@@ -46,6 +46,13 @@ pub(crate) const FSYNC_FAILS: Fault = Fault {
     sync: Sync::Failing,
 };
 
+/// SQLite itself overlooks it.
+const FOLDER_FSYNC_FAILS: Fault = Fault {
+    name: "folder fsync fails",
+    write_errno: 0,
+    sync: Sync::FailingFolders,
+};
+
 impl Fault {
     pub(crate) fn control(self, clock_seconds: i64) -> Control {
         Control {
@@ -116,27 +123,38 @@ pub(crate) fn drill(torture: &mut Torture<'_>) -> Result<Times> {
     }
     let killed = server.kill();
     torture.finding(killed);
-    let restarted = restart(torture, &journals);
-    torture.finding(restarted);
+    let full = restart(torture, FAULTS[0], &mut journals);
+    torture.finding(full);
+    // In good order: the next server begins a new log.
+    let folded = torture.site.command(&["db", "check"]).map(drop);
+    torture.finding(folded);
+    let nameless = restart(torture, FOLDER_FSYNC_FAILS, &mut journals);
+    torture.finding(nameless);
     torture.end(disk, Cut::Power { moments: 0 }, &journals)?;
     torture.settle_and_check(&journals)?;
     Ok(times)
 }
 
-/// A server that starts while nothing can be written tells who people are, that it is not ready, and gets over it.
-fn restart(torture: &Torture<'_>, journals: &[Vec<Entry>]) -> Result<()> {
-    let full = FAULTS[0];
-    torture.site.control(full.control(torture.clock))?;
+/// A server that starts while nothing can be written for good tells who people are, that it is not ready, and gets over it.
+fn restart(torture: &Torture<'_>, fault: Fault, journals: &mut Vec<Vec<Entry>>) -> Result<()> {
+    torture.site.control(fault.control(torture.clock))?;
     let mut server = torture.site.start_until("/health/live")?;
+    let known = journals.iter().flatten();
     let mut drill = Drill {
         desk: torture.desk(&server),
-        fault: full,
-        journal: journals.iter().flatten().cloned().collect(),
+        fault,
+        journal: known.cloned().collect(),
         findings: Vec::new(),
     };
     drill.reads()?;
     torture.control(Sync::Honest)?;
     drill.recovers(&[], &mut Times::default())?;
+    drill.journal.clear();
+    drill.really(Act::Register {
+        email: format!("after {}@fault.test", fault.name).replace(' ', "-"),
+        password: "correct horse".to_owned(),
+    })?;
+    journals.push(drill.journal);
     server.kill()?;
     match drill.findings.first() {
         None => Ok(()),

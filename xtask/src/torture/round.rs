@@ -123,6 +123,7 @@ impl Torture<'_> {
             Cut::Power { moments } | Cut::Faults { moments } => moments,
         };
         let log = self.site.changes()?;
+        disk.clone().agrees_with(&log)?;
         for _ in 0..moments {
             self.moment(&disk, &log, journals)?;
         }

@@ -44,6 +44,8 @@ pub(crate) enum Sync {
     Failing,
     /// Does nothing and says that it is done.
     Lying,
+    /// Answers EIO for folders: the names of new files may be lost for good.
+    FailingFolders,
 }
 
 /// One installation: a folder, a program, and what it runs with.
@@ -336,8 +338,9 @@ impl<'a> Server<'a> {
 
 impl Drop for Server<'_> {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.kill();
+        }
     }
 }
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum kind { WRITE = 1, TRUNCATE, SYNC, SYNC_FAILED, CREATE, LINK, UNLINK, RENAME };
-enum sync_mode { HONEST, FAILING, LYING };
+enum sync_mode { HONEST, FAILING, LYING, FAILING_FOLDERS };
 
 struct head {
     uint32_t kind, path; /* `path` bytes of text follow, then `size` bytes of data (WRITE) or of a second path */
@@ -81,6 +81,10 @@ __attribute__((constructor)) static void start(void) {
         root_length = strlen(root);
     }
 }
+
+/* The end of the process kills its other threads where they are: also between a change and its record. No thread changes
+ * anything any more, and the one that does is waited for. */
+__attribute__((destructor)) static void end(void) { pthread_mutex_lock(&order); }
 
 static int watched(const char *path) {
     size_t length = strlen(path);
@@ -191,12 +195,14 @@ int ftruncate64(int fd, off_t size) { return ftruncate(fd, size); }
 static int sync_watched(int fd) {
     uint32_t mode = control ? control->sync_mode : HONEST;
     if (mode == LYING) return 0;
+    struct stat found;
+    int fails = mode == FAILING || (mode == FAILING_FOLDERS && !fstat(fd, &found) && S_ISDIR(found.st_mode));
     uint64_t covered = (uint64_t)lseek(log_fd, 0, SEEK_END);
-    int done = mode == FAILING ? -1 : REAL(fsync)(fd);
+    int done = fails ? -1 : REAL(fsync)(fd);
     begin();
     record((struct head){.kind = done ? SYNC_FAILED : SYNC, .inode = inode_at(fd), .at = covered}, NULL, NULL);
     finish();
-    if (mode == FAILING) errno = EIO;
+    if (fails) errno = EIO;
     return done;
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
 use super::lock::pause;
-use super::open::companion;
+use super::open::{companion, folder_of};
 use crate::Error;
 
 const VERSION: u32 = 3_007_000;
@@ -58,7 +58,8 @@ pub(super) fn check(database: &Path, rebooted: bool) -> Result<(), Error> {
 ///
 /// A failed fsync may leave commits in the log that the system will never write and yet takes for written; a process
 /// that starts after such a one cannot tell. Commits appended behind them would be lost with them at a power failure.
-/// What has just been written, the system must write.
+/// What has just been written, the system must write. So it is with the log's name: SQLite overlooks it when the folder
+/// cannot be synced.
 pub(super) fn renew(database: &Path) -> Result<(), Error> {
     let wal = companion(database, "-wal");
     let written = match File::options().read(true).write(true).open(&wal) {
@@ -66,6 +67,7 @@ pub(super) fn renew(database: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     };
+    let written = written.and_then(|()| File::open(folder_of(database))?.sync_all());
     written.map_err(|error| match error.kind() {
         ErrorKind::StorageFull => Error::Full,
         ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
