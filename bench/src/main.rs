@@ -6,6 +6,7 @@ mod bare;
 mod bound;
 mod chart;
 mod clock;
+mod driver;
 mod fill;
 mod load;
 mod machine;

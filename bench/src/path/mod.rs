@@ -100,6 +100,16 @@ fn plain(sample: &Sample) -> Vec<Measured> {
     ]
 }
 
+/// Measures a bound before and after a path: the speed of a shared machine is another one from second to second.
+fn between<B, P>(
+    bound: impl Fn() -> Result<B>,
+    path: impl FnOnce() -> Result<P>,
+) -> Result<([B; 2], P)> {
+    let before = bound()?;
+    let path = path()?;
+    Ok(([before, bound()?], path))
+}
+
 /// Compares with the bare handler that serves the same bytes.
 fn against_bare(
     stage: &Stage,
@@ -107,26 +117,27 @@ fn against_bare(
     ask: impl Fn(usize) -> Result<Ask>,
 ) -> Result<Vec<Measured>> {
     let bare = stage.mirror(ask(0)?)?;
-    let bound = stage.load_bare(CLIENTS, &bare)?;
-    let ours = stage.load(same(CLIENTS, ask)?)?;
+    let bound = || stage.load_bare(CLIENTS, &bare);
+    let ([before, after], ours) = between(bound, || stage.load(same(CLIENTS, ask)?))?;
+    let throughput = f64::midpoint(before.throughput(), after.throughput());
     let mut figures = vec![
         told(
             "of a bare handler's throughput",
             "×",
             Wanted::AtLeast(wanted),
-            ours.throughput() / bound.throughput(),
+            ours.throughput() / throughput,
         ),
         told(
             "a bare handler's requests",
             "/s",
             Wanted::Nothing,
-            bound.throughput(),
+            throughput,
         ),
         told(
             "a bare handler's processor time",
             "µs",
             Wanted::Nothing,
-            bound.cpu_each(),
+            f64::midpoint(before.cpu_each(), after.cpu_each()),
         ),
     ];
     figures.extend(plain(&ours));

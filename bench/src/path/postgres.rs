@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::{CLIENTS, Case, mint, refresh};
+use crate::driver;
 use crate::load::{Ask, Clients, HOST, Load, Sample};
 use crate::report::Wanted::{AtLeast, AtMost, Nothing};
 use crate::server::{Server, Site};
@@ -25,7 +26,7 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let site = Site::new(
         &stage.folder.join("postgres"),
         &stage.options.program,
-        Some(url),
+        Some(url.clone()),
     )?;
     let (one, key) = (site.start()?, site.key()?);
     let theirs = stage.runtime.block_on(people(one.port, HOST, CLIENTS))?;
@@ -45,9 +46,14 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
         stage.load(on_sqlite()?)?;
         both(stage, [&one, &two], on_postgres()?)?;
         let (mut ratios, mut nodes, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bounds = Vec::new();
         for _ in 0..stage.rounds() {
             let sqlite = stage.load(on_sqlite()?)?;
             let alone = stage.load_server(&one, on_postgres()?)?;
+            if kind == "refresh" {
+                let turns = driver::turns(&url, CLIENTS, stage.seconds());
+                bounds.push(alone.throughput() / stage.runtime.block_on(turns)?);
+            }
             let (throughput, cpu) = both(stage, [&one, &two], on_postgres()?)?;
             ratios.push(alone.throughput() / sqlite.throughput());
             nodes.push(throughput / alone.throughput());
@@ -63,6 +69,10 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             AtLeast(0.5),
             ratios,
         );
+        if kind == "refresh" {
+            let what = "refresh, of the same transactions by the driver alone";
+            tell(what.to_owned(), Nothing, bounds);
+        }
         tell(
             format!("{kind} on two nodes, of one's throughput"),
             Nothing,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Case, case, plain, told};
+use super::{Case, between, case, plain, told};
 use crate::bound;
 use crate::load::{Ask, post};
 use crate::report::Wanted::{AtLeast, AtMost, Nothing};
@@ -23,16 +23,22 @@ pub fn ask(person: &Person) -> Result<Ask> {
     )
 }
 
+/// Processor time, in µs, of a bare handler that reads and writes JSON and of so many ES256 signatures.
+pub fn signed(stage: &Stage, json: &Ask, signatures: f64) -> Result<f64> {
+    let signature = bound::signatures(stage.seconds() / 2.0)?.es256;
+    Ok(stage.load_bare(64, json)?.cpu_each() + signatures * signature * 1e6)
+}
+
 fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let people = stage.people.clone();
     let seconds = stage.seconds();
     let syncs = bound::syncs(&stage.folder, seconds / 2.0)?;
-    let signature = bound::signatures(seconds / 2.0)?.es256;
     let mut json = ask(&people[0])?;
     *json.uri_mut() = "/json".parse()?;
-    let bare = stage.load_bare(64, &json)?;
-    let ours = stage.load(same(64, |client| ask(&people[client]))?)?;
-    let bound = bare.cpu_each() + signature * 1e6;
+    let bound = || signed(stage, &json, 1.0);
+    let ask = |client: usize| ask(&people[client]);
+    let ([before, after], ours) = between(bound, || stage.load(same(64, ask)?))?;
+    let bound = f64::midpoint(before, after);
     let mut figures = vec![
         told(
             "of an fsync for each request",

@@ -5,8 +5,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Case, case, plain, told};
-use crate::bound;
+use super::{Case, between, case, plain, refresh, told};
 use crate::load::{Ask, Client, get, post};
 use crate::report::Wanted::AtMost;
 use crate::stage::{Measured, Stage};
@@ -46,7 +45,6 @@ fn token(body: &Bytes) -> Result<String> {
 
 fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let people = stage.people.clone();
-    let signature = bound::signatures(stage.seconds() / 2.0)?.es256;
     let mut clients: Vec<Box<dyn Client>> = Vec::new();
     for person in people.iter() {
         let body = json!({ "email": person.email, "password": person.password });
@@ -58,9 +56,9 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     }
     let mut bare = post("/json", None, &json!({ "token": people[0].access }))?;
     bare.headers_mut().remove("authorization");
-    let bare = stage.load_bare(64, &bare)?;
-    let ours = stage.load(clients)?;
-    let bound = bare.cpu_each() + 2.0 * signature * 1e6;
+    let bound = || refresh::signed(stage, &bare, 2.0);
+    let ([before, after], ours) = between(bound, || stage.load(clients))?;
+    let bound = f64::midpoint(before, after);
     let what = "processor time, in a bare JSON handler and two signatures";
     let mut figures = vec![told(what, "×", AtMost(3.0), ours.cpu_each() / bound)];
     figures.extend(plain(&ours));

@@ -163,6 +163,19 @@ impl Db {
         slot.answer(self.run(Access::Read, work).await)
     }
 
+    /// [`Db::read`] of one statement at most, a SELECT. Without a transaction around it PostgreSQL answers in a third of the
+    /// time; a second statement answers [`Error::Unsupported`].
+    pub async fn read_one<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (mut work, slot) = Slot::fill(f);
+        let work = Box::new(move |tx: &mut Tx<'_>| work(tx.only_one()));
+        slot.answer(self.run(Access::One, work).await)
+    }
+
     /// Runs a closure as one transaction, committed and on disk when this answers `Ok`.
     pub async fn write<T, E, F>(&self, f: F) -> Result<T, E>
     where
@@ -189,7 +202,7 @@ impl Db {
         let changes = Changes::new(&self.watchers);
         let work = self.followed(work, changes.clone());
         let end = match (&*self.backend, access) {
-            (Backend::Sqlite(sqlite), Access::Read) => sqlite.read(work).await,
+            (Backend::Sqlite(sqlite), Access::Read | Access::One) => sqlite.read(work).await,
             (Backend::Sqlite(sqlite), Access::Write | Access::Patient) => sqlite.write(work).await,
             (Backend::Postgres(postgres), access) => postgres.run(access, work).await,
         };

@@ -8,6 +8,7 @@ pub struct Tx<'a> {
     engine: Handle<'a>,
     failure: Option<Error>,
     statements: u64,
+    only_one: bool,
     changed: Vec<String>,
 }
 
@@ -30,6 +31,7 @@ impl<'a> Tx<'a> {
             engine: Handle::Sqlite(connection),
             failure: None,
             statements: 0,
+            only_one: false,
             changed: Vec::new(),
         }
     }
@@ -39,6 +41,7 @@ impl<'a> Tx<'a> {
             engine: Handle::Postgres(session),
             failure: None,
             statements: 0,
+            only_one: false,
             changed: Vec::new(),
         }
     }
@@ -51,6 +54,12 @@ impl<'a> Tx<'a> {
     /// How many statements were run.
     pub(crate) fn statements(&self) -> u64 {
         self.statements
+    }
+
+    /// Refuses a second statement, and one that writes.
+    pub(crate) fn only_one(&mut self) -> &mut Self {
+        self.only_one = true;
+        self
     }
 
     /// Says what the transaction changes, by a name. [`Db::watch`](crate::Db::watch) hears of it when the transaction is over.
@@ -74,6 +83,7 @@ impl<'a> Tx<'a> {
     /// Runs one statement for each list of parameters, in order; answers each one's number of rows as [`Tx::exec`] does.
     /// On PostgreSQL they travel together instead of one by one.
     pub fn exec_each(&mut self, sql: &'static str, rows: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        self.may_write()?;
         for row in rows {
             self.ready(row)?;
         }
@@ -134,6 +144,7 @@ impl<'a> Tx<'a> {
 
     /// [`Tx::exec`] of a text that was put together.
     pub(crate) fn exec_text(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
+        self.may_write()?;
         self.ready(params)?;
         let result = match &self.engine {
             Handle::Sqlite(connection) => sqlite::statement::exec(connection, sql, params),
@@ -170,6 +181,7 @@ impl<'a> Tx<'a> {
 
     /// Runs several statements without parameters.
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        self.may_write()?;
         self.ready(&[])?;
         let result = match &self.engine {
             Handle::Sqlite(connection) => sqlite::statement::batch(connection, sql),
@@ -198,12 +210,23 @@ impl<'a> Tx<'a> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
+        if self.only_one && self.statements > 1 {
+            let second = Error::Unsupported("a second statement in a read of one".to_owned());
+            return self.note(Err(second));
+        }
         let nul = params
             .iter()
             .position(|value| matches!(value, Value::Text(text) if text.contains('\0')));
         match nul {
             Some(index) => Err(Error::parameter(index + 1, "text holds a NUL character")),
             None => Ok(()),
+        }
+    }
+
+    fn may_write(&mut self) -> Result<(), Error> {
+        match self.only_one {
+            true => self.note(Err(Error::ReadOnly)),
+            false => Ok(()),
         }
     }
 

@@ -8,6 +8,8 @@ use crate::Options;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
+    /// Read, with one statement that is its own transaction.
+    One,
     Write,
     /// Write, for as long as it takes.
     Patient,
@@ -45,13 +47,13 @@ impl Limits {
     /// The statement that begins; where settings do not last beyond the transaction, with them.
     pub(super) fn begin(self, access: Access, direct: bool) -> String {
         let begin = match access {
-            Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Access::Read | Access::One => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Access::Write | Access::Patient => "BEGIN ISOLATION LEVEL READ COMMITTED",
         };
         let millis = match access {
             Access::Patient => 0,
-            Access::Read | Access::Write if direct => return begin.to_owned(),
-            Access::Read | Access::Write => self.millis(),
+            _ if direct => return begin.to_owned(),
+            _ => self.millis(),
         };
         format!(
             "{begin}; SET LOCAL statement_timeout = {millis}; SET LOCAL idle_in_transaction_session_timeout = {millis}"
@@ -62,7 +64,7 @@ impl Limits {
     pub(super) fn statement(self, access: Access) -> Option<Duration> {
         match access {
             Access::Patient => None,
-            Access::Read | Access::Write => self.statement.map(|limit| limit + GRACE),
+            _ => self.statement.map(|limit| limit + GRACE),
         }
     }
 

@@ -1,13 +1,18 @@
 //! One connection: the driver's client, the statements prepared on it, and what its server warned of.
+//!
+//! Messages move while somebody waits for an answer, in that one's thread: handing them to another and back costs more than
+//! the server takes for most statements.
 
 use std::collections::HashMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{AsyncMessage, Connection, Statement};
 
@@ -23,7 +28,8 @@ pub(super) const MARK: &str = "-c vestibule.direct=1";
 
 pub(super) struct Client {
     inner: tokio_postgres::Client,
-    task: JoinHandle<()>,
+    /// Moves messages; none once the connection has ended.
+    carrier: Mutex<Option<BoxFuture<'static, ()>>>,
     news: Arc<News>,
     statements: Mutex<HashMap<String, Statement>>,
     direct: bool,
@@ -38,20 +44,42 @@ impl Client {
         let news = Arc::default();
         Self {
             inner,
-            task: tokio::spawn(carry(connection, Arc::clone(&news))),
+            carrier: Mutex::new(Some(Box::pin(carry(connection, Arc::clone(&news))))),
             news,
             statements: Mutex::default(),
             direct: false,
         }
     }
 
+    /// Moves messages until the call has its answer. One call at a time.
+    pub(super) async fn answer<T>(&self, call: impl Future<Output = T>) -> T {
+        let mut call = pin!(call);
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = call.as_mut().poll(cx) {
+                return Poll::Ready(answer);
+            }
+            self.carry(cx);
+            call.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn carry(&self, cx: &mut Context<'_>) {
+        let mut carrier = self.carrier.lock();
+        if let Some(carry) = carrier.as_mut()
+            && carry.as_mut().poll(cx).is_ready()
+        {
+            *carrier = None;
+        }
+    }
+
     /// Asks whether the server itself is at the other end. If a pooler may be between, nothing may be left on a
     /// connection from one transaction to the next: no prepared statement, no setting.
     pub(super) async fn find_out(&mut self) -> Result<(), tokio_postgres::Error> {
-        let row = self
+        let asked = self
             .inner
-            .query_typed("SELECT current_setting('vestibule.direct', true)", &[])
-            .await?;
+            .query_typed("SELECT current_setting('vestibule.direct', true)", &[]);
+        let row = self.answer(asked).await?;
         let mark: Option<&str> = row.first().and_then(|row| row.get(0));
         self.direct = mark == Some("1");
         Ok(())
@@ -77,7 +105,7 @@ impl Client {
 
     /// Waits for an announcement, or the end of the connection.
     pub(super) async fn heard(&self) {
-        self.news.heard.notified().await;
+        self.answer(self.news.heard.notified()).await;
     }
 
     /// The statement, prepared once a connection.
@@ -90,12 +118,6 @@ impl Client {
             .lock()
             .insert(sql.to_owned(), statement.clone());
         Ok(statement)
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -1,10 +1,8 @@
 //! PostgreSQL's errors as [`Error`]s.
 
 use std::error::Error as _;
-use std::future::Future;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{ConstraintKind, Error};
@@ -14,21 +12,6 @@ pub(super) enum Fault {
     Driver(tokio_postgres::Error),
     /// No answer in time.
     Silent(Duration),
-}
-
-/// Waits in place for an answer.
-pub(super) fn within<T>(
-    runtime: &Handle,
-    limit: Option<Duration>,
-    call: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Fault> {
-    match limit {
-        None => runtime.block_on(call).map_err(Fault::Driver),
-        Some(limit) => runtime
-            .block_on(async { tokio::time::timeout(limit, call).await })
-            .map_err(|_| Fault::Silent(limit))?
-            .map_err(Fault::Driver),
-    }
 }
 
 impl Fault {

@@ -1,12 +1,16 @@
 //! Borrowing connections. The gate before it sees to their number.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::{Builder, Runtime};
 
 use super::client::Client;
 use super::dial::Dialer;
+use super::error::Fault;
 use crate::Error;
 
 #[derive(Clone)]
@@ -14,7 +18,7 @@ pub(super) struct Connections(Arc<Shared>);
 
 struct Shared {
     dialer: Dialer,
-    idle: Mutex<Vec<Client>>,
+    idle: Mutex<Vec<Line>>,
     closed: AtomicBool,
 }
 
@@ -27,17 +31,18 @@ impl Connections {
         }))
     }
 
-    /// An idle connection, the one used last first, or a new one. The flag says whether it is new.
-    pub(super) async fn take(&self) -> Result<(Lease, bool), Error> {
+    /// An idle connection, the one used last first, or a new one. The flag says whether it is new. In a thread that may
+    /// block.
+    pub(super) fn take(&self) -> Result<(Lease, bool), Error> {
         if self.0.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
         loop {
             let idle = self.0.idle.lock().pop();
             match idle {
-                Some(client) if client.is_closed() => {}
-                Some(client) => return Ok((self.lease(client), false)),
-                None => return Ok((self.lease(self.0.dialer.dial().await?), true)),
+                Some(line) if line.client.is_closed() => {}
+                Some(line) => return Ok((self.lease(line), false)),
+                None => return Ok((self.lease(Line::new(&self.0.dialer)?), true)),
             }
         }
     }
@@ -57,10 +62,37 @@ impl Connections {
         self.forget_idle();
     }
 
-    fn lease(&self, client: Client) -> Lease {
+    fn lease(&self, line: Line) -> Lease {
         Lease {
-            client,
+            line,
             home: self.clone(),
+        }
+    }
+}
+
+/// A connection with what waits for its socket, in the thread of whoever has borrowed it.
+struct Line {
+    client: Client,
+    runtime: Option<Runtime>,
+}
+
+impl Line {
+    fn new(dialer: &Dialer) -> Result<Line, Error> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::Unavailable(error.to_string()))?;
+        let client = runtime.block_on(dialer.dial())?;
+        Ok(Line {
+            client,
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // Idle ones are dropped wherever it turns out that they are of no use, also where nobody may block.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -68,19 +100,38 @@ impl Connections {
 /// A borrowed connection. Unless it is [kept](Lease::keep) it is closed when dropped, so that none is used again in the
 /// middle of a transaction.
 pub(super) struct Lease {
-    client: Client,
+    line: Line,
     home: Connections,
 }
 
 impl Lease {
     pub(super) fn client(&self) -> &Client {
-        &self.client
+        &self.line.client
+    }
+
+    /// Waits in place for an answer.
+    pub(super) fn wait<T>(
+        &self,
+        limit: Option<Duration>,
+        call: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Fault> {
+        let Some(runtime) = &self.line.runtime else {
+            return Err(Fault::Silent(Duration::ZERO));
+        };
+        let answer = self.client().answer(call);
+        match limit {
+            None => runtime.block_on(answer).map_err(Fault::Driver),
+            Some(limit) => runtime
+                .block_on(async { tokio::time::timeout(limit, answer).await })
+                .map_err(|_| Fault::Silent(limit))?
+                .map_err(Fault::Driver),
+        }
     }
 
     /// Gives the connection back for use by others.
     pub(super) fn keep(self) {
         if !self.home.0.closed.load(Ordering::Acquire) {
-            self.home.0.idle.lock().push(self.client);
+            self.home.0.idle.lock().push(self.line);
         }
     }
 }

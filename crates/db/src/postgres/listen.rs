@@ -56,7 +56,8 @@ impl Listener {
             std::future::pending::<()>().await;
             return None;
         }
-        client.inner().batch_execute(LISTEN).await.ok()?;
+        let listens = client.inner().batch_execute(LISTEN);
+        client.answer(listens).await.ok()?;
         Some(client)
     }
 }

@@ -15,8 +15,6 @@ mod value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::runtime::Handle;
-
 use crate::gate::Gate;
 use crate::work::{Slot, Work, run};
 use crate::{Error, Options, Tx};
@@ -41,7 +39,10 @@ impl Postgres {
         let limits = Limits::of(options);
         let connections = Connections::new(Dialer::new(options, limits.settings())?);
         // Wrong addresses and passwords should show now, not at the first request.
-        connections.take().await?.0.keep();
+        let first = connections.clone();
+        let tried =
+            tokio::task::spawn_blocking(move || first.take().map(|(lease, _)| lease.keep()));
+        tried.await.unwrap_or(Err(Error::Panicked))?;
         Ok(Self {
             gate,
             connections,
@@ -54,7 +55,6 @@ impl Postgres {
         let place = self.gate.enter().await?;
         let runner = Runner {
             access,
-            runtime: Handle::current(),
             connections: self.connections.clone(),
             limits: self.limits,
             commits: self.commits.clone(),
@@ -95,7 +95,6 @@ impl Postgres {
 /// Carries one closure to its end, through retries.
 struct Runner {
     access: Access,
-    runtime: Handle,
     connections: Connections,
     limits: Limits,
     commits: Arc<AtomicU64>,
@@ -108,21 +107,49 @@ enum Attempt {
 
 impl Runner {
     fn run(&self, work: &mut Work) -> Result<(), Error> {
+        if self.access == Access::One {
+            return self.run_one(work);
+        }
         for attempt in 0..retry::ATTEMPTS {
             if let Attempt::Done = self.attempt(work)? {
                 return Ok(());
             }
             tracing::debug!(attempt, "PostgreSQL asked to run the transaction again");
-            let delay = retry::delay(attempt);
-            self.runtime
-                .block_on(async { tokio::time::sleep(delay).await });
+            retry::pass(attempt);
         }
         Err(Error::Busy)
     }
 
+    /// One statement, which is its own transaction. A pooled connection that died while idle shows here: the statement only
+    /// reads, and is asked of another.
+    fn run_one(&self, work: &mut Work) -> Result<(), Error> {
+        let mut spare = self.limits.pool;
+        loop {
+            let (lease, new) = self.connections.take()?;
+            let last = new || spare == 0;
+            let limit = match last {
+                true => self.limits.statement(self.access),
+                false => Some(self.limits.begin_within(lease.client().is_direct())),
+            };
+            let session = Session::new(&lease, limit);
+            let ran = run(work, Tx::postgres(&session));
+            if session.leads_nowhere() {
+                self.connections.forget_idle();
+            }
+            if !session.is_broken() {
+                lease.keep();
+                return ran.keep.map(drop);
+            }
+            if last {
+                return ran.keep.map(drop);
+            }
+            spare -= 1;
+        }
+    }
+
     fn attempt(&self, work: &mut Work) -> Result<Attempt, Error> {
         let lease = self.begin()?;
-        let session = Session::new(&lease, &self.runtime, self.limits.statement(self.access));
+        let session = Session::new(&lease, self.limits.statement(self.access));
         let ran = run(work, Tx::postgres(&session));
         let (retry, broken) = (session.wants_retry(), session.is_broken());
         if session.leads_nowhere() {
@@ -144,15 +171,11 @@ impl Runner {
     fn begin(&self) -> Result<Lease, Error> {
         let mut spare = self.limits.pool;
         loop {
-            let (lease, new) = self.runtime.block_on(self.connections.take())?;
+            let (lease, new) = self.connections.take()?;
             let direct = lease.client().is_direct();
             let begin = self.limits.begin(self.access, direct);
             let limit = Some(self.limits.begin_within(direct));
-            match error::within(
-                &self.runtime,
-                limit,
-                lease.client().inner().batch_execute(&begin),
-            ) {
+            match lease.wait(limit, lease.client().inner().batch_execute(&begin)) {
                 Ok(()) => return Ok(lease),
                 Err(fault) if new || spare == 0 || !fault.is_broken() => {
                     return Err(fault.convert("BEGIN"));
@@ -201,10 +224,6 @@ impl Runner {
 
     fn control(&self, lease: &Lease, sql: &'static str) -> Result<(), Fault> {
         let limit = self.limits.statement(self.access);
-        error::within(
-            &self.runtime,
-            limit,
-            lease.client().inner().batch_execute(sql),
-        )
+        lease.wait(limit, lease.client().inner().batch_execute(sql))
     }
 }

@@ -9,8 +9,14 @@ use std::time::Duration;
 pub(super) const ATTEMPTS: u32 = 8;
 
 /// When to run a transaction again: from half to all of 2, 4, 8 … 256 ms. Two that collided should not meet again.
-pub(super) fn delay(attempt: u32) -> Duration {
+fn delay(attempt: u32) -> Duration {
     within(Duration::from_millis(2 << attempt.min(7)))
+}
+
+/// Lets the time pass before a transaction is run again.
+#[expect(clippy::disallowed_methods, reason = "no runtime thread runs this")]
+pub(super) fn pass(attempt: u32) {
+    std::thread::sleep(delay(attempt));
 }
 
 /// When to try a server again that could not be reached: from half to all of 50, 100 … 800 ms.

@@ -4,11 +4,9 @@ use std::cell::Cell;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::error;
 use super::lease::Lease;
 use super::value::{Param, row_of};
 use crate::{Error, Row, Value};
@@ -18,7 +16,6 @@ const PIPELINE: usize = 256;
 
 pub(crate) struct Session<'a> {
     lease: &'a Lease,
-    runtime: &'a Handle,
     limit: Option<Duration>,
     retry: Cell<bool>,
     broken: Cell<bool>,
@@ -27,10 +24,9 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// `limit` is how long one answer may take.
-    pub(super) fn new(lease: &'a Lease, runtime: &'a Handle, limit: Option<Duration>) -> Self {
+    pub(super) fn new(lease: &'a Lease, limit: Option<Duration>) -> Self {
         Self {
             lease,
-            runtime,
             limit,
             retry: Cell::new(false),
             broken: Cell::new(false),
@@ -140,7 +136,7 @@ impl<'a> Session<'a> {
         sql: &str,
         call: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Error> {
-        error::within(self.runtime, self.limit, call).map_err(|fault| {
+        self.lease.wait(self.limit, call).map_err(|fault| {
             let stale = fault.is_stale();
             if stale || fault.wants_retry() {
                 self.retry.set(true);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Barrier;
-use vestibule_db::{Db, Error, Options, params};
+use vestibule_db::{Db, Error, Options, Tx, params};
 
 use crate::place::{Place, ids, insert, make_items, run};
 
@@ -117,16 +117,20 @@ async fn a_connection_killed_in_the_middle_is_a_clean_error() {
 async fn idle_connections_that_died_go_unnoticed() {
     let place = Place::postgres().await;
     make_items(&place.db).await;
-    let pid: i64 = place
-        .db
-        .read(|tx| tx.one("SELECT pg_backend_pid()", &[], |row| row.get(0)))
-        .await
-        .unwrap();
     let other = place.another().await;
-    // The second argument waits until the process is gone.
-    run(&other, format!("SELECT pg_terminate_backend({pid}, 5000)")).await;
+    let end_it = async || {
+        let pid = |tx: &mut Tx<'_>| tx.one("SELECT pg_backend_pid()", &[], |row| row.get::<i64>(0));
+        let pid = place.db.read_one(pid).await.unwrap();
+        // The second argument waits until the process is gone.
+        run(&other, format!("SELECT pg_terminate_backend({pid}, 5000)")).await;
+    };
+    end_it().await;
     place.db.write(|tx| insert(tx, 1, "x")).await.unwrap();
+    end_it().await;
     assert_eq!(ids(&place.db).await, [1]);
+    // Which is another one; had it been the same, nothing would have ended.
+    end_it().await;
+    end_it().await;
     place.remove().await;
 }
 
@@ -249,20 +253,18 @@ async fn a_plan_that_went_stale_is_made_anew() {
     let place = Place::postgres().await;
     make_items(&place.db).await;
     place.db.write(|tx| insert(tx, 1, "x")).await.unwrap();
-    let columns = async || {
-        place
-            .db
-            .read(|tx| tx.one("SELECT * FROM item", &[], |row| Ok(format!("{row:?}"))))
-            .await
-            .unwrap()
-    };
-    let before = columns().await;
-    run(
-        &place.another().await,
-        "ALTER TABLE item ADD COLUMN extra BIGINT",
-    )
-    .await;
-    assert!(columns().await.len() > before.len());
+    let columns = |tx: &mut Tx<'_>| tx.one("SELECT * FROM item", &[], |row| Ok(format!("{row:?}")));
+    let mut before = place.db.read(columns).await.unwrap();
+    for column in ["extra", "more"] {
+        let added = format!("ALTER TABLE item ADD COLUMN {column} BIGINT");
+        run(&place.another().await, added).await;
+        let now = match column {
+            "extra" => place.db.read(columns).await.unwrap(),
+            _ => place.db.read_one(columns).await.unwrap(),
+        };
+        assert!(now.len() > before.len(), "{now}");
+        before = now;
+    }
     place.remove().await;
 }
 

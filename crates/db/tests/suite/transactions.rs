@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use vestibule_db::{ConstraintKind, Db, Error, Options, params};
+use vestibule_db::{ConstraintKind, Db, Error, Options, Tx, params};
 
 use crate::place::{Place, ids, insert, make_items, run, start};
 
@@ -123,6 +123,19 @@ on_both! {
         assert!(matches!(result, Err(Error::ReadOnly)), "{result:?}");
         place.db.write(|tx| insert(tx, 2, "b")).await.unwrap();
         assert_eq!(ids(&place.db).await, [2]);
+    }
+
+    async fn a_read_of_one_runs_one_and_writes_nothing(place: &Place) {
+        make_items(&place.db).await;
+        place.db.write(|tx| insert(tx, 1, "a")).await.unwrap();
+        let names = |tx: &mut Tx<'_>| tx.all("SELECT name FROM item", &[], |row| row.get::<String>(0));
+        let twice = place.db.read_one(move |tx| names(tx).and_then(|_| names(tx))).await;
+        assert!(matches!(twice, Err(Error::Unsupported(_))), "{twice:?}");
+        let written = place.db.read_one(|tx| insert(tx, 2, "b")).await;
+        assert!(matches!(written, Err(Error::ReadOnly)), "{written:?}");
+        let failed = place.db.read_one(|tx| tx.one("SELECT * FROM nothing", &[], |_| Ok(()))).await;
+        assert!(matches!(failed, Err(Error::Sql { .. })), "{failed:?}");
+        assert_eq!(place.db.read_one(names).await.unwrap(), ["a"]);
     }
 
     async fn a_read_sees_one_snapshot(place: &Place) {

@@ -8,25 +8,30 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
 
 fn account(row: &Row) -> Result<Account, vestibule_db::Error> {
+    account_at(row, 0)
+}
+
+/// The columns of an account from that one on.
+pub(crate) fn account_at(row: &Row, at: usize) -> Result<Account, vestibule_db::Error> {
     Ok(Account {
-        id: row.get(0)?,
-        number: row.get(1)?,
-        email: row.get(2)?,
-        email_verified: row.get::<Option<i64>>(3)?.is_some(),
-        first_name: row.get(4)?,
-        last_name: row.get(5)?,
-        mobile: row.get(6)?,
-        unique_id: row.get(7)?,
-        role: row.get(8)?,
-        locale: row.get(9)?,
-        timezone: row.get(10)?,
-        state: match row.get::<String>(11)?.as_str() {
+        id: row.get(at)?,
+        number: row.get(at + 1)?,
+        email: row.get(at + 2)?,
+        email_verified: row.get::<Option<i64>>(at + 3)?.is_some(),
+        first_name: row.get(at + 4)?,
+        last_name: row.get(at + 5)?,
+        mobile: row.get(at + 6)?,
+        unique_id: row.get(at + 7)?,
+        role: row.get(at + 8)?,
+        locale: row.get(at + 9)?,
+        timezone: row.get(at + 10)?,
+        state: match row.get::<String>(at + 11)?.as_str() {
             "active" => AccountState::Active,
             "suspended" => AccountState::Suspended,
             _ => AccountState::Deleted,
         },
-        onboarded: row.get::<Option<i64>>(12)?.is_some(),
-        created_at: row.get(13)?,
+        onboarded: row.get::<Option<i64>>(at + 12)?.is_some(),
+        created_at: row.get(at + 13)?,
     })
 }
 

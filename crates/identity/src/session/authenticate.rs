@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use vestibule_crypto::{Jws, JwsError, check_times};
 
 use super::tokens::{NamedSession, OpaqueKind, access_audience};
-use super::{SignedIn, store};
+use super::{Session, SignedIn, store};
 use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
@@ -137,15 +137,21 @@ impl Identity {
         };
         let who = found.filter(|who| named.is_of(&who.account.id));
         let who = who.ok_or(Kind::Unauthorized)?;
-        if cx.now.since(who.session.last_seen_at) > TOUCH_EVERY {
-            let (cx, id) = (cx.clone(), who.session.id.clone());
-            let touched = self.db().write(move |tx| store::touch(tx, &cx, &id)).await;
-            // Who somebody is can be told as long as the database can be read.
-            if let Err(error) = touched {
-                tracing::debug!(%error, "a session's last use was not written down");
-            }
-        }
+        self.note_use(cx, &who.session).await;
         Ok(who)
+    }
+
+    /// Writes down that the session is in use, if that is due.
+    pub(super) async fn note_use(&self, cx: &Cx, session: &Session) {
+        if cx.now.since(session.last_seen_at) <= TOUCH_EVERY {
+            return;
+        }
+        let (cx, id) = (cx.clone(), session.id.clone());
+        let touched = self.db().write(move |tx| store::touch(tx, &cx, &id)).await;
+        // Who somebody is can be told as long as the database can be read.
+        if let Err(error) = touched {
+            tracing::debug!(%error, "a session's last use was not written down");
+        }
     }
 
     async fn read_session(&self, cx: &Cx, id: &str) -> Result<Option<Authenticated>> {
@@ -154,7 +160,7 @@ impl Identity {
         let (reading, id) = (cx.clone(), id.to_owned());
         let found = self
             .db()
-            .read(move |tx| store::resume(tx, &reading, &id))
+            .read_one(move |tx| store::resume(tx, &reading, &id))
             .await?;
         if let Some(who) = &found {
             held.keep(&cx.tenant.id, who, moment);

@@ -46,21 +46,25 @@ impl Identity {
         if named.is_err() && self.learn_key(cx, &command.token).await? {
             named = self.names_session(cx, &command.token, command.rotate);
         }
-        let (named, writing, rotate) = (named?, cx.clone(), command.rotate);
-        let outcome = self
-            .db()
-            .write(move |tx| {
-                for _ in 0..LOOKS {
-                    match turn_over(tx, &writing, &named, rotate)? {
-                        Outcome::Overtaken => {}
-                        outcome => return Ok(outcome),
-                    }
+        let (named, turning, rotate) = (named?, cx.clone(), command.rotate);
+        let look = move |tx: &mut Tx<'_>| {
+            for _ in 0..LOOKS {
+                match turn_over(tx, &turning, &named, rotate)? {
+                    Outcome::Overtaken => {}
+                    outcome => return Ok(outcome),
                 }
-                Ok::<_, Error>(Outcome::Refused)
-            })
-            .await?;
+            }
+            Ok::<_, Error>(Outcome::Refused)
+        };
+        let outcome = match rotate {
+            true => self.db().write(look).await?,
+            false => self.db().read_one(look).await?,
+        };
         match outcome {
-            Outcome::Fresh(signed_in) => return Ok(*signed_in),
+            Outcome::Fresh(signed_in) => {
+                self.note_use(cx, &signed_in.session).await;
+                return Ok(*signed_in);
+            }
             Outcome::Replayed { account, session } => {
                 self.end_replayed(cx, account, session).await?;
             }
@@ -86,10 +90,10 @@ impl Identity {
     }
 }
 
-/// Writes the session's row once at most: PostgreSQL would look up its account at a second time, and wait for whoever holds
-/// that one and wants this session.
+/// One look, and one write if the generation turns. PostgreSQL would look up a row's account at a second write, and wait for
+/// whoever holds that one and wants this session.
 fn turn_over(tx: &mut Tx<'_>, cx: &Cx, named: &NamedSession, rotate: bool) -> Result<Outcome> {
-    let found = store::turning(tx, cx, &named.session_id, !rotate)?;
+    let found = store::turning(tx, cx, &named.session_id)?;
     let Some((mut signed_in, row)) = found.filter(|(found, _)| {
         found.session.dialect == cx.surface() && named.is_of(&found.account.id)
     }) else {

@@ -4,11 +4,11 @@ use vestibule_db::{Row, Tx, params};
 
 use super::rules::Generations;
 use super::{EndReason, NewSession, Session, SessionKind, SignedIn};
-use crate::account::{self, Account};
+use crate::account;
 use crate::context::Cx;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
-use crate::team::{self, Team};
+use crate::team;
 use crate::{limit, one_time};
 
 /// So many sessions an account has at most, those included that ended within the last week.
@@ -43,56 +43,45 @@ pub(crate) fn start(
     let tenant = &cx.tenant.id;
     // Held, so that a suspension at the same moment either comes first or finds this session to end.
     let held = account::store::lock(tx, tenant, account_id)?;
-    let account = account::store::by_id(tx, tenant, account_id)?.filter(|_| held);
-    let account = account.ok_or(Kind::InvalidCredentials)?;
+    if !held {
+        return Err(Kind::InvalidCredentials.into());
+    }
     let user_agent = cx
         .client
         .user_agent
         .as_deref()
         .map(|agent| agent.chars().take(200).collect::<String>());
-    let session = Session {
-        id: new.id.clone(),
-        account_id: account.id.clone(),
-        kind: new.kind,
-        dialect: cx.surface().to_owned(),
-        generation: 0,
-        created_at: new.since.unwrap_or(cx.now),
-        last_seen_at: cx.now,
-        expires_at: new.expires_at,
-        client_address: cx.client.address.map(|address| address.to_string()),
-        user_agent,
-    };
-    let address = cx.client.address.filter(|_| new.proven);
-    let block = address.map(limit::address_block);
+    let address = cx.client.address;
+    let block = address.filter(|_| new.proven).map(limit::address_block);
     tx.exec(
         "INSERT INTO session (tenant_id, id, account_id, kind, dialect, generation, replaced_at, client_address, user_agent, created_at,
              last_seen_at, expires_at, client_block)
          VALUES ($1, $2, $3, $4, $5, 0, '', $7, $8, $11, $6, $9, $10)",
         &params![
             tenant,
-            &session.id,
-            &session.account_id,
-            session.kind.name(),
-            &session.dialect,
+            &new.id,
+            account_id,
+            new.kind.name(),
+            cx.surface(),
             cx.now,
-            session.client_address.clone(),
-            session.user_agent.clone(),
-            session.expires_at,
+            address.map(|address| address.to_string()),
+            user_agent,
+            new.expires_at,
             block,
-            session.created_at
+            new.since.unwrap_or(cx.now)
         ],
     )?;
-    forget_oldest(tx, cx, account_id, &session.id)?;
-    let mut team = first_team(tx, cx, &account)?;
-    if team.is_none() && account.email_verified {
-        team::store::create_default(tx, tenant, &account, &new.team, cx.now)?;
-        team = first_team(tx, cx, &account)?;
+    forget_oldest(tx, cx, account_id, &new.id)?;
+    let started = |tx: &mut Tx<'_>| match resume(tx, cx, &new.id)? {
+        Some(signed_in) => Ok(signed_in),
+        None => Err(Error::from(Kind::InvalidCredentials)),
+    };
+    let signed_in = started(tx)?;
+    if signed_in.team.is_some() || !signed_in.account.email_verified {
+        return Ok(signed_in);
     }
-    Ok(SignedIn {
-        account,
-        session,
-        team,
-    })
+    team::store::create_default(tx, tenant, &signed_in.account, &new.team, cx.now)?;
+    started(tx)
 }
 
 /// Whether the account signed in from there since then, in a session whose row is still kept, or set its password there.
@@ -135,11 +124,6 @@ pub(crate) fn clients_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Clie
     )?)
 }
 
-fn first_team(tx: &mut Tx<'_>, cx: &Cx, account: &Account) -> Result<Option<Team>> {
-    let teams = team::store::of_account(tx, &cx.tenant.id, &account.id)?;
-    Ok(teams.into_iter().next())
-}
-
 /// Holds the account until the end of the transaction, provided that the session is still alive: looked at when the request
 /// came, it may have been ended before anything is written. `Unauthorized` when it was. Operators have none.
 pub(crate) fn hold_live(
@@ -163,25 +147,51 @@ pub(crate) fn signed_in_at(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Micros>
     at.ok_or_else(|| Kind::Unauthorized.into())
 }
 
-/// The live session of that id with its active person.
+/// The live session of that id with its active person and the first of the person's teams. One statement.
 pub(crate) fn resume(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<SignedIn>> {
-    match live(tx, cx, id)? {
-        Some(session) => with_person(tx, cx, session),
-        None => Ok(None),
-    }
+    Ok(turning(tx, cx, id)?.map(|(signed_in, _)| signed_in))
 }
 
-fn with_person(tx: &mut Tx<'_>, cx: &Cx, session: Session) -> Result<Option<SignedIn>> {
-    let account = account::store::by_id(tx, &cx.tenant.id, &session.account_id)?;
-    let Some(account) = account.filter(Account::is_active) else {
-        return Ok(None);
-    };
-    let team = first_team(tx, cx, &account)?;
-    Ok(Some(SignedIn {
-        account,
-        session,
-        team,
-    }))
+/// The same with its generations.
+pub(crate) fn turning(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    id: &str,
+) -> Result<Option<(SignedIn, Generations)>> {
+    Ok(tx.opt(
+        "SELECT session.id, session.account_id, session.kind, session.dialect, session.generation, session.created_at, session.last_seen_at,
+             session.expires_at, session.client_address, session.user_agent, session.replaced_at,
+             account.id, account.number, account.email, account.email_verified_at, account.first_name, account.last_name, account.mobile,
+             account.unique_id, account.role, account.locale, account.timezone, account.state, account.onboarded_at, account.created_at,
+             team.id, team.name, team_member.role, project.id, project.name
+         FROM session
+         JOIN account ON account.tenant_id = session.tenant_id AND account.id = session.account_id
+         LEFT JOIN team_member ON team_member.tenant_id = account.tenant_id AND team_member.account_id = account.id
+         LEFT JOIN team ON team.tenant_id = team_member.tenant_id AND team.id = team_member.team_id
+         LEFT JOIN project ON project.tenant_id = team.tenant_id AND project.team_id = team.id
+         WHERE session.tenant_id = $1 AND session.id = $2 AND session.ended_at IS NULL AND session.expires_at > $3
+             AND session.last_seen_at > $4 AND account.state = 'active'
+         ORDER BY project.id IS NULL, team_member.joined_at, team.id, project.created_at, project.id LIMIT 1",
+        &params![&cx.tenant.id, id, cx.now, idle_since(cx)],
+        |row| {
+            let generations = Generations {
+                current: row.get(4)?,
+                replaced_at: times(&row.get::<String>(10)?),
+            };
+            let has_team = row.get::<Option<String>>(28)?.is_some();
+            let signed_in = SignedIn {
+                session: session(row)?,
+                account: account::store::account_at(row, 11)?,
+                team: has_team.then(|| team::store::team(row, 25)).transpose()?,
+            };
+            Ok((signed_in, generations))
+        },
+    )?)
+}
+
+/// Sessions last used before have idled too long.
+fn idle_since(cx: &Cx) -> Micros {
+    cx.now - cx.tenant.file.session.idle.0
 }
 
 /// A live session: not ended, within its absolute and idle time, of an active account.
@@ -189,7 +199,7 @@ fn live(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Session>> {
     Ok(tx.opt(
         "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent
          FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4",
-        &params![&cx.tenant.id, id, cx.now, cx.now - cx.tenant.file.session.idle.0],
+        &params![&cx.tenant.id, id, cx.now, idle_since(cx)],
         session,
     )?)
 }
@@ -199,7 +209,7 @@ pub(crate) fn live_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Vec<Ses
         "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent
          FROM session WHERE tenant_id = $1 AND account_id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
          ORDER BY created_at DESC, id LIMIT 200",
-        &params![&cx.tenant.id, account, cx.now, cx.now - cx.tenant.file.session.idle.0],
+        &params![&cx.tenant.id, account, cx.now, idle_since(cx)],
         session,
     )?)
 }
@@ -216,44 +226,6 @@ pub(crate) fn all_of(
         &params![&cx.tenant.id, account],
         |row| Ok((session(row)?, row.get(10)?)),
     )?)
-}
-
-/// The live session with its active person, and its generations. `seen`: its last use is noted.
-pub(crate) fn turning(
-    tx: &mut Tx<'_>,
-    cx: &Cx,
-    id: &str,
-    seen: bool,
-) -> Result<Option<(SignedIn, Generations)>> {
-    let sql = match seen {
-        true => {
-            "UPDATE session SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
-             RETURNING id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent, replaced_at"
-        }
-        false => {
-            "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent, replaced_at
-             FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4"
-        }
-    };
-    let found = tx.opt(
-        sql,
-        &params![
-            &cx.tenant.id,
-            id,
-            cx.now,
-            cx.now - cx.tenant.file.session.idle.0
-        ],
-        |row| Ok((session(row)?, times(&row.get::<String>(10)?))),
-    )?;
-    let Some((session, replaced_at)) = found else {
-        return Ok(None);
-    };
-    let generations = Generations {
-        current: session.generation,
-        replaced_at,
-    };
-    let signed_in = with_person(tx, cx, session)?;
-    Ok(signed_in.map(|signed_in| (signed_in, generations)))
 }
 
 /// Microseconds separated by commas; empty for a session that was never refreshed.

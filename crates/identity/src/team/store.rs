@@ -1,6 +1,6 @@
 //! Rows of `team`, `team_member` and `project`.
 
-use vestibule_db::{Tx, params};
+use vestibule_db::{Row, Tx, params};
 
 use super::{Team, TeamIds};
 use crate::account::Account;
@@ -46,6 +46,17 @@ pub(crate) fn of_account(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result
                AND (older.created_at < project.created_at OR (older.created_at = project.created_at AND older.id < project.id)))
          ORDER BY team_member.joined_at, team.id",
         &params![tenant, account],
-        |row| Ok(Team { id: row.get(0)?, name: row.get(1)?, role: row.get(2)?, project_id: row.get(3)?, project_name: row.get(4)? }),
+        |row| team(row, 0),
     )?)
+}
+
+/// The columns of a team from that one on.
+pub(crate) fn team(row: &Row, at: usize) -> Result<Team, vestibule_db::Error> {
+    Ok(Team {
+        id: row.get(at)?,
+        name: row.get(at + 1)?,
+        role: row.get(at + 2)?,
+        project_id: row.get(at + 3)?,
+        project_name: row.get(at + 4)?,
+    })
 }
