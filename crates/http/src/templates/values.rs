@@ -62,7 +62,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     filter(env, &["e", "escape"], Value::from_function(filters::escape));
     filter(env, &["first"], Value::from_function(filters::first));
     filter(env, &["items"], Value::from_function(filters::items));
-    filter(env, &["join"], Value::from_function(filters::join));
+    filter(env, &["join"], Value::from_function(join));
     filter(env, &["last"], Value::from_function(filters::last));
     filter(
         env,
@@ -94,16 +94,28 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_test("undefined", tests::is_undefined);
 }
 
-/// A filter under these names, which measures what it is given and what it makes.
+/// A filter under these names, which measures what it makes: a part or a number of what it is given, or little more than that.
+/// What it is given may be a long list of the page's own.
 fn filter(env: &mut Environment<'static>, names: &[&'static str], of: Value) {
     for name in names {
         let of = of.clone();
         let measuring = move |state: &mut State<'_, '_>, args: Rest<Value>| {
-            args.iter().try_for_each(measure)?;
             let made = of.call(state, &args)?;
             measure(&made).map(|()| made)
         };
         env.add_filter(*name, measuring);
+    }
+}
+
+/// Many empty items with a long text between them make one that is too long before it can be measured.
+fn join(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+    args.iter().try_for_each(measure)?;
+    let items = args.first().map_or(Some(0), Value::len);
+    let items = items.unwrap_or(LONGEST / MEMBER);
+    let between = args.get(1).and_then(Value::as_str).map_or(0, str::len);
+    match items.saturating_mul(between) <= LONGEST {
+        true => Value::from_function(filters::join).call(state, &args),
+        false => Err(too_long()),
     }
 }
 

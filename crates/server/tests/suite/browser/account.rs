@@ -71,6 +71,19 @@ on_both! {
         assert_eq!(statuses, [&[401; 50][..], &[429]].concat(), "whoever holds a cookie must not guess the password");
     }
 
+    async fn however_many_sessions_there_are_they_are_shown_and_ended(app: TestApp) {
+        acme_with_ada(&app).await;
+        let cookie = sign_in(&app, EMAIL, PASSWORD).await;
+        for _ in 0..250 {
+            bearer(&app, EMAIL, PASSWORD).await;
+        }
+        let shown = page(&app, "/account", &cookie).await;
+        assert!(shown.status(200).body.matches("name=\"session\"").count() >= 199, "{}", shown.body.len());
+        told(&submit(&app, "/account/password", &cookie, &[("current", PASSWORD), ("new", "short")]).await, 400);
+        leads_to(&submit(&app, "/account/sessions", &cookie, &[("session", "others")]).await, "/account?notice=session-ended");
+        assert_eq!(page(&app, "/account", &cookie).await.status(200).body.matches("name=\"session\"").count(), 0);
+    }
+
     async fn sessions_are_ended_one_by_one_or_all(app: TestApp) {
         let cx = acme_with_ada(&app).await;
         app.person(&cx, "bob@example.com", PASSWORD, "Trainee").await;
