@@ -21,6 +21,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A server that is there answers BEGIN at once. A pooler may first have to wait for a connection of its own.
 const BEGIN: Duration = Duration::from_secs(2);
 
+/// One plan for each statement, by its indexes, whatever has been counted of the tables: planned once a connection, and as
+/// good for a million rows as for the ten that were there then.
+const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     statement: Option<Duration>,
@@ -41,7 +45,9 @@ impl Limits {
     /// longer than that either.
     pub(super) fn settings(self) -> String {
         let millis = self.millis();
-        format!("-c statement_timeout={millis} -c idle_in_transaction_session_timeout={millis}")
+        format!(
+            "{PLANS} -c statement_timeout={millis} -c idle_in_transaction_session_timeout={millis}"
+        )
     }
 
     /// The statement that begins; where settings do not last beyond the transaction, with them.

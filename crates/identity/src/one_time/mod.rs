@@ -61,15 +61,19 @@ pub(crate) struct New {
 #[derive(Clone, Debug)]
 pub(crate) enum Holder {
     Key(String),
-    Account(String),
+    Account { id: String, session: String },
 }
 
 impl Holder {
+    pub(crate) fn account(id: &str) -> String {
+        format!("account:{id}")
+    }
+
     /// As in `one_time_token.given_to`.
     fn name(&self) -> String {
         match self {
             Holder::Key(id) => format!("key:{id}"),
-            Holder::Account(id) => format!("account:{id}"),
+            Holder::Account { id, .. } => Holder::account(id),
         }
     }
 }

@@ -195,10 +195,9 @@ pub(crate) fn void_all(tx: &mut Tx<'_>, tenant: &str, account: &str, now: Micros
 
 /// Kills the unused tokens of others that the account was given: who it is was told anew, or it was shut out.
 pub(crate) fn void_given(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<()> {
-    let holder = Holder::Account(account.to_owned());
     tx.exec(
         "UPDATE one_time_token SET expires_at = $3 WHERE tenant_id = $1 AND given_to = $2 AND used_at IS NULL AND expires_at > $3",
-        &params![&cx.tenant.id, holder.name(), cx.now],
+        &params![&cx.tenant.id, Holder::account(account), cx.now],
     )?;
     Ok(())
 }

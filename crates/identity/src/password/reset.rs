@@ -99,7 +99,9 @@ impl Request {
         // A link for a mailbox that the account has left meanwhile would open it.
         let present = account::store::by_id(tx, &cx.tenant.id, id)?;
         let is_moved = present.is_some_and(|present| present.email != self.account.email);
-        if let Some((digest, caller)) = &self.for_caller {
+        if let Some((digest, caller)) = &self.for_caller
+            && still_holds(tx, cx, caller)?
+        {
             one_time::store::add(tx, cx, &new(*digest, Some(caller.clone())))?;
         }
         let since = cx.now - limit::RESET_MAILS.span;
@@ -115,6 +117,15 @@ impl Request {
             Some(entry) => audit::record(tx, cx, entry.clone()),
             None => Ok(()),
         }
+    }
+}
+
+/// Looked at when the request came, a session may have been ended since. Held from here on, what ends it finds the token, and
+/// ends that too. Keys are looked at when the token is used.
+fn still_holds(tx: &mut Tx<'_>, cx: &Cx, caller: &Holder) -> Result<bool> {
+    match caller {
+        Holder::Key(_) => Ok(true),
+        Holder::Account { session, .. } => session::store::hold(tx, cx, session),
     }
 }
 
@@ -152,7 +163,7 @@ impl Identity {
         };
         let entry = match &caller {
             Some(Holder::Key(id)) => entry.by_key(id),
-            Some(Holder::Account(id)) => entry.by_account(id),
+            Some(Holder::Account { id, .. }) => entry.by_account(id),
             None => entry.actor("anonymous"),
         };
         // Strangers' requests, for somebody or for nobody, are written alike.
@@ -226,7 +237,10 @@ impl Identity {
         }
         match self.authenticate_dialect(cx, proof).await {
             Ok(who) => {
-                let holder = Holder::Account(who.account.id);
+                let holder = Holder::Account {
+                    id: who.account.id,
+                    session: who.session.id,
+                };
                 Ok(match who.account.role.as_str() {
                     ADMIN => Proof::BackEnd(holder),
                     MANAGER => Proof::Manager(holder),

@@ -140,6 +140,15 @@ pub(crate) fn hold_live(
     }
 }
 
+/// Holds the session alone until the end of the transaction; `false` when it has ended.
+pub(crate) fn hold(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<bool> {
+    let held = tx.exec(
+        "UPDATE session SET generation = generation WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL",
+        &params![&cx.tenant.id, id],
+    )?;
+    Ok(held == 1)
+}
+
 /// When the person of that live session signed in; `Unauthorized` when it is over.
 pub(crate) fn signed_in_at(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Micros> {
     let session = live(tx, cx, id)?;
@@ -152,25 +161,29 @@ pub(crate) fn resume(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Signed
     Ok(turning(tx, cx, id)?.map(|(signed_in, _)| signed_in))
 }
 
-/// The same with its generations.
+/// The same with its generations. The session comes first and alone: otherwise PostgreSQL may begin with all accounts of the
+/// tenant, of which it expects one as long as it has not counted.
 pub(crate) fn turning(
     tx: &mut Tx<'_>,
     cx: &Cx,
     id: &str,
 ) -> Result<Option<(SignedIn, Generations)>> {
     Ok(tx.opt(
-        "SELECT session.id, session.account_id, session.kind, session.dialect, session.generation, session.created_at, session.last_seen_at,
-             session.expires_at, session.client_address, session.user_agent, session.replaced_at,
+        "WITH found AS MATERIALIZED
+             (SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent,
+                  replaced_at, tenant_id
+              FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4)
+         SELECT found.id, found.account_id, found.kind, found.dialect, found.generation, found.created_at, found.last_seen_at,
+             found.expires_at, found.client_address, found.user_agent, found.replaced_at,
              account.id, account.number, account.email, account.email_verified_at, account.first_name, account.last_name, account.mobile,
              account.unique_id, account.role, account.locale, account.timezone, account.state, account.onboarded_at, account.created_at,
              team.id, team.name, team_member.role, project.id, project.name
-         FROM session
-         JOIN account ON account.tenant_id = session.tenant_id AND account.id = session.account_id
-         LEFT JOIN team_member ON team_member.tenant_id = account.tenant_id AND team_member.account_id = account.id
+         FROM found
+         JOIN account ON account.tenant_id = found.tenant_id AND account.id = found.account_id
+         LEFT JOIN team_member ON team_member.tenant_id = found.tenant_id AND team_member.account_id = found.account_id
          LEFT JOIN team ON team.tenant_id = team_member.tenant_id AND team.id = team_member.team_id
          LEFT JOIN project ON project.tenant_id = team.tenant_id AND project.team_id = team.id
-         WHERE session.tenant_id = $1 AND session.id = $2 AND session.ended_at IS NULL AND session.expires_at > $3
-             AND session.last_seen_at > $4 AND account.state = 'active'
+         WHERE account.state = 'active'
          ORDER BY project.id IS NULL, team_member.joined_at, team.id, project.created_at, project.id LIMIT 1",
         &params![&cx.tenant.id, id, cx.now, idle_since(cx)],
         |row| {
@@ -293,12 +306,14 @@ pub(crate) fn end_all(
     why: EndReason,
 ) -> Result<u64> {
     tx.changed(account);
-    one_time::store::void_given(tx, cx, account)?;
     account::store::set_signed_out(tx, &cx.tenant.id, account, cx.now)?;
-    Ok(tx.exec(
+    let ended = tx.exec(
         "UPDATE session SET ended_at = $4, end_reason = $5 WHERE tenant_id = $1 AND account_id = $2 AND id <> $3 AND ended_at IS NULL",
         &params![&cx.tenant.id, account, except.unwrap_or(""), cx.now, why.name()],
-    )?)
+    )?;
+    // After the sessions: what one of them holds on to is given by now, or never will be.
+    one_time::store::void_given(tx, cx, account)?;
+    Ok(ended)
 }
 
 /// Of more sessions than an account may have, those go that were unused longest: nobody can make so many that ending them

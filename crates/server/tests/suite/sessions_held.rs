@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use vestibule_identity::{Account, Cx, ProfileChange};
 
 use crate::alphalearn;
@@ -88,6 +89,7 @@ async fn is_held_and_let_go(one: TestApp, two: TestApp) {
         }
     }
     changed_names_show(&one, &two, &cx).await;
+    nothing_is_given_by_what_is_over(&one, &two, &cx).await;
 }
 
 /// What is held tells more than who may pass.
@@ -109,6 +111,35 @@ async fn changed_names_show(one: &TestApp, two: &TestApp, cx: &Cx) {
         one.pass(wait);
         let shown = Some(format!("\"{name}\""));
         assert_eq!(asks(one, &tokens).await, [shown.clone(), shown]);
+    }
+}
+
+/// Within the moment, a session that is over gets no reset token that works: who ended it could not end that.
+async fn nothing_is_given_by_what_is_over(one: &TestApp, two: &TestApp, cx: &Cx) {
+    let owner = "owner@example.com";
+    one.person(cx, owner, PASSWORD, "Trainee").await;
+    for ending in [None].into_iter().chain(ENDINGS.map(Some)) {
+        let email = format!("admin-{ending:?}@example.com").replace(['(', ')'], "");
+        let account = one.person(cx, &email, PASSWORD, "Admin").await;
+        let tokens = tokens(one, &email).await;
+        asks(one, &tokens).await;
+        if let Some(ending) = ending {
+            shut_out(two, cx, &account, ending).await;
+        }
+        let bearer = format!("Bearer {}", tokens[0]);
+        let asked = one
+            .post(
+                HOST,
+                "/authorize/forgot-password",
+                &[("authorization", &bearer)],
+                json!({"email": owner}),
+            )
+            .await;
+        let handed = alphalearn::data(&asked)["token"].clone();
+        let used = json!({"token": handed, "password": PASSWORD});
+        let used = two.post(HOST, "/authorize/reset-password", &[], used).await;
+        let wanted = if ending.is_none() { 200 } else { 400 };
+        assert_eq!(used.status, wanted, "{ending:?}");
     }
 }
 
