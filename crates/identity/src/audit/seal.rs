@@ -144,7 +144,8 @@ fn seal_batch(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<u64> {
 fn begin(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Chain> {
     let missing = || Error::internal("the record of where an audit log begins and ends is missing");
     if !store::sealed(tx, &tenant.id, i64::MIN, 1)?.is_empty() {
-        return Err(missing());
+        // Unless another node began it between the two looks.
+        return store::hold_chain(tx, &tenant.id)?.ok_or_else(missing);
     }
     let genesis = Chain::genesis(&tenant.audit_key, &tenant.id)?;
     store::begin_chain(tx, &tenant.id, &genesis)?;

@@ -19,7 +19,8 @@ use crate::tenant::{CaptchaAt, Tenant};
 type Asked = (Cx, Arc<Found>);
 
 impl Identity {
-    /// Nobody known, nobody's password, no password: one answer. The tenants' hashes are worked on side by side and
+    /// Nobody known, nobody's password, no password: one answer, and for what is too long to be a password before anybody is
+    /// looked up. The tenants' hashes are worked on side by side and
     /// their audit entries written after the answer, so that its time does not count the tenants. One that wants a captcha
     /// for signing in must be named: which one's it would be is not known before the password fits.
     pub async fn sign_in_password_anywhere(
@@ -31,9 +32,10 @@ impl Identity {
         let email = Email::parse(&command.email)?;
         let now = self.now();
         let mut asked = Vec::with_capacity(tenants.len());
+        let too_long = rules::too_long(&command.password);
         let open = |tenant: &Arc<Tenant>| {
             let registration = &tenant.file.registration;
-            !registration.wants_captcha(CaptchaAt::SignIn)
+            !too_long && !registration.wants_captcha(CaptchaAt::SignIn)
         };
         for tenant in tenants.into_iter().filter(open) {
             let client = client.at(&tenant);
@@ -45,13 +47,13 @@ impl Identity {
             };
             asked.push((cx, Arc::new(found)));
         }
-        let nobody = match asked.is_empty() {
+        let nobody = match asked.is_empty() && !too_long {
             true => Some(self.look_up("", client, &email).await?),
             false => None,
         };
         let charge = self.charge_anywhere(client, &email, &asked, now)?;
         let mut fitting = self.guess_side_by_side(&asked, &command.password).await?;
-        if let Some(nobody) = nobody.filter(|_| !rules::too_long(&command.password)) {
+        if let Some(nobody) = nobody {
             let password = rules::normalize(&command.password);
             self.passwords_of_nobody()
                 .verify_absent(nobody.work(), password)
@@ -108,9 +110,6 @@ impl Identity {
             guesses.spawn(async move {
                 let checked = match identity.guess(&cx, &found, &password).await {
                     Err(error) if error.kind == Kind::RateLimited => {
-                        if rules::too_long(&password) {
-                            return Ok(None);
-                        }
                         let password = rules::normalize(&password);
                         identity
                             .passwords(&cx.tenant)

@@ -57,7 +57,7 @@ pub(crate) fn person(
         return Err("email_verified");
     }
     let subject = text("sub")
-        .filter(|sub| !sub.is_empty() && sub.len() <= 255)
+        .filter(|sub| !sub.is_empty() && sub.len() <= 255 && !sub.contains(char::is_control))
         .ok_or("sub")?;
     let email = Email::parse(text("email").ok_or("email")?).map_err(|_| "email")?;
     let name = |claim: &str| {

@@ -52,7 +52,7 @@ on_both! {
             ("azp", vec![json!("other-client"), json!(null), json!(""), json!([CLIENT]), json!(7)]),
             ("email_verified", vec![json!(false), json!("true"), json!("false"), json!(1), json!(0), json!(null), json!([true]), json!({}), json!("")]),
             ("email", vec![json!(null), json!(""), json!("nobody"), json!(["victim@example.com"]), json!("victim@example.com,a@evil.test"), json!("victim@example.com\r\na@evil.test"), json!(7)]),
-            ("sub", vec![json!(null), json!(""), json!(7), json!(["x"]), json!("x".repeat(256))]),
+            ("sub", vec![json!(null), json!(""), json!(7), json!(["x"]), json!("x".repeat(256)), json!("sub\u{0}9"), json!("sub\n9")]),
         ] {
             for value in values {
                 let mut claims = provider.claims(&app, "sub-1", "victim@example.com");
