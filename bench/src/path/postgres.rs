@@ -51,8 +51,8 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             let sqlite = stage.load(on_sqlite()?)?;
             let alone = stage.load_server(&one, on_postgres()?)?;
             if kind == "refresh" {
-                let turns = driver::turns(&url, CLIENTS, stage.seconds());
-                bounds.push(alone.throughput() / stage.runtime.block_on(turns)?);
+                let looks = driver::looks(&url, CLIENTS, stage.seconds());
+                bounds.push(alone.throughput() / stage.runtime.block_on(looks)?);
             }
             let (throughput, cpu) = both(stage, [&one, &two], on_postgres()?)?;
             ratios.push(alone.throughput() / sqlite.throughput());
@@ -70,7 +70,7 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             ratios,
         );
         if kind == "refresh" {
-            let what = "refresh, of the same transactions by the driver alone";
+            let what = "refresh, of the same statements by the driver alone";
             tell(what.to_owned(), Nothing, bounds);
         }
         tell(

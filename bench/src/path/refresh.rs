@@ -1,4 +1,4 @@
-//! A refresh: one row read and written, on the disk before the answer, and one signature.
+//! A refresh that leaves the refresh token as it is: one row read, and one signature.
 
 use anyhow::Result;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Case, between, case, plain, told};
 use crate::bound;
 use crate::load::{Ask, post};
-use crate::report::Wanted::{AtLeast, AtMost, Nothing};
+use crate::report::Wanted::{AtMost, Nothing};
 use crate::stage::{Measured, Person, Stage, same};
 
 pub const CASE: Case = case(
@@ -31,8 +31,6 @@ pub fn signed(stage: &Stage, json: &Ask, signatures: f64) -> Result<f64> {
 
 fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let people = stage.people.clone();
-    let seconds = stage.seconds();
-    let syncs = bound::syncs(&stage.folder, seconds / 2.0)?;
     let mut json = ask(&people[0])?;
     *json.uri_mut() = "/json".parse()?;
     let bound = || signed(stage, &json, 1.0);
@@ -40,12 +38,6 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let ([before, after], ours) = between(bound, || stage.load(same(64, ask)?))?;
     let bound = f64::midpoint(before, after);
     let mut figures = vec![
-        told(
-            "of an fsync for each request",
-            "×",
-            AtLeast(10.0),
-            ours.throughput() / syncs.alone,
-        ),
         told(
             "processor time, in a bare JSON handler and its signature",
             "×",
@@ -57,13 +49,6 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             "µs",
             Nothing,
             bound,
-        ),
-        told("fsyncs, each by itself", "/s", Nothing, syncs.alone),
-        told(
-            "writes that share an fsync by 64",
-            "/s",
-            Nothing,
-            syncs.shared,
         ),
     ];
     figures.extend(plain(&ours));

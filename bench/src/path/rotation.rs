@@ -1,4 +1,5 @@
-//! A refresh that answers new tokens, which the client uses next: two signatures.
+//! A refresh that answers new tokens, which the client uses next: one row read and written, on the disk before the answer,
+//! and two signatures.
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -6,8 +7,9 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Case, between, case, plain, refresh, told};
+use crate::bound;
 use crate::load::{Ask, Client, get, post};
-use crate::report::Wanted::AtMost;
+use crate::report::Wanted::{AtLeast, AtMost, Nothing};
 use crate::stage::{Measured, Stage};
 
 pub const CASE: Case = case(
@@ -56,11 +58,27 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     }
     let mut bare = post("/json", None, &json!({ "token": people[0].access }))?;
     bare.headers_mut().remove("authorization");
+    let syncs = bound::syncs(&stage.folder, stage.seconds() / 2.0)?;
     let bound = || refresh::signed(stage, &bare, 2.0);
     let ([before, after], ours) = between(bound, || stage.load(clients))?;
     let bound = f64::midpoint(before, after);
     let what = "processor time, in a bare JSON handler and two signatures";
-    let mut figures = vec![told(what, "×", AtMost(3.0), ours.cpu_each() / bound)];
+    let mut figures = vec![
+        told(
+            "of an fsync for each request",
+            "×",
+            AtLeast(10.0),
+            ours.throughput() / syncs.alone,
+        ),
+        told(what, "×", AtMost(3.0), ours.cpu_each() / bound),
+        told("fsyncs, each by itself", "/s", Nothing, syncs.alone),
+        told(
+            "writes that share an fsync by 64",
+            "/s",
+            Nothing,
+            syncs.shared,
+        ),
+    ];
     figures.extend(plain(&ours));
     Ok(figures)
 }
