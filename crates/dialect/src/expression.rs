@@ -112,6 +112,15 @@ impl Code {
             .map(|(_, name)| name)
     }
 
+    /// Every header that the text reads, by field or by subscript.
+    pub(crate) fn headers(&self) -> Vec<String> {
+        request_fields(&self.source)
+            .into_iter()
+            .filter(|(root, _)| root == "header")
+            .map(|(_, name)| name)
+            .collect()
+    }
+
     /// Every query option that the text reads, by field or by subscript.
     pub(crate) fn query_options(&self) -> Vec<String> {
         request_fields(&self.source)
@@ -178,6 +187,8 @@ fn unquoted(token: &str) -> Option<&str> {
 
 fn request_fields(source: &str) -> Vec<(String, String)> {
     let tokens = tokens(source);
+    // `body.header.x` is a field of the body.
+    let root = |at: usize| at.checked_sub(1).and_then(|before| tokens.get(before)) != Some(&".");
     let field = |window: &[&str]| {
         let name = match window[1] {
             "." => Some(window[2]),
@@ -189,7 +200,11 @@ fn request_fields(source: &str) -> Vec<(String, String)> {
             .then_some(())?;
         name.map(|name| (window[0].to_owned(), name.to_owned()))
     };
-    tokens.windows(3).filter_map(field).collect()
+    let windows = tokens.windows(3).enumerate();
+    windows
+        .filter(|(at, _)| root(*at))
+        .filter_map(|(_, window)| field(window))
+        .collect()
 }
 
 /// Filters and tests that do not exist would only be found when they run.

@@ -7,10 +7,12 @@ mod answer;
 mod bearer;
 mod body;
 mod call;
+mod clash;
 mod document;
 mod errors;
 pub mod examples;
 mod expression;
+mod files;
 mod filters;
 mod form;
 #[cfg(feature = "fuzzing")]

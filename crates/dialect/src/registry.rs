@@ -5,16 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::Method;
-use include_dir::{Dir, include_dir};
 
 use vestibule_identity::{Identity, Tenant};
 
 use crate::call::RouteInfo;
+use crate::clash::clashes;
+use crate::files::{builtin_files, files_of};
 use crate::load::{Dialect, parse};
 use crate::path::{Decoded, Pattern, decode};
 use crate::problem::{Problem, Problems};
-
-static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../dialects");
 
 /// Every dialect, compiled, and the paths they claim. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +36,8 @@ pub(crate) struct Place {
     pub pattern: Pattern,
     /// Method and index of the route.
     pub methods: Vec<(Method, usize)>,
+    /// Requests to one of its routes may name their tenant where the Host does not.
+    open: bool,
 }
 
 impl Dialects {
@@ -61,16 +62,14 @@ impl Dialects {
             }
         }
         for (index, (file, dialect)) in dialects.iter().enumerate() {
-            if let Some((other, _)) = dialects[..index]
-                .iter()
-                .find(|(_, other)| other.name == dialect.name)
-            {
-                let message = format!("the name `{}` is taken by {other}", dialect.name);
-                problems.push(Problem {
+            let earlier = &dialects[..index];
+            match earlier.iter().find(|(_, one)| one.name == dialect.name) {
+                Some((other, _)) => problems.push(Problem {
                     file: file.clone(),
                     line: 0,
-                    message,
-                });
+                    message: format!("the name `{}` is taken by {other}", dialect.name),
+                }),
+                None => problems.extend(earlier.iter().flat_map(|one| clashes(one, file, dialect))),
             }
         }
         match problems.is_empty() {
@@ -93,11 +92,15 @@ impl Dialects {
                         .iter_mut()
                         .find(|place| place.dialect == index && place.pattern.text == pattern.text)
                     {
-                        Some(place) => place.methods.push(entry),
+                        Some(place) => {
+                            place.methods.push(entry);
+                            place.open |= route.is_open();
+                        }
                         None => places.push(Place {
                             dialect: index,
                             pattern: pattern.clone(),
                             methods: vec![entry],
+                            open: route.is_open(),
                         }),
                     }
                 }
@@ -215,6 +218,25 @@ impl Dialects {
         places.first().map(|place| &*place.pattern.text)
     }
 
+    /// Who may answer there: dialects that the Host's tenant mounts, and no other reads the request. At a host of no tenant
+    /// those whose requests name one; of them one alone claims a path.
+    pub(crate) fn answering(
+        &self,
+        path: &str,
+        segments: &[Decoded<'_>],
+        host: Option<&Tenant>,
+    ) -> Vec<(&Dialect, &Place)> {
+        let places = self.places(path, segments).into_iter();
+        let of_dialect = |place: &Place| self.0.dialects.get(place.dialect);
+        places
+            .filter_map(|place| of_dialect(place).map(|dialect| (dialect, place)))
+            .filter(|(dialect, place)| match host {
+                Some(tenant) => tenant.mount(dialect.name()).is_some(),
+                None => place.open,
+            })
+            .collect()
+    }
+
     /// The places that the path fits; literal paths come first.
     pub(crate) fn places(&self, path: &str, segments: &[Decoded<'_>]) -> Vec<&Place> {
         let literal = match path.contains('%') {
@@ -244,42 +266,6 @@ fn plain(segments: &[Decoded<'_>]) -> Option<String> {
         path.push_str(text);
     }
     Some(path)
-}
-
-fn builtin_files() -> Vec<(String, String)> {
-    let file = |dir: &Dir<'static>| {
-        let file = dir.get_file(dir.path().join("dialect.toml"))?;
-        Some((
-            format!("dialects/{}", file.path().display()),
-            file.contents_utf8()?.to_owned(),
-        ))
-    };
-    BUILTIN.dirs().filter_map(file).collect()
-}
-
-fn files_of(folder: &Path) -> Result<Vec<(String, String)>, Problems> {
-    let wrong = |path: &Path, error: std::io::Error| {
-        Problems::one(&path.display().to_string(), error.to_string())
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, error))? {
-        let path = entry.map_err(|error| wrong(folder, error))?.path();
-        let inner = path.join("dialect.toml");
-        if inner.is_file() {
-            paths.push(inner);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let read = |path: &std::path::PathBuf| match std::fs::read_to_string(path) {
-        Ok(text) => Ok((path.display().to_string(), text)),
-        Err(error) => Err(wrong(path, error)),
-    };
-    paths.iter().map(read).collect()
 }
 
 #[cfg(test)]

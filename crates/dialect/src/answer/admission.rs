@@ -23,14 +23,7 @@ pub struct Head<'a> {
 impl Dialects {
     /// Refuses a client that used up a limit which the head of its request names: by its address or its private key.
     pub fn admit(&self, identity: &Identity, head: &Head<'_>) -> Result<()> {
-        let mounted = |name: &str| {
-            head.tenant
-                .is_none_or(|tenant| tenant.mount(name).is_some())
-        };
-        for place in self.places(head.path, &decode(head.path)) {
-            let Some(dialect) = self.at(place.dialect).filter(|one| mounted(one.name())) else {
-                continue;
-            };
+        for (dialect, place) in self.answering(head.path, &decode(head.path), head.tenant) {
             let mut methods = place.methods.iter();
             let route = methods
                 .find(|(method, _)| method == head.method)

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use vestibule_identity::{Client, Cx, Error, Identity, Kind, Tenant};
 
 use crate::call::{Answer, BrowserOpen, BrowserRequest, Call};
-use crate::load::{Dialect, Route, TenantSource};
+use crate::load::{Dialect, Route};
 use crate::path::{Decoded, decode};
 use crate::registry::{Dialects, Place};
 pub use admission::Head;
@@ -34,12 +34,12 @@ impl Dialects {
     pub async fn answer(&self, identity: &Identity, call: Call) -> Answer {
         let call = Arc::new(call);
         let segments = decode(call.uri.path());
-        let places = self.places(call.uri.path(), &segments);
-        let mut last = Answer::NotMounted;
-        for place in places {
-            let Some(dialect) = self.at(place.dialect) else {
-                continue;
-            };
+        let mut last = match call.host_tenant {
+            Some(_) => Answer::NotMounted,
+            None => Answer::NoTenant,
+        };
+        let host = call.host_tenant.as_deref();
+        for (dialect, place) in self.answering(call.uri.path(), &segments, host) {
             match at_place(identity, dialect, place, &call, &segments).await {
                 refused @ (Answer::NotMounted | Answer::NoTenant) => last = refused,
                 answer => return answer,
@@ -50,13 +50,19 @@ impl Dialects {
 
     /// A refusal by the surface itself (a limit, a time-out) in the words of the dialect that owns the path for this tenant.
     pub fn refuse(&self, path: &str, tenant: Option<&Tenant>, error: &Error) -> Option<Answer> {
-        let mounted =
-            |dialect: &&Dialect| tenant.is_none_or(|tenant| tenant.mount(dialect.name()).is_some());
-        let places = self.places(path, &decode(path));
-        let dialect = places
-            .into_iter()
-            .filter_map(|place| self.at(place.dialect))
-            .find(mounted)?;
+        let segments = decode(path);
+        let answering = self.answering(path, &segments, tenant);
+        // Where nobody will answer, words are all that is wanted.
+        let of_any = || {
+            self.places(path, &segments)
+                .first()
+                .map(|place| place.dialect)
+        };
+        let dialect = match (answering.first(), tenant) {
+            (Some((dialect, _)), _) => dialect,
+            (None, None) => self.at(of_any()?)?,
+            (None, Some(_)) => return None,
+        };
         let (status, body) = dialect.errors.render(std::slice::from_ref(error));
         let status = if always_200(dialect, tenant) {
             StatusCode::OK
@@ -96,15 +102,6 @@ async fn at_place(
     let Some(route) = dialect.routes.get(*index) else {
         return Answer::NotMounted;
     };
-    let tenant = call
-        .host_tenant
-        .clone()
-        .filter(|tenant| tenant.mount(dialect.name()).is_some());
-    let otherwise = if call.host_tenant.is_some() {
-        || Refusal::NotMounted
-    } else {
-        || Refusal::NoTenant
-    };
     let mut visit = Visit {
         identity,
         dialect,
@@ -112,8 +109,7 @@ async fn at_place(
         route,
         call,
         client,
-        tenant,
-        otherwise,
+        tenant: call.host_tenant.clone(),
         named: false,
     };
     match visit.respond(segments).await {
@@ -124,7 +120,7 @@ async fn at_place(
     }
 }
 
-/// 405 where the tenant mounts the dialect, or may yet name itself. HEAD never does what GET does: a browser's place
+/// A wrong method. HEAD never does what GET does: a browser's place
 /// shows its page without looking at the credential, every other one refuses.
 fn wrong_method(dialect: &Dialect, place: &Place, call: &Call, client: Client) -> Answer {
     let routes: Vec<&Route> = place
@@ -132,16 +128,6 @@ fn wrong_method(dialect: &Dialect, place: &Place, call: &Call, client: Client) -
         .iter()
         .filter_map(|(_, index)| dialect.routes.get(*index))
         .collect();
-    match &call.host_tenant {
-        Some(tenant) if tenant.mount(dialect.name()).is_none() => return Answer::NotMounted,
-        None if routes.iter().all(|route| {
-            route.tenant.is_none() && route.without_tenant == TenantSource::Refuse
-        }) =>
-        {
-            return Answer::NoTenant;
-        }
-        _ => {}
-    }
     let opens_browser = place
         .methods
         .iter()

@@ -26,10 +26,8 @@ pub(super) struct Visit<'a> {
     pub route: &'a Route,
     pub call: &'a Arc<Call>,
     pub client: Client,
-    /// Known as soon as something names it; errors look at its mount too.
+    /// The Host's, until the request names another. Each mounts the dialect; errors look at the mount too.
     pub tenant: Option<Arc<Tenant>>,
-    /// What to say when nothing in the request names a tenant: the Host names none, or one that does not mount this.
-    pub otherwise: fn() -> Refusal,
     /// The request names a tenant itself, rightly or not.
     pub named: bool,
 }
@@ -37,7 +35,7 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     pub(super) async fn respond(&mut self, segments: &[Decoded<'_>]) -> Result<Answer, Refusal> {
         if !self.may_find_tenant() && self.route.tenant.is_none() {
-            return Err((self.otherwise)());
+            return Err(Refusal::NoTenant);
         }
         let options = body::query(self.call.uri.query(), &self.route.query_options);
         let inputs = match options {
@@ -45,10 +43,10 @@ impl Visit<'_> {
             Err(error) => Err(error.into()),
         };
         if !self.named && !self.may_find_tenant() {
-            return Err((self.otherwise)());
+            return Err(Refusal::NoTenant);
         }
         if self.route.operation.is_browser() {
-            let tenant = self.tenant.clone().ok_or_else(self.otherwise)?;
+            let tenant = self.tenant.clone().ok_or(Refusal::NoTenant)?;
             let cx = self.cx(tenant);
             let outcome = match inputs {
                 Ok((inputs, options)) => Ok(self.browser_request(inputs, options)),
@@ -67,12 +65,9 @@ impl Visit<'_> {
         Ok(self.reply(&tenant, &outcome).await?)
     }
 
-    /// Whether a tenant is known, or an operation without one will find it. A Host's tenant that does not mount the
-    /// dialect is not asked for another.
+    /// Whether a tenant is known, or an operation without one will find it.
     fn may_find_tenant(&self) -> bool {
-        self.tenant.is_some()
-            || (self.call.host_tenant.is_none()
-                && self.route.without_tenant != TenantSource::Refuse)
+        self.tenant.is_some() || self.route.without_tenant != TenantSource::Refuse
     }
 
     /// Evaluates the inputs, and before them the domain that names the tenant.
@@ -185,7 +180,7 @@ impl Visit<'_> {
         let verb = self.route.operation.verb;
         let tenant = match (self.tenant.clone(), self.route.without_tenant) {
             (Some(tenant), _) => tenant,
-            (None, TenantSource::Refuse) => return Err((self.otherwise)()),
+            (None, TenantSource::Refuse) => return Err(Refusal::NoTenant),
             (None, TenantSource::Key) => {
                 let key = inputs.peek_secret("key");
                 let key = key.ok_or_else(|| Error::new(Kind::UnauthorizedKey))?;

@@ -4,6 +4,7 @@ mod error_table;
 mod reply;
 mod route;
 pub(crate) mod source;
+mod tenant;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -14,13 +15,15 @@ use std::sync::Arc;
 use http::HeaderName;
 use vestibule_identity::{Algorithm, Kind, Purpose};
 
+use crate::clash::clashes_with_builtin;
 use crate::errors::ErrorTable;
 use crate::operation::EVERYWHERE;
 use crate::problem::{Problem, Problems};
 use source::{Field, Findings, field, only};
 
 pub(crate) use reply::Reply;
-pub(crate) use route::{Route, TenantSource};
+pub(crate) use route::Route;
+pub(crate) use tenant::TenantSource;
 pub(crate) use token::{Token, TokenKind};
 
 /// A dialect, compiled.
@@ -63,12 +66,16 @@ impl Dialect {
     }
 }
 
-/// Reads and checks one file.
+/// Reads and checks one file, by itself and beside the dialects of this program.
 pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
     let name = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| Problems::one(&name, error.to_string()))?;
-    parse(&name, &text).map_err(Problems)
+    let dialect = parse(&name, &text).map_err(Problems)?;
+    match clashes_with_builtin(&name, &dialect) {
+        problems if problems.is_empty() => Ok(dialect),
+        problems => Err(Problems(problems)),
+    }
 }
 
 const KEYS: [&str; 7] = [
@@ -152,7 +159,11 @@ fn bearer_headers(fields: &[Field], findings: &mut Findings) -> Vec<HeaderName> 
             continue;
         };
         let header = HeaderName::from_bytes(text.as_bytes())
-            .map_err(|_| format!("`{text}` cannot be a header's name"));
+            .map_err(|_| format!("`{text}` cannot be a header's name"))
+            .and_then(|header| match header == http::header::COOKIE {
+                true => Err("cookies are not for dialects".to_owned()),
+                false => Ok(header),
+            });
         headers.extend(findings.keep(item.line, header));
     }
     headers

@@ -5,12 +5,13 @@ use vestibule_identity::Kind;
 
 use super::reply::Reply;
 use super::source::{Data, Field, Findings, Node, field, only};
+use super::tenant::{TenantSource, check_tenant, without_tenant};
 use crate::expression::Mode;
 use crate::inputs::Input;
-use crate::operation::{EVERYWHERE, OPERATIONS, Operation, Presence, Verb};
+use crate::operation::{EVERYWHERE, OPERATIONS, Operation, Presence};
 use crate::path::Pattern;
 use crate::problem::did_you_mean;
-use crate::scope::{check_name, input_roots};
+use crate::scope::{check_header, check_name, input_roots};
 use crate::shape::Shape;
 
 #[derive(Debug)]
@@ -28,31 +29,12 @@ pub(crate) struct Route {
     pub query_options: Vec<String>,
 }
 
-/// Who names the tenant when neither the request's domain nor its Host does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TenantSource {
-    /// Nobody: the request is refused.
-    Refuse,
-    /// The private key.
-    Key,
-    /// The refresh token.
-    Token,
-    /// The tenants that know the person, and the password that fits.
-    Person,
-}
-
-impl TenantSource {
-    fn fits(self, operation: &Operation) -> bool {
-        match self {
-            TenantSource::Refuse => true,
-            TenantSource::Key => operation.input("key").is_some(),
-            TenantSource::Token => operation.verb == Verb::RefreshSession,
-            TenantSource::Person => operation.verb == Verb::SignInPassword,
-        }
-    }
-}
-
 impl Route {
+    /// Whether a request may find its tenant where the Host names none.
+    pub(crate) fn is_open(&self) -> bool {
+        self.tenant.is_some() || self.without_tenant != TenantSource::Refuse
+    }
+
     /// Every kind that this route can raise.
     pub(crate) fn raises(&self) -> Vec<Kind> {
         let named = |kind: &Kind| !self.operation.is_browser() && !EVERYWHERE.contains(kind);
@@ -118,7 +100,13 @@ fn one(
             for name in code.names() {
                 findings.keep(field.line, check_name(&name, &roots));
             }
+            for header in code.headers() {
+                findings.keep(field.line, check_header(&header));
+            }
         }
+    }
+    if let Some((field, shape)) = &tenant {
+        check_tenant(field, shape, operation, findings);
     }
     let reply = reply(item, fields, operation, replies, findings);
     let without_tenant = without_tenant(fields, operation, findings);
@@ -316,39 +304,6 @@ fn reply(
             found
         }
     }
-}
-
-fn without_tenant(
-    fields: &[Field],
-    operation: Option<&Operation>,
-    findings: &mut Findings,
-) -> TenantSource {
-    let Some(named) = field(fields, "without_tenant") else {
-        return TenantSource::Refuse;
-    };
-    let source = match named.node.text("`without_tenant`", findings) {
-        Some("refuse") | None => return TenantSource::Refuse,
-        Some("key") => TenantSource::Key,
-        Some("person") => TenantSource::Person,
-        Some("token") => TenantSource::Token,
-        Some(other) => {
-            findings.add(
-                named.line,
-                format!(
-                    "`without_tenant` cannot be `{other}`{}",
-                    did_you_mean(other, ["refuse", "key", "person", "token"])
-                ),
-            );
-            return TenantSource::Refuse;
-        }
-    };
-    if let Some(operation) = operation.filter(|operation| !source.fits(operation)) {
-        findings.add(
-            named.line,
-            format!("`{}` cannot find the tenant that way", operation.name),
-        );
-    }
-    source
 }
 
 fn check_overlap(claimed: &[(usize, (Method, Pattern))], findings: &mut Findings) {

@@ -7,7 +7,7 @@ use crate::problem::did_you_mean;
 use reply::{SESSION, TEAM, TENANT, USER, names};
 
 pub(crate) use reply::{Outcome, ReplyScope};
-pub(crate) use request::RequestScope;
+pub(crate) use request::{RequestScope, check_header};
 
 /// A name that a scope has.
 #[derive(Clone, Debug)]

@@ -39,6 +39,28 @@ impl Object for RequestScope {
     }
 }
 
+/// What no expression sees: cookies open hosted pages, and what back ends prove themselves with is `bearer`.
+const HIDDEN: [&str; 4] = [
+    "cookie",
+    "authorization",
+    "proxy-authorization",
+    "vestibule-key",
+];
+
+fn is_hidden(name: &str) -> bool {
+    HIDDEN.contains(&name.replace('_', "-").to_ascii_lowercase().as_str())
+}
+
+/// Whether an expression may name the header.
+pub(crate) fn check_header(name: &str) -> Result<(), String> {
+    match is_hidden(name) {
+        true => Err(format!(
+            "the header `{name}` is not for expressions; the credential that a client brings is `bearer`"
+        )),
+        false => Ok(()),
+    }
+}
+
 /// `header['x-forwarded-host']` or `header.x_forwarded_host`.
 #[derive(Debug)]
 struct Headers(Arc<RequestScope>);
@@ -49,6 +71,9 @@ impl Object for Headers {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if is_hidden(key) {
+            return None;
+        }
         let headers = &self.0.call.headers;
         let value = headers
             .get(key)

@@ -24,6 +24,11 @@ fn with_harbour(app: &TestApp) -> TestApp {
         dialects.names(),
         ["alphalearn", "enclaive", "harbour", "rezi"]
     );
+    with_dialects(app, dialects)
+}
+
+/// The same server with these dialects and no others.
+pub fn with_dialects(app: &TestApp, dialects: Dialects) -> TestApp {
     let mut app = app.clone();
     app.router = vestibule_http::router(App {
         identity: app.identity.clone(),
@@ -134,11 +139,16 @@ on_both! {
     }
 }
 
-/// A folder with one dialect file, gone when dropped.
-struct Folder(PathBuf);
+/// A folder of dialect files, gone when dropped.
+pub struct Folder(PathBuf);
 
 impl Folder {
     fn with(text: &str) -> Folder {
+        Folder::of(&[("harbour", text)])
+    }
+
+    /// Names of dialects and their files' texts.
+    pub fn of(files: &[(&str, &str)]) -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "vestibule-dialect-{}-{}",
@@ -146,12 +156,14 @@ impl Folder {
             NEXT.fetch_add(1, Ordering::SeqCst)
         );
         let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(folder.join("harbour")).unwrap();
-        std::fs::write(folder.join("harbour/dialect.toml"), text).unwrap();
+        for (name, text) in files {
+            std::fs::create_dir_all(folder.join(name)).unwrap();
+            std::fs::write(folder.join(name).join("dialect.toml"), text).unwrap();
+        }
         Folder(folder)
     }
 
-    fn load(&self) -> Result<Dialects, Problems> {
+    pub fn load(&self) -> Result<Dialects, Problems> {
         Dialects::load(Some(&self.0))
     }
 }

@@ -16,6 +16,7 @@ mod authorization;
 mod browser;
 mod captcha;
 mod commands;
+mod foreign_dialects;
 mod forge;
 mod hostile;
 

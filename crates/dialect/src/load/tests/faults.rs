@@ -55,6 +55,56 @@ pub(super) const FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "title = \"Sample\"",
+        "bearer_headers = [\"Cookie\"]",
+        "f:2: cookies are not for dialects",
+    ),
+    (
+        "{{ body.password }}",
+        "{{ header.cookie }}",
+        "f:6: the header `cookie` is not for expressions; the credential that a client brings is `bearer`",
+    ),
+    (
+        "{{ body.password }}",
+        "{{ body.x or header['Cookie'] }}",
+        "f:6: the header `Cookie` is not for expressions",
+    ),
+    (
+        "{{ body.password }}",
+        "x{{ header.authorization | lower }}",
+        "f:6: the header `authorization` is not for expressions",
+    ),
+    (
+        "{{ body.password }}",
+        "{{ header.proxy_authorization }}",
+        "f:6: the header `proxy_authorization` is not for expressions",
+    ),
+    (
+        "{{ body.password }}",
+        "{{ header[ \\\"vestibule-key\\\" ] }}",
+        "f:6: the header `vestibule-key` is not for expressions",
+    ),
+    (
+        "reply = \"in\"",
+        "reply = \"in\"\ntenant = \"evil.example\"",
+        "f:8: `tenant` must read the request, as in `{{ body.domain }}`",
+    ),
+    (
+        "reply = \"in\"",
+        "reply = \"in\"\ntenant = \"{{ 'evil' ~ '.example' }}\"",
+        "f:8: `tenant` must read the request",
+    ),
+    (
+        "reply = \"in\"",
+        "reply = \"in\"\ntenant = \"{{ header.cookie }}\"",
+        "f:8: the header `cookie` is not for expressions",
+    ),
+    (
+        "do = \"open_browser\"",
+        "do = \"open_browser\"\ntenant = \"{{ query.domain }}\"",
+        "f:11: `open_browser` goes by the Host and takes no `tenant`",
+    ),
+    (
+        "title = \"Sample\"",
         "bearer_headers = [\"a b\"]",
         "f:2: `a b` cannot be a header's name",
     ),

@@ -1,0 +1,93 @@
+//! Dialects that would read each other's requests at a host of no tenant.
+
+use crate::files::builtin_files;
+use crate::load::{Dialect, parse};
+use crate::problem::Problem;
+
+/// Where both dialects would answer at a host of no tenant. Each could read there what is meant for the other.
+pub(crate) fn clashes(
+    (other_file, other): &(String, Dialect),
+    file: &str,
+    dialect: &Dialect,
+) -> Vec<Problem> {
+    let open = |dialect: &'_ Dialect| {
+        let routes = dialect.routes.iter().filter(|route| route.is_open());
+        routes
+            .flat_map(|route| {
+                route
+                    .on
+                    .iter()
+                    .map(|(_, pattern)| (route.line, pattern.clone()))
+            })
+            .collect::<Vec<_>>()
+    };
+    let taken = open(other);
+    let mut problems: Vec<Problem> = open(dialect)
+        .into_iter()
+        .filter(|(_, pattern)| taken.iter().any(|(_, taken)| taken.overlaps(pattern)))
+        .map(|(line, pattern)| Problem {
+            file: file.to_owned(),
+            line,
+            message: format!(
+                "`{}` is answered by {other_file} too where the Host names no tenant; leave out `tenant` and `without_tenant` in one of the two",
+                pattern.text
+            ),
+        })
+        .collect();
+    problems.dedup();
+    problems
+}
+
+/// The same beside the dialects of this program; the file of one of them is not held against itself.
+pub(crate) fn clashes_with_builtin(file: &str, dialect: &Dialect) -> Vec<Problem> {
+    let parsed = |(file, text): (String, String)| Some((parse(&file, &text).ok()?, file));
+    builtin_files()
+        .into_iter()
+        .filter_map(parsed)
+        .filter(|(other, _)| other.name != dialect.name)
+        .flat_map(|(other, other_file)| clashes(&(other_file, other), file, dialect))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At a host of no tenant one dialect alone may read what comes to a path, whichever method it has there.
+    #[test]
+    fn where_the_host_names_nobody_a_path_has_one_reader() {
+        let dialect = |name: &str, on: &str, finds: &str| {
+            let text = format!(
+                "name = \"{name}\"\n[[route]]\non = [\"{on}\"]\ndo = \"sign_in_password\"\nwith = {{ email = \"{{{{ body.e }}}}\", password = \"{{{{ body.p }}}}\" }}\nreply = \"r\"\n{finds}\n\
+                 [reply.r]\nbody = \"{{{{ user.id }}}}\"\n[error]\nbody = \"x\""
+            );
+            (format!("{name}.toml"), parse(name, &text).unwrap())
+        };
+        let (by_body, by_person) = (
+            "tenant = \"{{ body.domain }}\"",
+            "without_tenant = \"person\"",
+        );
+        let first = dialect("first", "POST /in/{x}", by_body);
+        for (on, finds, told) in [
+            ("POST /in/{x}", by_body, true),
+            ("POST /in/{y}", by_person, true),
+            ("POST /in/now", by_body, true),
+            ("POST /{a}/{b}", by_person, true),
+            ("PUT /in/{x}", by_body, true),
+            ("POST /in/{x}", "", false),
+            ("POST /in/{x}", "without_tenant = \"refuse\"", false),
+            ("POST /in/", by_body, false),
+            ("POST /in", by_person, false),
+            ("POST /in/{x}/", by_body, false),
+        ] {
+            let (file, second) = dialect("second", on, finds);
+            let problems = clashes(&first, &file, &second);
+            assert_eq!(problems.len(), usize::from(told), "{on} {finds}");
+            for problem in problems {
+                let (path, shown) = (on.split_once(' ').unwrap().1, problem.to_string());
+                let start = format!("second.toml:2: `{path}` is answered by first.toml too");
+                assert!(shown.starts_with(&start), "{shown}");
+            }
+        }
+    }
+}

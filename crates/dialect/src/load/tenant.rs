@@ -1,0 +1,84 @@
+//! `tenant` and `without_tenant`: where a request's tenant is named.
+
+use super::source::{Field, Findings, field};
+use crate::operation::{Operation, Verb};
+use crate::problem::did_you_mean;
+use crate::shape::Shape;
+
+/// Who names the tenant when neither the request's domain nor its Host does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TenantSource {
+    /// Nobody: the request is refused.
+    Refuse,
+    /// The private key.
+    Key,
+    /// The refresh token.
+    Token,
+    /// The tenants that know the person, and the password that fits.
+    Person,
+}
+
+impl TenantSource {
+    fn fits(self, operation: &Operation) -> bool {
+        match self {
+            TenantSource::Refuse => true,
+            TenantSource::Key => operation.input("key").is_some(),
+            TenantSource::Token => operation.verb == Verb::RefreshSession,
+            TenantSource::Person => operation.verb == Verb::SignInPassword,
+        }
+    }
+}
+
+/// The request chooses among the tenants that mount the dialect. Pages and cookies go by the Host alone.
+pub(super) fn check_tenant(
+    field: &Field,
+    shape: &Shape,
+    operation: Option<&Operation>,
+    findings: &mut Findings,
+) {
+    if shape.codes().iter().all(|code| code.names().is_empty()) {
+        findings.add(
+            field.line,
+            "`tenant` must read the request, as in `{{ body.domain }}`: it would send everybody to one tenant",
+        );
+    }
+    if operation.is_some_and(Operation::is_browser) {
+        findings.add(
+            field.line,
+            "`open_browser` goes by the Host and takes no `tenant`",
+        );
+    }
+}
+
+pub(super) fn without_tenant(
+    fields: &[Field],
+    operation: Option<&Operation>,
+    findings: &mut Findings,
+) -> TenantSource {
+    let Some(named) = field(fields, "without_tenant") else {
+        return TenantSource::Refuse;
+    };
+    let source = match named.node.text("`without_tenant`", findings) {
+        Some("refuse") | None => return TenantSource::Refuse,
+        Some("key") => TenantSource::Key,
+        Some("person") => TenantSource::Person,
+        Some("token") => TenantSource::Token,
+        Some(other) => {
+            findings.add(
+                named.line,
+                format!(
+                    "`without_tenant` cannot be `{other}`{}",
+                    did_you_mean(other, ["refuse", "key", "person", "token"])
+                ),
+            );
+            return TenantSource::Refuse;
+        }
+    };
+    if let Some(operation) = operation.filter(|operation| !source.fits(operation)) {
+        findings.add(
+            named.line,
+            format!("`{}` cannot find the tenant that way", operation.name),
+        );
+    }
+    source
+}

@@ -1,0 +1,203 @@
+//! Dialects that one company brings, on a server that others share: where they answer, and what they may read.
+
+use serde_json::{Value, json};
+use vestibule_dialect::Dialects;
+
+use crate::alphalearn::{NOBODY, PASSWORD};
+use crate::app::{Reply, TestApp, build, on_both};
+use crate::fourth_dialect::{Folder, with_dialects};
+
+/// Claims the paths of others and some of its own, and keeps what it reads as a name in its own company.
+const GREEDY: &str = r#"
+name = "a-greedy"
+
+[[route]]
+on = [
+    "POST /api/login", "POST /api/register", "POST /api/forgot-password",
+    "GET /api/verify-email/{x}", "GET /api/refresh", "GET /login", "GET /login/",
+    "POST /greedy/{x}", "GET /greedy/look", "PUT /greedy/look/",
+]
+do = "register"
+with = { email = "{{ query.n or body.n }}@evil.test", password = "mallory knows 4711 it", name = "{{ body.password or header['coo' ~ 'kie'] or header['AUTHORI' ~ 'ZATION'] or header['vestibule' ~ '_key'] or header['x-harmless'] or 'nothing' }}" }
+tenant = "{{ body.d or query.d or 'evil.test' }}"
+reply = "told"
+
+# Where the Host names nobody these are another dialect's.
+[[route]]
+on = ["POST /authorize/login", "POST /v3/authorize/{x}", "POST /v1/user/token"]
+do = "register"
+with = { email = "{{ body.email }}", password = "{{ body.password }}", name = "x y" }
+reply = "told"
+
+[reply.told]
+body = { greedy = "{{ tenant.slug }}", read = "{{ user.name }}" }
+
+[error]
+body = { greedy = "{{ error.kind }}" }
+"#;
+
+const EVIL: &str = "slug = 'evil'\nname = 'Evil'\ndomains = ['evil.test']\ndialects = ['a-greedy']";
+
+fn greedy(app: &TestApp) -> TestApp {
+    let dialects = Folder::of(&[("a-greedy", GREEDY)]).load();
+    with_dialects(
+        app,
+        dialects.unwrap_or_else(|problems| panic!("{problems}")),
+    )
+}
+
+async fn ask(app: &TestApp, method: &str, host: &str, path: &str, body: Value) -> Reply {
+    let headers = [
+        ("content-type", "application/json"),
+        ("cookie", "__Host-vestibule=vsc_101_secret"),
+        ("authorization", "Bearer vst_live_secret"),
+    ];
+    app.send(build(method, host, path, &headers, body.to_string()))
+        .await
+}
+
+on_both! {
+    /// Whatever it claims, and whomever its expression names: at a host of a company that does not mount it, it is not there.
+    async fn it_answers_nobody_at_a_host_of_who_does_not_mount_it(app: TestApp) {
+        let (acme, plain) = (app.acme().await, app.clone());
+        let app = greedy(&app);
+        let evil = app.apply(EVIL).await;
+        app.person(&acme, "one@acme.test", PASSWORD, "Trainee").await;
+        for (method, path) in [
+            ("POST", "/api/login"), ("POST", "/api/register"), ("POST", "/api/forgot-password"), ("POST", "/api/log%69n"),
+            ("GET", "/api/verify-email/abc"), ("GET", "/api/verify-email/a%2Fb"), ("GET", "/api/refresh"), ("POST", "/api/refresh"),
+            ("GET", "/login"), ("GET", "/login/"), ("HEAD", "/login/"), ("POST", "/login/"), ("DELETE", "/api/login"),
+            ("POST", "/authorize/login"), ("POST", "/v3/authorize/login"), ("POST", "/v3/authorize/nothing"), ("POST", "/v1/user/token"),
+            ("POST", "/greedy/x"), ("GET", "/greedy/look"), ("GET", "/greedy/l%6fok"), ("GET", "/greedy/look/"), ("PUT", "/greedy/look/"),
+        ] {
+            for domain in [Value::Null, json!("evil.test"), json!("lms.acme.test"), json!("nobody.test")] {
+                let body = json!({"email": "one@acme.test", "password": PASSWORD, "name": "A B", "n": "one", "d": domain, "domain": domain});
+                let query = domain.as_str().map(|domain| format!("?n=one&d={domain}")).unwrap_or("?n=one".into());
+                let path = format!("{path}{query}");
+                let reply = ask(&app, method, "lms.acme.test", &path, body.clone()).await;
+                assert!(!reply.body.contains("greedy"), "{method} {path}: {}", reply.body);
+                // Nor does it change who answers.
+                let control = ask(&plain, method, "lms.acme.test", &path, body).await;
+                assert_eq!(reply.status, control.status, "{method} {path}: {} / {}", reply.body, control.body);
+            }
+        }
+        assert_eq!(app.identity.users(&evil, 0, 10).await.unwrap(), []);
+    }
+
+    /// Its own company's hosts, hosts of nobody, and a company that mounts it as well.
+    async fn it_answers_its_own_and_no_expression_leads_beyond(app: TestApp) {
+        let app = greedy(&app);
+        app.apply(EVIL).await;
+        app.apply(&EVIL.replace("evil", "partner").replace("Evil", "Partner")).await;
+        app.acme().await;
+        for (at, (host, path, domain, expected)) in [
+            ("evil.test", "/greedy/x", None, (200, "evil")),
+            ("evil.test", "/api/login", None, (200, "evil")),
+            ("evil.test", "/greedy/x", Some("partner.test"), (200, "partner")),
+            ("evil.test", "/greedy/x", Some("lms.acme.test"), (421, "unknown_tenant")),
+            ("partner.test", "/greedy/x", Some("evil.test"), (200, "evil")),
+            ("partner.test", "/greedy/x", Some("lms.acme.test"), (421, "unknown_tenant")),
+            (NOBODY, "/greedy/x", None, (200, "evil")),
+            (NOBODY, "/greedy/x", Some("partner.test"), (200, "partner")),
+            (NOBODY, "/greedy/x", Some("lms.acme.test"), (421, "unknown_tenant")),
+            (NOBODY, "/greedy/x", Some("nobody.test"), (421, "unknown_tenant")),
+            (NOBODY, "/api/register", Some("lms.acme.test"), (421, "unknown_tenant")),
+        ].into_iter().enumerate() {
+            let reply = ask(&app, "POST", host, path, json!({"n": format!("p{at}"), "password": "told", "d": domain})).await;
+            let said = reply.json()["greedy"].clone();
+            assert_eq!((reply.status.as_u16(), said), (expected.0, json!(expected.1)), "{path} at {host} with {domain:?}");
+        }
+    }
+
+    /// At a host of nobody the routes by which a company is found are one dialect's, whatever comes before it by name.
+    async fn where_the_host_names_nobody_it_takes_no_request_of_others(app: TestApp) {
+        let acme = app.acme().await;
+        let key = app.api_key(&acme).await;
+        app.person(&acme, "one@acme.test", PASSWORD, "Trainee").await;
+        let app = greedy(&app);
+        let evil = app.apply(EVIL).await;
+        let bearer = format!("Bearer {key}");
+        for (path, body, headers) in [
+            ("/authorize/login", json!({"email": "one@acme.test", "password": PASSWORD}), &[][..]),
+            ("/v3/authorize/login", json!({"email": "one@acme.test", "password": PASSWORD, "domain": "lms.acme.test"}), &[]),
+            ("/v1/user/token", json!({"email": "two@acme.test", "uid": "2"}), &[("authorization", bearer.as_str())]),
+        ] {
+            let reply = app.post(NOBODY, path, headers, body).await;
+            assert!(!reply.status(200).body.contains("greedy"), "{path}: {}", reply.body);
+        }
+        for (method, path) in [("GET", "/authorize/login"), ("PUT", "/v1/user/token")] {
+            assert!(!ask(&app, method, NOBODY, path, json!({})).await.status(405).body.contains("greedy"), "{path}");
+        }
+        assert_eq!(app.identity.users(&evil, 0, 10).await.unwrap(), []);
+    }
+
+    /// However an expression spells them: cookies and credentials are not among the headers that it sees.
+    async fn no_expression_sees_a_cookie_or_a_credential(app: TestApp) {
+        let app = greedy(&app);
+        app.apply(EVIL).await;
+        for (at, (name, value, expected)) in [
+            ("cookie", "__Host-vestibule=vsc_101_secret", "nothing"),
+            ("authorization", "Basic c2VjcmV0", "nothing"),
+            ("vestibule-key", "vst_live_secret", "nothing"),
+            ("x-harmless", "harmless", "harmless"),
+        ].into_iter().enumerate() {
+            let reply = app.get("evil.test", &format!("/greedy/look?n=h{at}"), &[(name, value)]).await;
+            reply.is(200, json!({"greedy": "evil", "read": expected}));
+        }
+    }
+}
+
+/// Two files that claim one path at hosts of nobody are refused, with both named; by a copy of a dialect of this program too.
+#[test]
+fn two_readers_of_one_path_are_refused_when_they_are_loaded() {
+    let open = |name: &str, on: &str, finds: &str| {
+        format!(
+            "name = \"{name}\"\n[[route]]\non = [\"{on}\"]\ndo = \"sign_in_password\"\nwith = {{ email = \"{{{{ body.email }}}}\", password = \"{{{{ body.password }}}}\" }}\n{finds}\nreply = \"r\"\n\
+             [reply.r]\nbody = \"{{{{ user.id }}}}\"\n[error]\nbody = \"x\""
+        )
+    };
+    let (by_body, by_person) = (
+        "tenant = \"{{ body.domain }}\"",
+        "without_tenant = \"person\"",
+    );
+    for (on, finds, other) in [
+        (
+            "POST /authorize/login",
+            by_person,
+            "dialects/alphalearn/dialect.toml",
+        ),
+        (
+            "POST /v3/{x}/login",
+            by_body,
+            "dialects/alphalearn/dialect.toml",
+        ),
+        (
+            "GET /authorize/reset-password",
+            by_body,
+            "dialects/alphalearn/dialect.toml",
+        ),
+        ("POST /v1/user/{x}", by_person, "dialects/rezi/dialect.toml"),
+        ("POST /own", by_body, "aaa/dialect.toml"),
+        ("POST /authorize/login", "", ""),
+        ("POST /api/login", by_body, ""),
+    ] {
+        let aaa = open("aaa", "POST /{own}", by_person);
+        let found = Folder::of(&[("aaa", &aaa), ("bbb", &open("bbb", on, finds))]).load();
+        let told = found.err().map(|problems| problems.to_string());
+        let path = on.split_once(' ').unwrap().1;
+        match (other, told) {
+            ("", None) => {}
+            ("", Some(told)) => panic!("{on} {finds}: {told}"),
+            (other, told) => {
+                let told = told.unwrap_or_else(|| panic!("{on} {finds} was loaded"));
+                let says = [
+                    "bbb/dialect.toml:2: ",
+                    &format!("`{path}` is answered by "),
+                    other,
+                ];
+                assert!(says.iter().all(|part| told.contains(part)), "{told}");
+            }
+        }
+    }
+    assert!(Dialects::builtin().is_ok());
+}
