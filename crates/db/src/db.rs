@@ -163,8 +163,8 @@ impl Db {
         slot.answer(self.run(Access::Read, work).await)
     }
 
-    /// [`Db::read`] of one statement at most, a SELECT. Without a transaction around it PostgreSQL answers in a third of the
-    /// time; a second statement answers [`Error::Unsupported`].
+    /// [`Db::read`] of one quick statement at most, a SELECT by a key. Without a transaction around it PostgreSQL answers in a
+    /// third of the time, and SQLite looks in the caller's thread; a second statement answers [`Error::Unsupported`].
     pub async fn read_one<T, E, F>(&self, f: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -202,7 +202,8 @@ impl Db {
         let changes = Changes::new(&self.watchers);
         let work = self.followed(work, changes.clone());
         let end = match (&*self.backend, access) {
-            (Backend::Sqlite(sqlite), Access::Read | Access::One) => sqlite.read(work).await,
+            (Backend::Sqlite(sqlite), Access::Read) => sqlite.read(work).await,
+            (Backend::Sqlite(sqlite), Access::One) => sqlite.read_one(work).await,
             (Backend::Sqlite(sqlite), Access::Write | Access::Patient) => sqlite.write(work).await,
             (Backend::Postgres(postgres), access) => postgres.run(access, work).await,
         };

@@ -87,6 +87,10 @@ impl Sqlite {
         self.readers.read(work).await
     }
 
+    pub(crate) async fn read_one(&self, work: Work) -> Result<(), Error> {
+        self.readers.read_one(work).await
+    }
+
     pub(crate) async fn write(&self, work: Work) -> Result<(), Error> {
         self.writer.write(work).await
     }

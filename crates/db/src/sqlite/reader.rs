@@ -44,13 +44,23 @@ impl Readers {
             let _place = place;
             let connection = idle.take()?;
             let ran = snapshot(&connection, &mut work)?;
-            let spoilt = ran.failure.is_some_and(|error| idle.storage.met(&error));
-            if connection.is_autocommit() && !spoilt {
-                idle.connections.lock().push(connection);
-            }
-            ran.keep.map(drop)
+            idle.put_back(connection, ran)
         })
         .await
+    }
+
+    /// Runs one statement where it is asked for. What it looks up by its key is in the system's memory nearly always, and
+    /// handing it to another thread and back costs more than the look; a reader waits for no writer.
+    pub(super) async fn read_one(&self, mut work: Work) -> Result<(), Error> {
+        let place = self.gate.enter().await?;
+        let idle = self.idle.connections.lock().pop();
+        let Some(connection) = idle else {
+            // Opening one may take its time.
+            drop(place);
+            return self.read(work).await;
+        };
+        let ran = run(&mut work, Tx::sqlite(&connection));
+        self.idle.put_back(connection, ran)
     }
 
     pub(super) async fn close(&self) {
@@ -63,6 +73,15 @@ impl Idle {
     fn take(&self) -> Result<Connection, Error> {
         let idle = self.connections.lock().pop();
         idle.map_or_else(|| open::connect(self.storage.path(), Purpose::Read), Ok)
+    }
+
+    fn put_back(&self, connection: Connection, ran: Run) -> Result<(), Error> {
+        let failure = ran.failure.as_ref();
+        let spoilt = failure.is_some_and(|error| self.storage.met(error));
+        if connection.is_autocommit() && !spoilt {
+            self.connections.lock().push(connection);
+        }
+        ran.keep.map(drop)
     }
 }
 
