@@ -48,6 +48,7 @@ pub const TARGETS: &[Target] = &[
                 HASH,
                 "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
                 "$2b$12$é",
+                "$2b$10$R9h/cIPz0gi.URNNXOPST9/PgBkqquzi.Ss7KIUgOIUgO2t0jWMUW",
             ])
         },
     },
@@ -135,6 +136,7 @@ pub const TARGETS: &[Target] = &[
             texts(&[
                 "smtp://user:p%40ss@mail.test:587",
                 "smtps://mail.test",
+                "smtps://mail.test:0",
                 "smtp://[::1]:25?tls=none",
                 "smtp://a:b@c@d:99999/x?y#z",
             ])
@@ -274,8 +276,10 @@ fn api_key(bytes: &[u8]) {
 
 fn password_hash(bytes: &[u8]) {
     let text = text(bytes);
-    if let Some(again) = vestibule_crypto::fuzzing::password_hash(text) {
-        assert_eq!(again, text, "one hash, one spelling");
+    let read = vestibule_crypto::fuzzing::password_hash;
+    if let Some(written) = read(text) {
+        // Other systems' hashes have several spellings; ours is one.
+        assert_eq!(read(&written).as_deref(), Some(&*written), "{text:?}");
     }
 }
 

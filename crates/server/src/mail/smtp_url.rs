@@ -78,8 +78,10 @@ impl FromStr for SmtpUrl {
                 decoded(password.unwrap_or_default()).context(SHAPE)?.into(),
             )),
         };
+        let port = url.port().unwrap_or(if implicit { 465 } else { 587 });
+        ensure!(port > 0, "names port 0, at which nothing listens");
         Ok(SmtpUrl {
-            port: url.port().unwrap_or(if implicit { 465 } else { 587 }),
+            port,
             host,
             encryption,
             credentials,
@@ -193,6 +195,7 @@ mod tests {
             "smtp://u:hunter2@mail.test?starttls=1",
             "smtp://u%0d%0aMAIL:hunter2@mail.test",
             "smtp://u:hunter2@mail.test:99999",
+            "smtp://u:hunter2@mail.test:0",
         ] {
             let message = format!("{:#}", text.parse::<SmtpUrl>().unwrap_err());
             assert!(!message.contains("hunter2"), "{message}");
