@@ -8,6 +8,10 @@ use minijinja::value::{Value, ValueKind};
 use crate::expression::Code;
 use crate::json;
 use crate::shape::{Part, Shape, concatenated};
+use crate::size::{LONGEST, Room, too_long};
+
+/// Bytes of a whole reply.
+const MOST: usize = 16 * LONGEST;
 
 /// A reply or the body of an error, as a sequence of fixed bytes and holes.
 #[derive(Debug, Default)]
@@ -67,7 +71,13 @@ impl Document {
                 Piece::Typed(code) => {
                     write(&code.evaluate(scope)?, &mut out).map_err(|error| code.blame(error))?;
                 }
-                Piece::Text(parts) => write_text(&concatenated(parts, scope)?, &mut out)?,
+                Piece::Text(parts) => {
+                    let text = concatenated(parts, scope, &mut Room::default())?;
+                    write_text(&text, &mut out)?;
+                }
+            }
+            if out.len() > MOST {
+                return Err(too_long());
             }
         }
         Ok(out)

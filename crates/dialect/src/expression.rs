@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use minijinja::value::Value;
 use minijinja::{Environment, Error, Expression, UndefinedBehavior};
 
-use crate::filters;
 use crate::problem::did_you_mean;
+use crate::size::measure;
+use crate::{filters, operators};
 
 /// What an undefined name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ static REPLY: LazyLock<Environment<'static>> =
 
 /// No expression of a sane file comes near; an endless one stops here.
 const FUEL: u64 = 20_000;
+/// Words and signs of an expression. It can hold so many long values at most.
+const MOST_SIGNS: usize = 256;
 
 fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     let mut environment = Environment::empty();
@@ -62,6 +65,12 @@ impl Code {
                 error.detail().unwrap_or("it cannot be read")
             )
         };
+        if tokens(&source).len() > MOST_SIGNS {
+            return Err(format!(
+                "an expression has {MOST_SIGNS} words and signs at most; make two of it"
+            ));
+        }
+        operators::check(&source)?;
         let program = environment
             .compile_expression_owned(source.clone())
             .map_err(wrong)?;
@@ -75,7 +84,10 @@ impl Code {
 
     pub(crate) fn evaluate(&self, scope: &Value) -> Result<Value, Error> {
         let path = match &self.run {
-            Run::Program(program) => return program.eval(scope),
+            Run::Program(program) => {
+                let value = program.eval(scope)?;
+                return measure(&value).map(|()| value);
+            }
             Run::Path(path) => path,
         };
         let mut value = scope.clone();

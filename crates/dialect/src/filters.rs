@@ -1,7 +1,9 @@
 //! What expressions may call. What is absent stays absent; what cannot be used is an error, which makes an input malformed.
 
-use minijinja::value::{Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, filters, tests};
+use minijinja::value::{Rest, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, filters, tests};
+
+use crate::size::{Room, measure};
 
 /// Every filter, for messages.
 pub(crate) const FILTERS: [&str; 15] = [
@@ -23,29 +25,28 @@ pub(crate) const TESTS: [&str; 9] = [
 ];
 
 pub(crate) fn install(environment: &mut Environment<'static>) {
-    environment.add_filter("choose", choose);
-    environment.add_filter("default", filters::default);
-    environment.add_filter("first", |value: &Value| if_present(value, filters::first));
-    environment.add_filter("integer", integer);
-    environment.add_filter("join", filters::join);
-    environment.add_filter("json", json);
-    environment.add_filter("last", |value: &Value| {
-        if_present(value, |value| filters::last(value.clone()))
-    });
-    environment.add_filter("length", |value: &Value| {
-        if_present(value, |value| filters::length(value).map(Value::from))
-    });
-    environment.add_filter("lower", |value: &Value| mapped(value, str::to_lowercase));
-    environment.add_filter("member", member);
-    environment.add_filter("replace", |value: &Value, from: &str, to: &str| {
-        mapped(value, |text| text.replace(from, to))
-    });
-    environment.add_filter("single", single);
-    environment.add_filter("text", text);
-    environment.add_filter("trim", |value: &Value| {
-        mapped(value, |text| text.trim().to_owned())
-    });
-    environment.add_filter("upper", |value: &Value| mapped(value, str::to_uppercase));
+    let trim = |value: &Value| mapped(value, |text| text.trim().to_owned());
+    let first = |value: &Value| if_present(value, filters::first);
+    let last = |value: &Value| if_present(value, |value| filters::last(value.clone()));
+    let length = |value: &Value| if_present(value, |value| filters::length(value).map(Value::from));
+    let lower = |value: &Value| mapped(value, str::to_lowercase);
+    let upper = |value: &Value| mapped(value, str::to_uppercase);
+    let mut add = |name, of| measuring(environment, name, of);
+    add("choose", Value::from_function(choose));
+    add("default", Value::from_function(filters::default));
+    add("first", Value::from_function(first));
+    add("integer", Value::from_function(integer));
+    add("join", Value::from_function(join));
+    add("json", Value::from_function(json));
+    add("last", Value::from_function(last));
+    add("length", Value::from_function(length));
+    add("lower", Value::from_function(lower));
+    add("member", Value::from_function(member));
+    add("replace", Value::from_function(replace));
+    add("single", Value::from_function(single));
+    add("text", Value::from_function(text));
+    add("trim", Value::from_function(trim));
+    add("upper", Value::from_function(upper));
     environment.add_test("boolean", tests::is_boolean);
     environment.add_test("defined", tests::is_defined);
     environment.add_test("integer", tests::is_integer);
@@ -55,6 +56,38 @@ pub(crate) fn install(environment: &mut Environment<'static>) {
     environment.add_test("sequence", tests::is_sequence);
     environment.add_test("string", tests::is_string);
     environment.add_test("undefined", tests::is_undefined);
+}
+
+/// A filter that measures what it is given and what it makes. One that could make much of little looks before it does.
+fn measuring(environment: &mut Environment<'static>, name: &'static str, of: Value) {
+    let filter = move |state: &mut State<'_, '_>, args: Rest<Value>| {
+        args.iter().try_for_each(measure)?;
+        let made = of.call(state, &args)?;
+        measure(&made).map(|()| made)
+    };
+    environment.add_filter(name, filter);
+}
+
+fn replace(value: &Value, from: &str, to: &str) -> Result<Value, Error> {
+    if let Some(text) = value.as_str() {
+        Room::default().take_times(text.matches(from).count(), to.len())?;
+    }
+    mapped(value, |text| text.replace(from, to))
+}
+
+fn join(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+    if let [value, between @ ..] = &**args {
+        let pieces = match value.as_str() {
+            Some(text) => text.chars().count(),
+            None => value.try_iter().map_or(0, Iterator::count),
+        };
+        let mut each = Room::default();
+        between.iter().try_for_each(|value| each.take(value))?;
+        let mut whole = Room::default();
+        whole.take(value)?;
+        whole.take_times(pieces, each.taken())?;
+    }
+    Value::from_function(filters::join).call(state, &args)
 }
 
 fn unusable(what: &'static str) -> Error {
@@ -153,4 +186,89 @@ fn choose(value: &Value, table: &Value) -> Result<Value, Error> {
             false => Ok(found),
         }
     })
+}
+
+#[cfg(test)]
+mod growth {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::expression::{Code, Mode};
+    use crate::size::LONGEST;
+
+    /// Every filter and operator on what a request may bring, with arguments that the request brings too.
+    #[test]
+    fn nothing_grows_beyond_what_a_value_may_be() {
+        let request = serde_json::json!({
+            "none": null, "empty": "", "a": "a", "long": "a".repeat(60_000), "half": "a".repeat(31_000),
+            "wide": "ŉ".repeat(30_000), "sharp": "ΐ".repeat(20_000), "blanks": vec![""; 10_000], "floats": vec![1e300; 9_000],
+            "between": "x".repeat(25_000), "map": {"long": "a".repeat(60_000)}, "deep": [[["a".repeat(50_000)]]],
+        });
+        let scope = crate::json::to_value(&serde_json::json!({ "body": request }));
+        let names = request.as_object().unwrap().keys();
+        let names: Vec<String> = names.map(|name| format!("body.{name}")).collect();
+        let mut sources = Vec::new();
+        for value in &names {
+            for filter in FILTERS {
+                sources.push(format!("{value} | {filter}"));
+                for other in &names {
+                    sources.push(format!("{value} | {filter}({other})"));
+                    if filter == "replace" || filter == "join" {
+                        sources.push(format!("{value} | {filter}('', {other})"));
+                        sources.push(format!("{value} | {filter}('a', {other})"));
+                        sources.push(format!("{value} | {filter}(d={other})"));
+                        sources.push(format!("[{value}, {value}] | {filter}({other}, {other})"));
+                    }
+                }
+            }
+            for sign in ["~", "+"] {
+                let sum = vec![value.as_str(); 17].join(sign);
+                let list = vec![value.as_str(); 30].join(",");
+                sources.push(sum.clone());
+                sources.push(format!("({sum}) | replace('a', {value})"));
+                sources.push(format!("[{list}] {sign} [{list}]"));
+                sources.push(format!("[{list}] ~ '' {sign} ''"));
+            }
+        }
+        for source in sources {
+            let code = Code::compile(&source, Mode::Input).unwrap_or_else(|why| panic!("{why}"));
+            let begun = Instant::now();
+            let made = code.evaluate(&scope);
+            assert!(begun.elapsed() < Duration::from_secs(1), "{source}");
+            if let Ok(value) = made {
+                assert!(
+                    value.as_str().is_none_or(|text| text.len() <= LONGEST),
+                    "{source}"
+                );
+                assert!(measure(&value).is_ok(), "{source}");
+            }
+        }
+    }
+
+    /// What comes in fits, and what is not too long is made.
+    #[test]
+    fn what_a_body_holds_is_not_too_long() {
+        let body = format!(
+            r#"{{"x":"{}","list":[{}1]}}"#,
+            "a".repeat(40_000),
+            "1,".repeat(12_000)
+        );
+        assert!(body.len() < LONGEST);
+        let scope = crate::json::parse(format!(r#"{{"body":{body}}}"#).as_bytes()).unwrap();
+        for (source, length) in [
+            ("body.x | upper", 40_000),
+            ("body.x | replace('a', 'b')", 40_000),
+            ("body.x ~ body.x", 0),
+            ("body.x | replace('a', 'bb')", 0),
+            ("body.list | join", 12_001),
+            ("body.list | join(', ')", 36_001),
+            ("body.list | join(',    ')", 0),
+            ("body | member('x')", 40_000),
+            ("body.list | length | text", 5),
+        ] {
+            let made = Code::compile(source, Mode::Input).unwrap().evaluate(&scope);
+            let made = made.map_or(0, |value| value.as_str().unwrap().len());
+            assert_eq!(made, length, "{source}");
+        }
+    }
 }

@@ -21,12 +21,14 @@ mod inputs;
 mod json;
 mod load;
 mod operation;
+mod operators;
 mod path;
 mod perform;
 mod problem;
 mod registry;
 mod scope;
 mod shape;
+mod size;
 mod status;
 
 pub use answer::Head;

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::expression::{Code, Mode};
 use crate::json;
+use crate::size::Room;
 
 /// A value of a file, compiled.
 #[derive(Debug)]
@@ -68,22 +69,28 @@ impl Shape {
 
     /// For claims: every leaf must name something.
     pub(crate) fn json(&self, scope: &Value) -> Result<Json, Error> {
+        self.json_within(scope, &mut Room::default())
+    }
+
+    fn json_within(&self, scope: &Value, room: &mut Room) -> Result<Json, Error> {
         Ok(match self {
             Shape::Fixed(json) => json.clone(),
             Shape::Typed(code) => {
-                json::from_value(&code.evaluate(scope)?).map_err(|error| code.blame(error))?
+                let value = code.evaluate(scope)?;
+                room.take(&value)?;
+                json::from_value(&value).map_err(|error| code.blame(error))?
             }
-            Shape::Text(parts) => Json::String(concatenated(parts, scope)?),
+            Shape::Text(parts) => Json::String(concatenated(parts, scope, room)?),
             Shape::List(items) => Json::Array(
                 items
                     .iter()
-                    .map(|item| item.json(scope))
+                    .map(|item| item.json_within(scope, room))
                     .collect::<Result<_, _>>()?,
             ),
             Shape::Table(fields) => {
                 let mut object = serde_json::Map::with_capacity(fields.len());
                 for (key, shape) in fields {
-                    object.insert(key.clone(), shape.json(scope)?);
+                    object.insert(key.clone(), shape.json_within(scope, room)?);
                 }
                 Json::Object(object)
             }
@@ -92,19 +99,27 @@ impl Shape {
 
     /// For inputs: what is absent is undefined.
     pub(crate) fn value(&self, scope: &Value) -> Result<Value, Error> {
+        self.value_within(scope, &mut Room::default())
+    }
+
+    fn value_within(&self, scope: &Value, room: &mut Room) -> Result<Value, Error> {
         Ok(match self {
             Shape::Fixed(json) => json::to_value(json),
-            Shape::Typed(code) => code.evaluate(scope)?,
-            Shape::Text(parts) => Value::from(concatenated(parts, scope)?),
+            Shape::Typed(code) => {
+                let value = code.evaluate(scope)?;
+                room.take(&value)?;
+                value
+            }
+            Shape::Text(parts) => Value::from(concatenated(parts, scope, room)?),
             Shape::List(items) => items
                 .iter()
-                .map(|item| item.value(scope))
+                .map(|item| item.value_within(scope, room))
                 .collect::<Result<Vec<_>, _>>()?
                 .into(),
             Shape::Table(fields) => {
                 let pairs = fields
                     .iter()
-                    .map(|(key, shape)| Ok((key.as_str(), shape.value(scope)?)));
+                    .map(|(key, shape)| Ok((key.as_str(), shape.value_within(scope, room)?)));
                 Value::from_pairs(pairs.collect::<Result<Vec<_>, Error>>()?)
             }
         })
@@ -131,7 +146,12 @@ impl Part {
     }
 }
 
-pub(crate) fn concatenated(parts: &[Part], scope: &Value) -> Result<String, Error> {
+/// The text of the parts, as long as there is room for it.
+pub(crate) fn concatenated(
+    parts: &[Part],
+    scope: &Value,
+    room: &mut Room,
+) -> Result<String, Error> {
     let mut text = String::new();
     for part in parts {
         match part {
@@ -139,7 +159,9 @@ pub(crate) fn concatenated(parts: &[Part], scope: &Value) -> Result<String, Erro
             Part::Code(code) => {
                 let value = code.evaluate(scope)?;
                 if !value.is_undefined() && !value.is_none() {
-                    text.push_str(&value.to_string());
+                    let written = value.to_string();
+                    room.take_bytes(written.len())?;
+                    text.push_str(&written);
                 }
             }
         }

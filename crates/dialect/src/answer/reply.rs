@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minijinja::value::Value;
 use secrecy::{ExposeSecret, SecretString};
-use vestibule_identity::{Error, Result, Tenant, TokenSpec, TokenSubject};
+use vestibule_identity::{Error, Kind, Result, Tenant, TokenSpec, TokenSubject};
 
 use super::headers;
 use super::visit::Visit;
@@ -13,6 +13,7 @@ use crate::call::Answer;
 use crate::load::{Reply, Token, TokenKind};
 use crate::operation::Subject;
 use crate::scope::{Outcome, ReplyScope};
+use crate::size::is_too_long;
 
 impl Visit<'_> {
     pub(super) async fn reply(&self, tenant: &Arc<Tenant>, outcome: &Outcome) -> Result<Answer> {
@@ -29,7 +30,7 @@ impl Visit<'_> {
         let body = reply
             .body
             .render(&Value::from_object(scope))
-            .map_err(Error::internal)?;
+            .map_err(unwritable)?;
         Ok(Answer::Plain {
             status: reply.status,
             headers: headers(),
@@ -90,7 +91,7 @@ impl Visit<'_> {
             .as_ref()
             .map(|claims| claims.json(scope))
             .transpose()
-            .map_err(Error::internal)?
+            .map_err(unwritable)?
         {
             Some(serde_json::Value::Object(claims)) => claims,
             _ => serde_json::Map::new(),
@@ -100,5 +101,13 @@ impl Visit<'_> {
             ..spec.clone()
         };
         self.identity.mint(tenant, &spec, subject, extra).await
+    }
+}
+
+/// A reply that cannot be written is our fault, unless what people call themselves made it too long.
+fn unwritable(error: minijinja::Error) -> Error {
+    match is_too_long(&error) {
+        true => Error::with_detail(Kind::MalformedInput, "the answer is too long"),
+        false => Error::internal(error),
     }
 }

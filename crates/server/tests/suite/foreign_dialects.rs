@@ -1,5 +1,7 @@
 //! Dialects that one company brings, on a server that others share: where they answer, and what they may read.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use vestibule_dialect::Dialects;
 
@@ -144,6 +146,72 @@ on_both! {
             let reply = app.get("evil.test", &format!("/greedy/look?n=h{at}"), &[(name, value)]).await;
             reply.is(200, json!({"greedy": "evil", "read": expected}));
         }
+    }
+}
+
+/// What expressions could make much of little with; `X` is what the request brings.
+const GROWING: [&str; 9] = [
+    "X | replace('a', X)",
+    "X | replace('', X)",
+    "X | replace('a', X) | replace('a', X)",
+    "X | join(X)",
+    "body.list | join(X)",
+    "[X, X, X] | join(X)",
+    "X ~ X ~ X ~ X ~ X ~ X ~ X ~ X ~ X",
+    "X + X + X + X + X + X + X + X + X",
+    "[X, X, X, X, X] ~ [X, X, X, X, X]",
+];
+
+const GROWN: &str = r#"
+[[route]]
+on = ["POST /sign-up/{x}"]
+do = "register"
+with = { email = "{{ body.email }}", password = "violet-harbour-42-lanterns", name = "{{ body.name }}" }
+reply = "grown"
+
+[token.access]
+kind = "access"
+lifetime = "15m"
+claims = { claim = "{{ user.name | replace('a', user.name) }}" }
+
+[reply.short]
+body = { id = "{{ user.id }}" }
+
+[reply.grown]
+body = { name = "{{ user.name | replace('a', user.name) | replace('a', user.name) }}", token = "{{ token.access }}" }
+
+[error]
+body = { kind = "{{ error.kind }}", says = "{{ error.message }}" }
+"#;
+
+on_both! {
+    async fn sixty_kilobytes_make_no_gigabytes(app: TestApp) {
+        let mut file = "name = \"growing\"\n".to_owned();
+        for (at, expression) in GROWING.iter().enumerate() {
+            for (place, written) in [("a", "{{ E }}"), ("b", "x{{ E }}{{ E }}")] {
+                let written = written.replace('E', expression).replace('X', "body.x");
+                file += &format!("[[route]]\non = [\"POST /{place}/{at}\"]\ndo = \"register\"\nwith = {{ email = \"p{place}{at}@grow.test\", password = \"violet-harbour-42-lanterns\", name = \"{written}\" }}\nreply = \"short\"\n");
+            }
+        }
+        let dialects = Folder::of(&[("growing", &(file + GROWN))]).load();
+        let app = with_dialects(&app, dialects.unwrap_or_else(|problems| panic!("{problems}")));
+        app.apply("slug = 'grow'\nname = 'Grow'\ndomains = ['grow.test']\ndialects = ['growing']").await;
+        for (at, expression) in GROWING.iter().enumerate() {
+            for place in ["a", "b"] {
+                let body = json!({"x": "a".repeat(30_000), "list": vec![""; 10_000]});
+                let begun = Instant::now();
+                let reply = app.post("grow.test", &format!("/{place}/{at}"), &[], body).await;
+                assert!(begun.elapsed() < Duration::from_secs(1), "{expression}");
+                let field = if expression.contains("list") { "list" } else { "x" };
+                reply.is(400, json!({"kind": "invalid_name", "says": format!("{field} is not valid")}));
+            }
+        }
+        // What short values make is made.
+        app.post("grow.test", "/a/0", &[], json!({"x": "ab"})).await.status(200);
+        // Whoever calls themselves so long is told so, and it is no fault of the server's.
+        let name = "a".repeat(60);
+        let body = json!({"email": "long@grow.test", "name": name});
+        app.post("grow.test", "/sign-up/x", &[], body).await.is(400, json!({"kind": "malformed_input", "says": "the answer is too long"}));
     }
 }
 

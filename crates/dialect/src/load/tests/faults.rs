@@ -54,6 +54,11 @@ pub(super) const FAULTS: &[(&str, &str, &str)] = &[
         "f:1: `Sample 1` cannot name a dialect",
     ),
     (
+        "{{ body.password }}",
+        "{{ body.password * 1000 }}",
+        "f:6: `body.password * 1000` may multiply a text: write `(… | integer)`",
+    ),
+    (
         "title = \"Sample\"",
         "bearer_headers = [\"Cookie\"]",
         "f:2: cookies are not for dialects",
