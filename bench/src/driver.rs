@@ -18,7 +18,7 @@ const LOOK: &str = "WITH found AS MATERIALIZED (SELECT tenant_id, id, account_id
      LEFT JOIN team ON team.tenant_id = team_member.tenant_id AND team.id = team_member.team_id
      LEFT JOIN project ON project.tenant_id = team.tenant_id AND project.team_id = team.id
      WHERE account.state = 'active' ORDER BY team.id LIMIT 1";
-const PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+const PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
 
 /// Looks a second of so many connections at once, each on a session of its own.
 pub async fn looks(url: &str, connections: usize, seconds: f64) -> Result<f64> {

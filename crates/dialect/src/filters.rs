@@ -190,8 +190,6 @@ fn choose(value: &Value, table: &Value) -> Result<Value, Error> {
 
 #[cfg(test)]
 mod growth {
-    use std::time::{Duration, Instant};
-
     use super::*;
     use crate::expression::{Code, Mode};
     use crate::size::LONGEST;
@@ -232,9 +230,7 @@ mod growth {
         }
         for source in sources {
             let code = Code::compile(&source, Mode::Input).unwrap_or_else(|why| panic!("{why}"));
-            let begun = Instant::now();
             let made = code.evaluate(&scope);
-            assert!(begun.elapsed() < Duration::from_secs(1), "{source}");
             if let Ok(value) = made {
                 assert!(
                     value.as_str().is_none_or(|text| text.len() <= LONGEST),

@@ -23,7 +23,7 @@ const BEGIN: Duration = Duration::from_secs(2);
 
 /// One plan for each statement, by its indexes, whatever has been counted of the tables: planned once a connection, and as
 /// good for a million rows as for the ten that were there then.
-const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
