@@ -78,6 +78,9 @@ pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
     }
 }
 
+/// Ten times the longest of ours. What a request can cost grows with it, and so does a start.
+const LONGEST_FILE: usize = 64 * 1024;
+
 const KEYS: [&str; 7] = [
     "name",
     "title",
@@ -91,6 +94,11 @@ const KEYS: [&str; 7] = [
 /// Compiles and checks a text; `file` names it in problems.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Dialect, Vec<Problem>> {
     let mut findings = Findings::new(file);
+    if text.len() > LONGEST_FILE {
+        let kib = LONGEST_FILE / 1024;
+        findings.add(1, format!("a dialect's file has {kib} KiB at most"));
+        return Err(findings.problems);
+    }
     let Some(root) = source::parse(text, &mut findings) else {
         return Err(findings.problems);
     };

@@ -4,7 +4,7 @@ mod faults;
 
 use vestibule_identity::{Error, Kind};
 
-use super::parse;
+use super::{LONGEST_FILE, parse};
 use crate::filters::FILTERS;
 use crate::operation::OPERATIONS;
 use crate::status::natural_status;
@@ -19,6 +19,20 @@ fn problems(from: &str, to: &str) -> Vec<String> {
     };
     let found = parse("f", &text).err().unwrap_or_default();
     found.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_file_has_a_length() {
+    let filled = |more: usize| {
+        format!(
+            "{GOOD}\n#{}",
+            "#".repeat(LONGEST_FILE - GOOD.len() - 2 + more)
+        )
+    };
+    assert!(parse("f", &filled(0)).is_ok());
+    let problems = parse("f", &filled(1)).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["f:1: a dialect's file has 64 KiB at most"]);
 }
 
 #[test]

@@ -40,8 +40,9 @@ impl Object for RequestScope {
 }
 
 /// What no expression sees: cookies open hosted pages, and what back ends prove themselves with is `bearer`.
-const HIDDEN: [&str; 4] = [
+const HIDDEN: [&str; 5] = [
     "cookie",
+    "authentication",
     "authorization",
     "proxy-authorization",
     "vestibule-key",

@@ -143,7 +143,9 @@ impl Identity {
 
     /// Writes down that the session is in use, if that is due.
     pub(super) async fn note_use(&self, cx: &Cx, session: &Session) {
-        if cx.now.since(session.last_seen_at) <= TOUCH_EVERY {
+        // Well within the time after which it would be over.
+        let every = TOUCH_EVERY.min(cx.tenant.file.session.idle.0 / 10);
+        if cx.now.since(session.last_seen_at) <= every {
             return;
         }
         let (cx, id) = (cx.clone(), session.id.clone());

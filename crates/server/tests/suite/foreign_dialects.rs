@@ -20,7 +20,7 @@ on = [
     "POST /greedy/{x}", "GET /greedy/look", "PUT /greedy/look/",
 ]
 do = "register"
-with = { email = "{{ query.n or body.n }}@evil.test", password = "mallory knows 4711 it", name = "{{ body.password or header['coo' ~ 'kie'] or header['AUTHORI' ~ 'ZATION'] or header['vestibule' ~ '_key'] or header['x-harmless'] or 'nothing' }}" }
+with = { email = "{{ query.n or body.n }}@evil.test", password = "mallory knows 4711 it", name = "{{ body.password or header['coo' ~ 'kie'] or header['AUTHORI' ~ 'ZATION'] or header['Authentica' ~ 'tion'] or header['vestibule' ~ '_key'] or header['x-harmless'] or 'nothing' }}" }
 tenant = "{{ body.d or query.d or 'evil.test' }}"
 reply = "told"
 
@@ -140,6 +140,7 @@ on_both! {
         for (at, (name, value, expected)) in [
             ("cookie", "__Host-vestibule=vsc_101_secret", "nothing"),
             ("authorization", "Basic c2VjcmV0", "nothing"),
+            ("authentication", "Bearer vst_live_secret", "nothing"),
             ("vestibule-key", "vst_live_secret", "nothing"),
             ("x-harmless", "harmless", "harmless"),
         ].into_iter().enumerate() {

@@ -49,6 +49,20 @@ on_both! {
         refresh(&app, HOST, &held.refresh).await.status(200);
     }
 
+    async fn a_session_in_use_lives_however_short_it_may_idle(app: TestApp) {
+        let cx = app.acme_with("[session]\nidle = \"60s\"\n").await;
+        app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
+        let (refreshed, shown, left) = (tokens(&app, HOST, EMAIL).await, tokens(&app, HOST, EMAIL).await, tokens(&app, HOST, EMAIL).await);
+        for turn in 0..20 {
+            app.pass(Duration::from_secs(50));
+            refresh(&app, HOST, &refreshed.refresh).await.status(200);
+            assert!(is_bearer(&app, HOST, &shown.access).await, "{turn}");
+        }
+        refresh(&app, HOST, &left.refresh).await.is(401, refused());
+        app.pass(Duration::from_secs(61));
+        refresh(&app, HOST, &refreshed.refresh).await.is(401, refused());
+    }
+
     async fn a_refresh_token_lives_ninety_days_and_no_longer(app: TestApp) {
         let cx = app.acme().await;
         app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
