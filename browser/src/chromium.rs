@@ -1,11 +1,11 @@
 //! One Chromium window, driven as a person would: keys, clicks, the Back button.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
 use serde_json::{Value, json};
+
+use crate::driver::Driver;
 
 /// How the window and its person are.
 #[derive(Clone, Copy, Debug)]
@@ -51,16 +51,14 @@ impl Look {
 /// A browser with an empty profile; ends with this value.
 #[derive(Debug)]
 pub struct Chromium {
-    driver: Child,
     session: String,
     agent: ureq::Agent,
+    _driver: Driver,
 }
 
 impl Drop for Chromium {
     fn drop(&mut self) {
         let _ = self.agent.delete(&self.session).call();
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
     }
 }
 
@@ -82,29 +80,16 @@ const STOPS: &str = "
 
 impl Chromium {
     pub fn start(look: Look) -> Chromium {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts: `cargo xtask test` installs it");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.ok()?;
-            let (_, port) = line.split_once("started successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
-        // Read on, or a full pipe stops the driver.
-        std::thread::spawn(move || lines.for_each(drop));
+        let driver = Driver::start();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
             .build()
             .new_agent();
         let mut browser = Chromium {
-            driver,
-            session: format!("http://127.0.0.1:{}/session", port.expect("a port")),
+            session: format!("http://127.0.0.1:{}/session", driver.port),
             agent,
+            _driver: driver,
         };
         let arguments = [
             "--headless=new",

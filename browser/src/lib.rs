@@ -12,6 +12,7 @@
 
 mod axe;
 mod chromium;
+mod driver;
 mod server;
 mod tour;
 
