@@ -11,6 +11,9 @@ use vestibule_identity::{Error, Kind};
 use crate::call::BodyError;
 use crate::form::Form;
 use crate::json;
+use crate::size::MOST_MEMBERS;
+
+pub(crate) const TOO_MANY: &str = "The request body has more than 1,000 fields.";
 
 fn malformed(why: &'static str) -> Error {
     Error::with_detail(Kind::MalformedBody, why)
@@ -59,7 +62,10 @@ fn is_json(essence: &str) -> bool {
 }
 
 fn from_json(bytes: &[u8]) -> Result<Value, Error> {
-    let value = json::parse(bytes).map_err(|_| malformed("The request body is not valid JSON."))?;
+    let value = json::parse(bytes).map_err(|fault| match fault {
+        json::Fault::NotJson => malformed("The request body is not valid JSON."),
+        json::Fault::TooMany => malformed(TOO_MANY),
+    })?;
     match value.kind() {
         ValueKind::Map => Ok(value),
         _ => Err(malformed("The request body must be a JSON object.")),
@@ -106,6 +112,10 @@ pub(crate) fn query(query: Option<&str>, known: &[String]) -> Result<Vec<(String
                 Kind::MalformedInput,
                 format!("{name} is given twice"),
             ));
+        }
+        if options.len() == MOST_MEMBERS {
+            let why = "The query has more than 1,000 options.";
+            return Err(Error::with_detail(Kind::MalformedInput, why));
         }
         options.push((name, value));
     }

@@ -2,6 +2,7 @@
 
 use crate::files::builtin_files;
 use crate::load::{Dialect, parse};
+use crate::path::Pattern;
 use crate::problem::Problem;
 
 /// Where both dialects would answer at a host of no tenant. Each could read there what is meant for the other.
@@ -10,32 +11,26 @@ pub(crate) fn clashes(
     file: &str,
     dialect: &Dialect,
 ) -> Vec<Problem> {
-    let open = |dialect: &'_ Dialect| {
-        let routes = dialect.routes.iter().filter(|route| route.is_open());
-        routes
-            .flat_map(|route| {
-                route
-                    .on
-                    .iter()
-                    .map(|(_, pattern)| (route.line, pattern.clone()))
-            })
-            .collect::<Vec<_>>()
-    };
-    let taken = open(other);
-    let mut problems: Vec<Problem> = open(dialect)
-        .into_iter()
-        .filter(|(_, pattern)| taken.iter().any(|(_, taken)| taken.overlaps(pattern)))
-        .map(|(line, pattern)| Problem {
+    let mut problems = Vec::new();
+    for (line, pattern) in open(dialect) {
+        let taken = open(other).find(|(_, taken)| taken.overlaps(pattern));
+        problems.extend(taken.map(|(other_line, taken)| Problem {
             file: file.to_owned(),
             line,
             message: format!(
-                "`{}` is answered by {other_file} too where the Host names no tenant; leave out `tenant` and `without_tenant` in one of the two",
-                pattern.text
+                "`{}`, and `{}` of {other_file}:{other_line}, both answer where the Host names no tenant; leave out `tenant` and `without_tenant` in one of the two",
+                pattern.text, taken.text
             ),
-        })
-        .collect();
+        }));
+    }
     problems.dedup();
     problems
+}
+
+/// The paths of the routes that find a tenant where the Host names none, with their lines.
+fn open(dialect: &Dialect) -> impl Iterator<Item = (usize, &Pattern)> {
+    let routes = dialect.routes.iter().filter(|route| route.is_open());
+    routes.flat_map(|route| route.on.iter().map(|(_, pattern)| (route.line, pattern)))
 }
 
 /// The same beside the dialects of this program; the file of one of them is not held against itself.
@@ -85,7 +80,9 @@ mod tests {
             assert_eq!(problems.len(), usize::from(told), "{on} {finds}");
             for problem in problems {
                 let (path, shown) = (on.split_once(' ').unwrap().1, problem.to_string());
-                let start = format!("second.toml:2: `{path}` is answered by first.toml too");
+                let start = format!(
+                    "second.toml:2: `{path}`, and `/in/{{x}}` of first.toml:2, both answer"
+                );
                 assert!(shown.starts_with(&start), "{shown}");
             }
         }

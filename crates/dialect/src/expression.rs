@@ -124,6 +124,23 @@ impl Code {
             .map(|(_, name)| name)
     }
 
+    /// How many words and signs it has.
+    pub(crate) fn signs(&self) -> usize {
+        tokens(&self.source).len()
+    }
+
+    /// Whether it is a field of the request, or the first of several that is there, and nothing of its own.
+    pub(crate) fn is_field(&self) -> bool {
+        let field = |tokens: &[&str]| match tokens {
+            [root, ".", name] => ROOTS.contains(root) && name.starts_with(is_word),
+            [root, "[", name, "]"] => ROOTS.contains(root) && unquoted(name).is_some(),
+            _ => false,
+        };
+        tokens(&self.source)
+            .split(|token| *token == "or")
+            .all(field)
+    }
+
     /// Every header that the text reads, by field or by subscript.
     pub(crate) fn headers(&self) -> Vec<String> {
         request_fields(&self.source)
@@ -142,6 +159,9 @@ impl Code {
             .collect()
     }
 }
+
+/// What of a request an expression may read.
+const ROOTS: [&str; 4] = ["body", "query", "path", "header"];
 
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
@@ -207,9 +227,7 @@ fn request_fields(source: &str) -> Vec<(String, String)> {
             "[" => unquoted(window[2]),
             _ => None,
         };
-        ["body", "query", "path", "header"]
-            .contains(&window[0])
-            .then_some(())?;
+        ROOTS.contains(&window[0]).then_some(())?;
         name.map(|name| (window[0].to_owned(), name.to_owned()))
     };
     let windows = tokens.windows(3).enumerate();
@@ -342,6 +360,29 @@ mod tests {
             assert!(message.contains(part), "{source}: {message}");
         }
         assert!(Code::compile("body.a ~ ' | nofilter is nothing'", Mode::Input).is_ok());
+    }
+
+    #[test]
+    fn a_field_and_nothing_of_its_own() {
+        for (source, expected) in [
+            ("body.domain", true),
+            ("header['x-company']", true),
+            ("body.domain or query['d'] or path.x", true),
+            ("body.domain or 'evil.test'", false),
+            ("'evil.test' if body.d else 'evil.test'", false),
+            ("body.domain | default('evil.test')", false),
+            ("body.domain ~ 'evil.test'", false),
+            ("body.domain or bearer", false),
+            ("body.domain or now", false),
+            ("body.domain and body.d", false),
+            ("body.a.b", false),
+            ("body['a' ~ 'b']", false),
+            ("body[0]", false),
+            ("'evil.test'", false),
+        ] {
+            let code = Code::compile(source, Mode::Input).unwrap();
+            assert_eq!(code.is_field(), expected, "{source}");
+        }
     }
 
     #[test]

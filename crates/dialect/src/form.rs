@@ -5,12 +5,19 @@ use std::collections::BTreeMap;
 use minijinja::value::Value;
 use vestibule_identity::{Error, Kind};
 
+use crate::body::TOO_MANY;
+use crate::size::MOST_MEMBERS;
+
 /// Brackets behind a name; one with more of them is plain.
 const DEPTH: usize = 4;
 
 /// The fields so far.
 #[derive(Debug, Default)]
-pub(crate) struct Form(BTreeMap<String, Field>);
+pub(crate) struct Form {
+    fields: BTreeMap<String, Field>,
+    /// Of the whole form, with those in between: `a[b]` counts twice.
+    members: usize,
+}
 
 #[derive(Debug)]
 enum Field {
@@ -19,28 +26,31 @@ enum Field {
 }
 
 impl Form {
-    /// Adds one pair. A field given twice, or both as a text and with fields of its own, makes the body malformed.
+    /// Adds one pair. A field given twice, or both as a text and with fields of its own, makes the body malformed, and so do
+    /// more than [`MOST_MEMBERS`].
     pub(crate) fn add(&mut self, name: String, value: String) -> Result<(), Error> {
-        let place = match brackets(&name) {
-            Some((first, rest)) => self.insert(first, &rest, value),
-            None => self.insert(&name, &[], value),
-        };
+        let (first, rest) = brackets(&name).unwrap_or((&name, Vec::new()));
+        self.members += 1 + rest.len();
+        if self.members > MOST_MEMBERS {
+            return Err(Error::with_detail(Kind::MalformedBody, TOO_MANY));
+        }
+        let place = self.insert(first, &rest, value);
         place
             .ok_or_else(|| Error::with_detail(Kind::MalformedBody, "The form names a field twice."))
     }
 
     fn insert(&mut self, name: &str, rest: &[&str], value: String) -> Option<()> {
         let Some((next, rest)) = rest.split_first() else {
-            return match self.0.insert(name.to_owned(), Field::Text(value)) {
+            return match self.fields.insert(name.to_owned(), Field::Text(value)) {
                 None => Some(()),
                 Some(_) => None,
             };
         };
         let nested = || Field::Nested(Form::default());
-        match self.0.entry(name.to_owned()).or_insert_with(nested) {
+        match self.fields.entry(name.to_owned()).or_insert_with(nested) {
             Field::Text(_) => None,
             Field::Nested(form) if next.is_empty() => {
-                let end = form.0.len().to_string();
+                let end = form.fields.len().to_string();
                 form.insert(&end, rest, value)
             }
             Field::Nested(form) => form.insert(next, rest, value),
@@ -49,7 +59,7 @@ impl Form {
 
     /// The fields as JSON would have them.
     pub(crate) fn into_object(self) -> Value {
-        let fields = self.0.into_iter();
+        let fields = self.fields.into_iter();
         fields
             .map(|(name, field)| (name, field.into_value()))
             .collect::<BTreeMap<_, _>>()
@@ -58,12 +68,12 @@ impl Form {
 
     /// Names that count from 0 without a gap make a list.
     fn into_value(mut self) -> Value {
-        let count = self.0.len();
-        let counts = (0..count).all(|index| self.0.contains_key(&index.to_string()));
+        let count = self.fields.len();
+        let counts = (0..count).all(|index| self.fields.contains_key(&index.to_string()));
         if !counts {
             return self.into_object();
         }
-        let item = |index: usize| self.0.remove(&index.to_string());
+        let item = |index: usize| self.fields.remove(&index.to_string());
         let items = (0..count).filter_map(item);
         items.map(Field::into_value).collect()
     }
@@ -129,6 +139,20 @@ mod tests {
         let many: Vec<(&str, &str)> = vec![("a[]", "x"); 12];
         let list = format!("{{\"a\":[{}]}}", ["\"x\""; 12].join(","));
         assert_eq!(read(&many), Some(list));
+    }
+
+    #[test]
+    fn fields_are_counted() {
+        for (name, count) in [
+            ("X", MOST_MEMBERS),
+            ("a[X]", MOST_MEMBERS / 2),
+            ("a[][X]", MOST_MEMBERS / 3),
+        ] {
+            let mut form = Form::default();
+            let mut add = |at: usize| form.add(name.replace('X', &at.to_string()), String::new());
+            assert!((0..count).all(|at| add(at).is_ok()), "{name}");
+            assert!(add(count).is_err(), "{name}");
+        }
     }
 
     #[test]

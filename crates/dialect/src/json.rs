@@ -1,22 +1,49 @@
 //! JSON into and out of expression values.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use minijinja::value::{Value, ValueKind};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// Reads one JSON text strictly: no key twice, no NUL in any text, nothing after the value, 128 levels at most.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
+use crate::size::MOST_MEMBERS;
+
+/// Why a text is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    NotJson,
+    TooMany,
 }
 
-struct Strict;
+/// Reads one JSON text strictly: no key twice, no NUL in any text, nothing after the value, 128 levels and [`MOST_MEMBERS`]
+/// items and fields at most.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Fault> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let members = Cell::new(0);
+    let read = Strict(&members).deserialize(&mut deserializer);
+    let whole = read.and_then(|value| deserializer.end().map(|()| value));
+    whole.map_err(|_| match members.get() > MOST_MEMBERS {
+        true => Fault::TooMany,
+        false => Fault::NotJson,
+    })
+}
 
-impl<'de> DeserializeSeed<'de> for Strict {
+/// Counts the members that it comes to.
+#[derive(Clone, Copy)]
+struct Strict<'c>(&'c Cell<usize>);
+
+impl Strict<'_> {
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        self.0.set(self.0.get() + 1);
+        match self.0.get() > MOST_MEMBERS {
+            true => Err(E::custom("too many members")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -24,7 +51,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +87,8 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(Strict)? {
+        while let Some(item) = access.next_element_seed(self)? {
+            self.count()?;
             items.push(item);
         }
         Ok(Value::from(items))
@@ -69,10 +97,11 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut fields: BTreeMap<String, Value> = BTreeMap::new();
         while let Some(key) = access.next_key::<String>()? {
+            self.count()?;
             if key.contains('\0') {
                 return Err(A::Error::custom("NUL in a key"));
             }
-            let value = access.next_value_seed(Strict)?;
+            let value = access.next_value_seed(self)?;
             if fields.insert(key, value).is_some() {
                 return Err(A::Error::custom("a key twice"));
             }
@@ -157,6 +186,21 @@ mod tests {
         );
         let json: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(from_value(&to_value(&json)).unwrap(), json);
+    }
+
+    #[test]
+    fn members_are_counted_however_they_are_nested() {
+        for (text, count) in [
+            (r#"{"a":[X]}"#, MOST_MEMBERS - 1),
+            (r#"[[[X]]]"#, MOST_MEMBERS - 2),
+            (r#"{"a":{"b":1,"c":[X]},"d":[]}"#, MOST_MEMBERS - 4),
+        ] {
+            let of = |count: usize| text.replace('X', &vec!["1"; count].join(","));
+            assert!(parse(of(count).as_bytes()).is_ok(), "{text}");
+            let found = parse(of(count + 1).as_bytes());
+            assert_eq!(found, Err(Fault::TooMany), "{text}");
+        }
+        assert_eq!(parse(b"[1,"), Err(Fault::NotJson));
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! How long what expressions put together may be: the engine counts steps, not bytes, and a request of some kilobytes must
-//! not make gigabytes.
+//! How large what a request brings and what expressions put together may be: the engine counts steps, neither bytes nor
+//! members, and a request of some kilobytes must not make gigabytes or minutes.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-/// Of one value, in bytes of text, with a byte for each member of a list or an object. No body is longer, so what a request
-/// brings fits.
+/// Of one value, in bytes of text. No body is longer.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
-const TOO_LONG: &str = "a value is longer than 64 KiB";
+/// Items of lists and fields of objects in one value, or in one request's body or query.
+pub(crate) const MOST_MEMBERS: usize = 1_000;
+
+const TOO_LONG: &str = "a value is longer than 64 KiB or has more than 1,000 members";
 
 pub(crate) fn too_long() -> Error {
     Error::new(ErrorKind::InvalidOperation, TOO_LONG)
@@ -26,12 +28,18 @@ pub(crate) fn measure(value: &Value) -> Result<(), Error> {
     Room::default().take(value)
 }
 
-/// What is left of [`LONGEST`] while parts are put together.
-pub(crate) struct Room(usize);
+/// What is left of [`LONGEST`] and [`MOST_MEMBERS`] while parts are put together.
+pub(crate) struct Room {
+    bytes: usize,
+    members: usize,
+}
 
 impl Default for Room {
     fn default() -> Room {
-        Room(LONGEST)
+        Room {
+            bytes: LONGEST,
+            members: MOST_MEMBERS,
+        }
     }
 }
 
@@ -49,7 +57,7 @@ impl Room {
             return self.take_bytes(1);
         };
         for member in members {
-            self.take_bytes(1)?;
+            self.members = self.members.checked_sub(1).ok_or_else(too_long)?;
             self.take(&member)?;
             if kind == ValueKind::Map {
                 self.take(&value.get_item(&member)?)?;
@@ -59,7 +67,7 @@ impl Room {
     }
 
     pub(crate) fn take_bytes(&mut self, bytes: usize) -> Result<(), Error> {
-        self.0 = self.0.checked_sub(bytes).ok_or_else(too_long)?;
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(too_long)?;
         Ok(())
     }
 
@@ -68,8 +76,8 @@ impl Room {
         self.take_bytes(pieces.saturating_mul(bytes))
     }
 
-    /// What is taken already.
+    /// The bytes that are taken already.
     pub(crate) fn taken(&self) -> usize {
-        LONGEST - self.0
+        LONGEST - self.bytes
     }
 }

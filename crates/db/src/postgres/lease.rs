@@ -73,6 +73,7 @@ impl Connections {
 /// A connection with what waits for its socket, in the thread of whoever has borrowed it.
 struct Line {
     client: Client,
+    /// None only while it is dropped.
     runtime: Option<Runtime>,
 }
 

@@ -52,15 +52,10 @@ impl Dialects {
     pub fn refuse(&self, path: &str, tenant: Option<&Tenant>, error: &Error) -> Option<Answer> {
         let segments = decode(path);
         let answering = self.answering(path, &segments, tenant);
-        // Where nobody will answer, words are all that is wanted.
-        let of_any = || {
-            self.places(path, &segments)
-                .first()
-                .map(|place| place.dialect)
-        };
         let dialect = match (answering.first(), tenant) {
-            (Some((dialect, _)), _) => dialect,
-            (None, None) => self.at(of_any()?)?,
+            (Some((dialect, _)), _) => *dialect,
+            // Where nobody will answer, words are all that is wanted.
+            (None, None) => self.at(self.places(path, &segments).first()?.dialect)?,
             (None, Some(_)) => return None,
         };
         let (status, body) = dialect.errors.render(std::slice::from_ref(error));
@@ -120,8 +115,8 @@ async fn at_place(
     }
 }
 
-/// A wrong method. HEAD never does what GET does: a browser's place
-/// shows its page without looking at the credential, every other one refuses.
+/// HEAD never does what GET does: a browser's place shows its page without looking at the credential, every other one
+/// refuses.
 fn wrong_method(dialect: &Dialect, place: &Place, call: &Call, client: Client) -> Answer {
     let routes: Vec<&Route> = place
         .methods

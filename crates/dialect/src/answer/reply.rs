@@ -48,11 +48,7 @@ impl Visit<'_> {
     ) -> Result<BTreeMap<String, Value>> {
         let scope = Value::from_object(scope.clone());
         let mut tokens = BTreeMap::new();
-        for token in reply
-            .tokens
-            .iter()
-            .filter_map(|index| self.dialect.tokens.get(*index))
-        {
+        for token in reply.minted(&self.dialect.tokens) {
             let secret = self.token(token, tenant, outcome, &scope).await?;
             tokens.insert(token.name.clone(), Value::from(secret.expose_secret()));
         }

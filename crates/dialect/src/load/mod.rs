@@ -8,6 +8,7 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 mod token;
+mod work;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
     }
 }
 
-/// Ten times the longest of ours. What a request can cost grows with it, and so does a start.
+/// Ten times the longest of ours. A start takes longer with each.
 const LONGEST_FILE: usize = 64 * 1024;
 
 const KEYS: [&str; 7] = [
@@ -120,6 +121,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Dialect, Vec<Problem>> {
     let routes = route::read(fields, &replies, &mut findings);
     let errors = error_table::read(fields, &raised(&routes), &mut findings);
     reply::check(fields, &routes, &replies, &tokens, &mut findings);
+    work::check(&routes, &replies, &tokens, &mut findings);
     findings.problems.sort_by_key(|problem| problem.line);
     match errors {
         Some(errors) if findings.problems.is_empty() => Ok(Dialect {

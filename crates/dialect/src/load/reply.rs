@@ -23,6 +23,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// The tokens that the body names.
+    pub(crate) fn minted<'t>(&'t self, tokens: &'t [Token]) -> impl Iterator<Item = &'t Token> {
+        self.tokens.iter().filter_map(|index| tokens.get(*index))
+    }
+
     fn line_of(&self, source: &str) -> usize {
         self.lines
             .iter()
@@ -193,7 +198,7 @@ fn check_for(
             findings.add(line, message);
         }
     }
-    for token in reply.tokens.iter().filter_map(|index| tokens.get(*index)) {
+    for token in reply.minted(tokens) {
         if operation.subject != Subject::Session && operation.subject != token.needs() {
             findings.add(
                 reply.line,

