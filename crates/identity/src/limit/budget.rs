@@ -39,9 +39,9 @@ impl Budget {
         Ok(self)
     }
 
-    /// Counts one that failed.
-    pub(crate) fn count(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<()> {
-        store::count(tx, cx, &self.digest, cx.now - self.limit.span)
+    /// Counts one that failed, in the rows of that tenant.
+    pub(crate) fn count(&self, tx: &mut Tx<'_>, tenant: &str, now: Micros) -> Result<()> {
+        store::count(tx, (tenant, &self.digest), now, now - self.limit.span)
     }
 }
 

@@ -3,7 +3,6 @@
 use vestibule_db::{Tx, params};
 
 use super::Seen;
-use crate::context::Cx;
 use crate::error::Result;
 use crate::ports::Micros;
 
@@ -20,14 +19,19 @@ pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, digest: &[u8; 32]) -> Result<O
     )?)
 }
 
-/// Counts one; a window opened at `over` or before is over, and a new one opens now.
-pub(crate) fn count(tx: &mut Tx<'_>, cx: &Cx, digest: &[u8; 32], over: Micros) -> Result<()> {
+/// Counts one at `now`; a window opened at `over` or before is over, and a new one opens.
+pub(crate) fn count(
+    tx: &mut Tx<'_>,
+    (tenant, digest): (&str, &[u8; 32]),
+    now: Micros,
+    over: Micros,
+) -> Result<()> {
     tx.exec(
         "INSERT INTO limit_window (tenant_id, digest, opened_at, tries) VALUES ($1, $2, $3, 1)
          ON CONFLICT (tenant_id, digest) DO UPDATE SET
              tries = CASE WHEN limit_window.opened_at > $4 THEN limit_window.tries + 1 ELSE 1 END,
              opened_at = CASE WHEN limit_window.opened_at > $4 THEN limit_window.opened_at ELSE excluded.opened_at END",
-        &params![&cx.tenant.id, digest, cx.now, over],
+        &params![tenant, digest, now, over],
     )?;
     Ok(())
 }

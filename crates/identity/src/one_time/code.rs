@@ -197,7 +197,7 @@ impl Identity {
                     return Ok(Outcome::Spent(until));
                 };
                 if !vestibule_crypto::equal(&kept.code, &typed.code) {
-                    budget.count(tx, &write)?;
+                    budget.count(tx, &write.tenant.id, write.now)?;
                     return Ok(Outcome::Wrong);
                 }
                 let done = then(tx, &write, &kept.token)?;

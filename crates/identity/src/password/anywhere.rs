@@ -19,10 +19,9 @@ use crate::tenant::{CaptchaAt, Tenant};
 type Asked = (Cx, Arc<Found>);
 
 impl Identity {
-    /// Nobody known, nobody's password, no password: one answer, and for what is too long to be a password before anybody is
-    /// looked up. The tenants' hashes are worked on side by side and
-    /// their audit entries written after the answer, so that its time does not count the tenants. One that wants a captcha
-    /// for signing in must be named: which one's it would be is not known before the password fits.
+    /// Nobody known, nobody's password, no password: one answer after the same work, and for what is too long to be a password
+    /// before anybody is looked up. The tenants' hashes are worked on side by side. One that wants a captcha for signing in
+    /// must be named: which one's it would be is not known before the password fits.
     pub async fn sign_in_password_anywhere(
         &self,
         client: &Client,
@@ -54,15 +53,10 @@ impl Identity {
         let charge = self.charge_anywhere(client, &email, &asked, now)?;
         let mut fitting = self.guess_side_by_side(&asked, &command.password).await?;
         if let Some(nobody) = nobody {
-            let password = rules::normalize(&command.password);
-            self.passwords_of_nobody()
-                .verify_absent(nobody.work(), password)
-                .await?;
+            self.guess_at_nobody(nobody, &command.password, now).await?;
         }
         let Some((cx, checked)) = fitting.pop() else {
-            // After the answer.
-            let identity = self.clone();
-            tokio::spawn(async move { identity.note_wrong_guesses(asked).await });
+            self.note_wrong_guesses(asked).await?;
             return Err(Kind::InvalidCredentials.into());
         };
         self.limits().give_back(charge);
@@ -71,7 +65,7 @@ impl Identity {
         }
         // Whoever has the address at one tenant must not guess unseen at another.
         asked.retain(|(other, _)| other.tenant.id != cx.tenant.id);
-        self.note_wrong_guesses(asked).await;
+        self.note_wrong_guesses(asked).await?;
         let signed_in = self
             .guess_and_sign_in(&cx, &email, &command, Some(checked))
             .await?;
@@ -129,12 +123,30 @@ impl Identity {
         Ok(fitting)
     }
 
-    async fn note_wrong_guesses(&self, asked: Vec<Asked>) {
+    /// The work of a wrong guess at somebody, counted among the rows of whoever lent the hash.
+    async fn guess_at_nobody(
+        &self,
+        nobody: Found,
+        password: &SecretString,
+        now: Micros,
+    ) -> Result<()> {
+        let password = rules::normalize(password);
+        self.passwords_of_nobody()
+            .verify_absent(nobody.work(), password)
+            .await?;
+        let Some(host) = nobody.host else {
+            return Ok(());
+        };
+        self.db()
+            .write(move |tx| nobody.guess.budget.count(tx, &host, now))
+            .await
+    }
+
+    async fn note_wrong_guesses(&self, asked: Vec<Asked>) -> Result<()> {
         for (cx, found) in asked {
             let (account, budget) = (found.account.clone(), found.guess.budget.clone());
-            if let Err(error) = self.password_refused(&cx, account, budget).await {
-                tracing::error!(%error, "a refused sign-in could not be noted");
-            }
+            self.password_refused(&cx, account, budget).await?;
         }
+        Ok(())
     }
 }

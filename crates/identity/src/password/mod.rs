@@ -46,6 +46,8 @@ pub(crate) struct Found {
     phc: Option<String>,
     /// Somebody's hash in this tenant, whose work is done for those who have none.
     decoy: Option<String>,
+    /// Whose hash that is; none where nobody has a password.
+    host: Option<String>,
     guess: Guess,
 }
 
@@ -126,12 +128,12 @@ impl Identity {
                 let account = account::store::by_email(tx, &tenant, &email)?;
                 let id = account.as_ref().map_or("", |account| &account.id);
                 let phc = store::find(tx, &tenant, id)?;
-                let decoy = match tenant.is_empty() {
+                let host = match tenant.is_empty() {
                     true => store::any_tenant(tx, &point)?,
                     false => Some(tenant.clone()),
                 };
-                let decoy = match &decoy {
-                    Some(tenant) => store::any(tx, tenant, &point)?,
+                let decoy = match &host {
+                    Some(host) => store::any(tx, host, &point)?,
                     None => None,
                 };
                 let guess = Guess::of(tx, &identity, (&tenant, &client), &email, id)?;
@@ -139,6 +141,7 @@ impl Identity {
                     account,
                     phc,
                     decoy,
+                    host,
                     guess,
                 })
             })
@@ -243,7 +246,7 @@ impl Identity {
         let cx = cx.clone();
         self.db()
             .write(move |tx| {
-                budget.count(tx, &cx)?;
+                budget.count(tx, &cx.tenant.id, cx.now)?;
                 match is_noted {
                     true => audit::record(tx, &cx, entry.clone()),
                     false => Ok(()),
