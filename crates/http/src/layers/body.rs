@@ -21,8 +21,10 @@ const SHORT: usize = 8 * 1024;
 const LONG_AT_ONCE: usize = 512;
 /// So many of them for one client, so that its own wait when it stalls.
 const LONG_OF_ONE: usize = 8;
+/// And for one IPv6 network, whose owner has thousands of clients' blocks.
+const LONG_OF_NETWORK: usize = 64;
 static LONG: Semaphore = Semaphore::const_new(LONG_AT_ONCE);
-/// By address block, while somebody reads or waits.
+/// By address block and by network, while somebody reads or waits.
 static SHARES: Mutex<Option<HashMap<String, Arc<Semaphore>>>> = Mutex::new(None);
 /// From the head to the last byte: over 6 KiB a second for the longest.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,34 +76,59 @@ async fn whole(client: Option<IpAddr>, body: Body, is_long: bool) -> Result<Byte
 /// The right to read a long body. Given back in the order of the fields.
 struct Turn {
     _all: SemaphorePermit<'static>,
-    _own: OwnedSemaphorePermit,
-    _share: Share,
+    _of_network: Taken,
+    _own: Taken,
 }
 
 async fn turn(client: Option<IpAddr>) -> Option<Turn> {
-    let share = Share::of(client);
-    let own = Arc::clone(&share.turns).acquire_owned().await.ok()?;
+    let block = client.map_or_else(|| "unknown".to_owned(), address_block);
+    let own = Share::of(block, LONG_OF_ONE).take().await?;
+    let network = client.map_or_else(|| "unknown/0".to_owned(), network);
+    let of_network = Share::of(network, LONG_OF_NETWORK).take().await?;
     let all = LONG.acquire().await.ok()?;
     Some(Turn {
         _all: all,
+        _of_network: of_network,
         _own: own,
-        _share: share,
     })
 }
 
-/// One client's share of the turns, forgotten when nobody has it any more.
+/// The /48 that sites are given, of an IPv6 address.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("{address}/32"),
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
+        }
+    }
+}
+
+/// The share of the turns that some addresses have, forgotten when nobody has it any more.
 struct Share {
-    block: String,
+    of: String,
     turns: Arc<Semaphore>,
 }
 
+struct Taken {
+    _turn: OwnedSemaphorePermit,
+    _share: Share,
+}
+
 impl Share {
-    fn of(client: Option<IpAddr>) -> Share {
-        let block = client.map(address_block).unwrap_or_default();
+    fn of(of: String, size: usize) -> Share {
         let mut shares = SHARES.lock();
-        let turns = shares.get_or_insert_default().entry(block.clone());
-        let turns = Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(LONG_OF_ONE))));
-        Share { block, turns }
+        let turns = shares.get_or_insert_default().entry(of.clone());
+        let turns = Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(size))));
+        Share { of, turns }
+    }
+
+    async fn take(self) -> Option<Taken> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        Some(Taken {
+            _turn: turn,
+            _share: self,
+        })
     }
 }
 
@@ -112,7 +139,7 @@ impl Drop for Share {
         if Arc::strong_count(&self.turns) == 2
             && let Some(shares) = shares.as_mut()
         {
-            shares.remove(&self.block);
+            shares.remove(&self.of);
         }
     }
 }
@@ -124,6 +151,9 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    /// The turns are the whole process's.
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
     fn stalled() -> Body {
         Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>())
@@ -145,6 +175,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn long_bodies_that_stall_hold_up_their_own_client_first() {
+        let _alone = ONE_AT_A_TIME.lock().await;
         let stall = |host| async move { read(from(host), &announcing("60000"), stalled()).await };
         let timed = async |host, body: Vec<u8>| {
             let begun = tokio::time::Instant::now();
@@ -152,6 +183,13 @@ mod tests {
             (read.map(|body| body.len()), begun.elapsed())
         };
         let (short, long) = (vec![b'x'; 5], vec![b'x'; SHORT + 1]);
+        // Those whose address is not known have one share, too.
+        let of_nobody = (0..LONG_OF_ONE).map(|_| async {
+            let body = Body::from(vec![b'x'; SHORT + 1]);
+            read(None, &announcing("60000"), body).await
+        });
+        let read_all = futures_util::future::join_all(of_nobody).await;
+        assert!(read_all.iter().all(Result::is_ok), "{read_all:?}");
         let of_one = (0..2 * LONG_AT_ONCE).map(|_| stall(1));
         let of_one = tokio::spawn(futures_util::future::join_all(of_one.collect::<Vec<_>>()));
         for _ in 0..LONG_AT_ONCE {
@@ -190,8 +228,26 @@ mod tests {
         assert_eq!(SHARES.lock().as_ref().map(HashMap::len), Some(0));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_a_network_of_blocks_has_one_share() {
+        let _alone = ONE_AT_A_TIME.lock().await;
+        let stall = |at: usize| async move {
+            let client: IpAddr = [0x2001, 0xdb8, 7, at as u16, 0, 0, 0, 1].into();
+            read(Some(client), &announcing("60000"), stalled()).await
+        };
+        let stalling: Vec<_> = (0..2 * LONG_AT_ONCE).map(stall).collect();
+        let stalling = tokio::spawn(futures_util::future::join_all(stalling));
+        for _ in 0..LONG_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(LONG.available_permits(), LONG_AT_ONCE - LONG_OF_NETWORK);
+        stalling.await.unwrap();
+        assert_eq!(SHARES.lock().as_ref().map(HashMap::len), Some(0));
+    }
+
     #[tokio::test]
     async fn the_limit_is_exact_and_announcements_count() {
+        let _alone = ONE_AT_A_TIME.lock().await;
         let read_of = async |length: usize| {
             read(None, &HeaderMap::new(), Body::from(vec![b'x'; length]))
                 .await
