@@ -11,9 +11,7 @@ use vestibule_identity::{Error, Kind};
 use crate::call::BodyError;
 use crate::form::Form;
 use crate::json;
-use crate::size::MOST_MEMBERS;
-
-pub(crate) const TOO_MANY: &str = "The request body has more than 1,000 fields.";
+use crate::size::{MOST_MEMBERS, TOO_MANY};
 
 fn malformed(why: &'static str) -> Error {
     Error::with_detail(Kind::MalformedBody, why)

@@ -1,9 +1,11 @@
-//! Dialects that would read each other's requests at a host of no tenant.
+//! One dialect beside others: files that would read each other's requests at a host of no tenant.
+
+use std::path::Path;
 
 use crate::files::builtin_files;
 use crate::load::{Dialect, parse};
 use crate::path::Pattern;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Where both dialects would answer at a host of no tenant. Each could read there what is meant for the other.
 pub(crate) fn clashes(
@@ -33,8 +35,20 @@ fn open(dialect: &Dialect) -> impl Iterator<Item = (usize, &Pattern)> {
     routes.flat_map(|route| route.on.iter().map(|(_, pattern)| (route.line, pattern)))
 }
 
-/// The same beside the dialects of this program; the file of one of them is not held against itself.
-pub(crate) fn clashes_with_builtin(file: &str, dialect: &Dialect) -> Vec<Problem> {
+/// Reads and checks one file, by itself and beside the dialects of this program.
+pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
+    let name = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Problems::one(&name, error.to_string()))?;
+    let dialect = parse(&name, &text).map_err(Problems)?;
+    match clashes_with_builtin(&name, &dialect) {
+        problems if problems.is_empty() => Ok(dialect),
+        problems => Err(Problems(problems)),
+    }
+}
+
+/// Where it clashes with a dialect of this program; the file of one of them is not held against itself.
+fn clashes_with_builtin(file: &str, dialect: &Dialect) -> Vec<Problem> {
     let parsed = |(file, text): (String, String)| Some((parse(&file, &text).ok()?, file));
     builtin_files()
         .into_iter()

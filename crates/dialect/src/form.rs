@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::value::Value;
 use vestibule_identity::{Error, Kind};
 
-use crate::body::TOO_MANY;
-use crate::size::MOST_MEMBERS;
+use crate::size::{MOST_MEMBERS, TOO_MANY};
 
 /// Brackets behind a name; one with more of them is plain.
 const DEPTH: usize = 4;

@@ -30,10 +30,12 @@ mod scope;
 mod shape;
 mod size;
 mod status;
+mod tokens;
 
 pub use answer::Head;
 pub use call::{Answer, BodyError, BrowserOpen, BrowserRequest, Call, RouteInfo};
-pub use load::{Dialect, check_file};
+pub use clash::check_file;
+pub use load::Dialect;
 pub use problem::{Problem, Problems};
 pub use registry::Dialects;
 pub use status::natural_status;

@@ -10,6 +10,9 @@ pub(crate) const LONGEST: usize = 64 * 1024;
 /// Items of lists and fields of objects in one value, or in one request's body or query.
 pub(crate) const MOST_MEMBERS: usize = 1_000;
 
+/// What is said of a body with more.
+pub(crate) const TOO_MANY: &str = "The request body has more than 1,000 fields.";
+
 const TOO_LONG: &str = "a value is longer than 64 KiB or has more than 1,000 members";
 
 pub(crate) fn too_long() -> Error {

@@ -10,16 +10,14 @@ mod tests;
 mod token;
 mod work;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderName;
 use vestibule_identity::{Algorithm, Kind, Purpose};
 
-use crate::clash::clashes_with_builtin;
 use crate::errors::ErrorTable;
 use crate::operation::EVERYWHERE;
-use crate::problem::{Problem, Problems};
+use crate::problem::Problem;
 use source::{Field, Findings, field, only};
 
 pub(crate) use reply::Reply;
@@ -64,18 +62,6 @@ impl Dialect {
             .iter()
             .any(|(raised, _)| *raised == kind)
             .then(|| self.errors.status(kind))
-    }
-}
-
-/// Reads and checks one file, by itself and beside the dialects of this program.
-pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
-    let name = path.display().to_string();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Problems::one(&name, error.to_string()))?;
-    let dialect = parse(&name, &text).map_err(Problems)?;
-    match clashes_with_builtin(&name, &dialect) {
-        problems if problems.is_empty() => Ok(dialect),
-        problems => Err(Problems(problems)),
     }
 }
 
