@@ -1,29 +1,29 @@
-//! A server in this process, and what a client sees of it.
+//! A server in this process.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::{HeaderMap, Request, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
-use tower::ServiceExt;
+use secrecy::SecretString;
 use vestibule_crypto::{HashOptions, HashPool, PasswordPolicyParams, Sealer, SeededRandom};
 use vestibule_db::{Db, Options};
 use vestibule_dialect::Dialects;
 use vestibule_http::{App, HttpSettings};
 use vestibule_identity::limit::Numbers;
 use vestibule_identity::{
-    Account, Clock, CreateApiKey, CreateUser, Cx, Identity, MIGRATIONS, Mail, MailKind, Micros,
-    Parts, Ports, References, Templates, TenantFile,
+    Clock, Identity, MIGRATIONS, Micros, Parts, Ports, References, Templates,
 };
 
 use crate::storage::Fixture;
+
+mod fixtures;
+mod requests;
+
+pub use fixtures::ACME;
+pub use requests::{Reply, build, claims, header};
 
 /// Runs each test on both engines: `NAME::sqlite` and `NAME::postgres`.
 macro_rules! on_both {
@@ -343,270 +343,6 @@ impl TestApp {
             .0
             .fetch_sub(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
     }
-
-    /// Applies tenant files, as `vestibule apply` does.
-    pub async fn apply(&self, toml: &str) -> Cx {
-        let file: TenantFile = toml::from_str(toml).unwrap();
-        self.identity.apply(&file, false).await.unwrap();
-        self.cx(&file.slug).await
-    }
-
-    /// An operator's context on the tenant.
-    pub async fn cx(&self, slug: &str) -> Cx {
-        let tenant = self
-            .identity
-            .directory()
-            .by_slug(slug)
-            .await
-            .unwrap()
-            .expect("the tenant is there");
-        self.identity.operator_cx(tenant)
-    }
-
-    /// The tenant that most tests use: `acme` on lms.acme.test, with every dialect and everything set.
-    pub async fn acme(&self) -> Cx {
-        self.apply(ACME).await
-    }
-
-    /// The same tenant with further tables in its file.
-    pub async fn acme_with(&self, tables: &str) -> Cx {
-        self.apply(&format!("{ACME}\n{tables}")).await
-    }
-
-    /// A second one that must never see anything of the first: `zeta` on lms.zeta.test.
-    pub async fn zeta(&self) -> Cx {
-        self.apply(&ACME.replace("acme", "zeta").replace("Acme", "Zeta"))
-            .await
-    }
-
-    /// A verified person with a password.
-    pub async fn person(&self, cx: &Cx, email: &str, password: &str, role: &str) -> Account {
-        let new = CreateUser {
-            email: email.into(),
-            role: Some(role.into()),
-            first_name: Some("Pooja".into()),
-            last_name: Some("G".into()),
-            verified: true,
-            password: Some(SecretString::from(password)),
-        };
-        self.identity.create_user(cx, new).await.unwrap()
-    }
-
-    /// A private key of the tenant.
-    pub async fn api_key(&self, cx: &Cx) -> String {
-        let new = CreateApiKey {
-            name: "test".into(),
-            ..CreateApiKey::default()
-        };
-        self.identity
-            .create_api_key(cx, new)
-            .await
-            .unwrap()
-            .key
-            .expose_secret()
-            .to_owned()
-    }
-
-    /// Sends one request from this app's client address, 192.0.2.1 unless `from` gave another.
-    pub async fn send(&self, request: Request<Body>) -> Reply {
-        let mut request = request;
-        request
-            .extensions_mut()
-            .insert(ConnectInfo(SocketAddr::from((self.client, 4711))));
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();
-        Reply {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&bytes).into_owned(),
-        }
-    }
-
-    /// GET of a path on a host, with further headers.
-    pub async fn get(&self, host: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
-        self.send(build("GET", host, path, headers, String::new()))
-            .await
-    }
-
-    /// POST of a JSON document.
-    pub async fn post(
-        &self,
-        host: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Value,
-    ) -> Reply {
-        let mut all = vec![("content-type", "application/json")];
-        all.extend_from_slice(headers);
-        self.send(build("POST", host, path, &all, body.to_string()))
-            .await
-    }
-
-    /// POST of an HTML form.
-    pub async fn post_form(
-        &self,
-        host: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        form: &[(&str, &str)],
-    ) -> Reply {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
-        all.extend_from_slice(headers);
-        self.send(build("POST", host, path, &all, body)).await
-    }
-
-    /// Every mail waiting to be sent, taken as the worker takes them and sent.
-    pub async fn mails(&self) -> Vec<Mail> {
-        let jobs = self.identity.claim_mail(100).await.unwrap();
-        for job in &jobs {
-            vestibule_http::mail::render(&job.tenant, &job.mail).unwrap();
-            self.identity.mail_sent(&job.id).await.unwrap();
-        }
-        jobs.into_iter().map(|job| job.mail).collect()
-    }
-
-    /// The one mail waiting, which must be of this kind; its link.
-    pub async fn mailed_link(&self, kind: MailKind) -> String {
-        let mails = self.mails().await;
-        assert_eq!(
-            mails.iter().map(|mail| mail.kind).collect::<Vec<_>>(),
-            [kind]
-        );
-        mails[0].link.as_ref().unwrap().expose_secret().to_owned()
-    }
-
-    /// Takes the mails waiting, of which there is one or more, all of this kind.
-    pub async fn mailed_nothing_but(&self, kind: MailKind) {
-        let kinds: Vec<_> = self.mails().await.iter().map(|mail| mail.kind).collect();
-        assert!(
-            !kinds.is_empty() && kinds.iter().all(|sent| *sent == kind),
-            "{kinds:?}"
-        );
-    }
-
-    /// The token at the end of the one mailed link.
-    pub async fn mailed_token(&self, kind: MailKind) -> String {
-        self.mailed_link(kind)
-            .await
-            .rsplit('/')
-            .next()
-            .unwrap()
-            .to_owned()
-    }
-
-    /// The events of the tenant's audit log, newest first, as `event outcome reason`.
-    pub async fn audit(&self, slug: &str) -> Vec<String> {
-        let entries = self
-            .identity
-            .audit_entries(&self.cx(slug).await, 1_000)
-            .await
-            .unwrap();
-        entries
-            .into_iter()
-            .map(|entry| {
-                format!(
-                    "{} {} {}",
-                    entry.event,
-                    entry.outcome,
-                    entry.reason.unwrap_or_default()
-                )
-                .trim()
-                .to_owned()
-            })
-            .collect()
-    }
-}
-
-/// A request; the host is the tenant's.
-pub fn build(
-    method: &str,
-    host: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: impl Into<Body>,
-) -> Request<Body> {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", host);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.body(body.into()).unwrap()
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
-}
-
-impl Reply {
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body)
-            .unwrap_or_else(|error| panic!("{error} in {} {:?}", self.status, self.body))
-    }
-
-    /// Asserts status and JSON body.
-    #[track_caller]
-    pub fn is(&self, status: u16, body: Value) {
-        assert_eq!((self.status.as_u16(), self.json()), (status, body));
-    }
-
-    /// Asserts the status, showing the body otherwise.
-    #[track_caller]
-    pub fn status(&self, status: u16) -> &Reply {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        self
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// The `name=value` of the session cookie just set, if any.
-    pub fn session_cookie(&self) -> Option<String> {
-        let set = self
-            .headers
-            .get_all("set-cookie")
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        set.map(|cookie| cookie.split(';').next().unwrap().to_owned())
-            .find(|pair| pair.starts_with("__Host-vestibule=") && !pair.ends_with('='))
-    }
-}
-
-/// The claims of a JWT, unverified.
-pub fn claims(token: &str) -> Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).expect("a JWT");
-    serde_json::from_slice(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(payload)
-            .unwrap(),
-    )
-    .unwrap()
-}
-
-/// The header of a JWT.
-pub fn header(token: &str) -> Value {
-    use base64::Engine as _;
-    let part = token.split('.').next().expect("a JWT");
-    serde_json::from_slice(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(part)
-            .unwrap(),
-    )
-    .unwrap()
 }
 
 /// `count` tasks of the same work at once; their results.
@@ -622,21 +358,3 @@ where
     }
     results
 }
-
-pub const ACME: &str = r#"
-slug = "acme"
-name = "Acme Learning"
-domains = ["lms.acme.test", "alias.acme.test"]
-app_url = "https://app.acme.test/"
-dialects = ["rezi", "enclaive", "alphalearn"]
-redirect_hosts = ["www.acme.test"]
-
-[defaults]
-role = "Trainee"
-locale = "en-US"
-timezone = "Asia/Kolkata"
-
-[handoff]
-admin = "/admin/enrollments/{enrollmentId}"
-trainee = "/course/{enrollmentId}"
-"#;
