@@ -1,8 +1,9 @@
-//! Tenants that mount a dialect which this program does not know.
+//! Tenants that mount a dialect which this program does not know, or two that claim one path.
 //!
-//! `apply` refuses them, but a node may run without the folder of dialects that `apply` was given.
+//! `apply` refuses them, but a node may run with other dialects than `apply` was given.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use vestibule_dialect::Dialects;
 use vestibule_identity::Tenant;
@@ -26,7 +27,7 @@ pub(crate) fn unknown<'a>(tenant: &'a Tenant, known: &Dialects) -> Vec<&'a str> 
     names
 }
 
-/// What the log has been told, so that each tenant and dialect is told once for each time it comes up.
+/// What the log has been told, so that each tenant's fault is told once for each time it comes up.
 #[derive(Debug, Default)]
 pub(crate) struct Mounts {
     told: HashSet<(String, String)>,
@@ -43,22 +44,38 @@ impl Mounts {
             return Ok(());
         }
         let tenants = directory.all().await?;
-        let found = tenants.iter().flat_map(|tenant| {
-            let names = unknown(tenant, &node.dialects).into_iter();
-            names.map(|name| (tenant.slug().to_owned(), name.to_owned()))
-        });
-        let found: HashSet<(String, String)> = found.collect();
+        let found = faults(&tenants, &node.dialects);
         let mut new: Vec<_> = found.difference(&self.told).collect();
         new.sort_unstable();
-        for (tenant, dialect) in new {
-            tracing::warn!(
-                tenant,
-                dialect,
-                "the tenant mounts a dialect that this program does not know, so its routes answer 404; name its folder by `dialects`"
-            );
+        for (tenant, fault) in new {
+            tracing::warn!(tenant, "{fault}");
         }
         self.told = found;
         self.version = Some(version);
         Ok(())
     }
+}
+
+/// Slug and sentence of every fault.
+fn faults(tenants: &[Arc<Tenant>], known: &Dialects) -> HashSet<(String, String)> {
+    // Thousands of tenants mount the same few.
+    let mut conflicts: HashMap<Vec<&str>, Vec<String>> = HashMap::new();
+    let mut faults = HashSet::new();
+    for tenant in tenants {
+        let missing = unknown(tenant, known).into_iter().map(|name| {
+            format!(
+                "the tenant mounts the dialect `{name}`, which this program does not know, so its routes answer 404; name its folder by `dialects`"
+            )
+        });
+        let mounted = mounted(tenant);
+        let of_these = conflicts
+            .entry(mounted)
+            .or_insert_with_key(|mounted| known.conflicts(mounted));
+        let both = of_these
+            .iter()
+            .map(|conflict| format!("{conflict}, so one of them does not answer there; mount one"));
+        let slug = |fault| (tenant.slug().to_owned(), fault);
+        faults.extend(missing.chain(both).map(slug));
+    }
+    faults
 }

@@ -354,7 +354,7 @@ fn a_dialect_that_the_server_does_not_know_is_told() {
     let dialects = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
     let known = format!("--data data --dialects {}", dialects.display());
     place.run(&format!("apply acme.toml {known}")).done();
-    let warned = "the tenant mounts a dialect that this program does not know";
+    let warned = "the tenant mounts the dialect `harbour`, which this program does not know";
     let quiet = place.serve(&format!("--dialects {}", dialects.display()));
     assert!(!quiet.log().contains(warned), "{}", quiet.log());
     drop(quiet);
@@ -364,8 +364,8 @@ fn a_dialect_that_the_server_does_not_know_is_told() {
     serving.wait_for("\"tenant\":\"other\"");
     let log = serving.log();
     assert_eq!(log.matches(warned).count(), 2, "{log}");
-    assert_eq!(log.matches("\"dialect\":\"harbour\"").count(), 2, "{log}");
-    assert!(!log.contains("\"dialect\":\"rezi\""), "{log}");
+    assert!(!log.contains("`rezi`"), "{log}");
+    drop(serving);
     let show = place.run("tenant show acme --data data").done();
     assert!(show.contains("# unknown dialect harbour: "), "{show}");
     let show = place.run("tenant show acme --data data --json").done();
@@ -373,6 +373,29 @@ fn a_dialect_that_the_server_does_not_know_is_told() {
     assert_eq!(show["unknown_dialects"], serde_json::json!(["harbour"]));
     let show = place.run(&format!("tenant show acme {known}")).done();
     assert!(!show.contains("unknown"), "{show}");
+}
+
+/// `apply` refuses it, but the folder may change afterwards.
+#[test]
+fn two_dialects_of_a_tenant_on_one_path_are_told() {
+    let own = |path: &str| {
+        format!(
+            "name = 'own'\n[[route]]\non = ['POST {path}']\ndo = 'sign_in_password'\nwith = {{ email = '{{{{ body.e }}}}', password = '{{{{ body.p }}}}' }}\nreply = 'r'\n\
+             [reply.r]\nbody = '{{{{ user.id }}}}'\n[error]\nbody = 'x'"
+        )
+    };
+    let place = Place::with(&[
+        ("acme.toml", &format!("{ACME}dialects = ['rezi', 'own']\n")),
+        ("own.toml", &own("/own")),
+    ]);
+    fs::create_dir(place.path("dialects")).unwrap();
+    fs::rename(place.path("own.toml"), place.path("dialects/own.toml")).unwrap();
+    place
+        .run("apply acme.toml --data data --dialects dialects")
+        .done();
+    fs::write(place.path("dialects/own.toml"), own("/v1/user/token")).unwrap();
+    let serving = place.serve("--dialects dialects");
+    serving.wait_for("the dialects `own` and `rezi` both claim `/v1/user/token`, so one of them does not answer there");
 }
 
 #[test]
