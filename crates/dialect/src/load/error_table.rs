@@ -6,6 +6,7 @@ use http::StatusCode;
 use vestibule_identity::Kind;
 
 use super::source::{Data, Field, Findings, Node, field, only};
+use super::work::check_error;
 use crate::document::Document;
 use crate::errors::{ERROR_FIELDS, Entry, ErrorTable, field_value};
 use crate::expression::{Code, Mode};
@@ -50,7 +51,7 @@ pub(crate) fn read(
         .collect();
     let body_line = body.map_or(error.line, |body| body.line);
     let at = std::iter::once(body_line).chain(shapes.iter().map(|shape| shape.line));
-    check_names(&table, at, &lines, findings);
+    check_bodies(&table, at, &lines, findings);
     check_lines(&table, &lines, default.is_some(), findings);
     let mut lines = lines.into_iter();
     table.default = default.and_then(|_| lines.next()).map(|(_, entry)| entry);
@@ -182,7 +183,7 @@ fn gives(entry: &Entry) -> impl Iterator<Item = &str> {
 }
 
 /// What the bodies name, the core or some line must give. `at` has the line of each body.
-fn check_names(
+fn check_bodies(
     table: &ErrorTable,
     at: impl Iterator<Item = usize>,
     lines: &[(&Field, Entry)],
@@ -191,6 +192,7 @@ fn check_names(
     let given = || lines.iter().flat_map(|(_, entry)| gives(entry));
     let documents = at.zip([&table.body].into_iter().chain(&table.shapes));
     for (line, document) in documents {
+        check_error(line, document, findings);
         for name in document.codes().flat_map(Code::names) {
             if name.split('.').next() != Some("error") {
                 let message = format!("`{name}` names nothing here; did you mean `error.{name}`?");

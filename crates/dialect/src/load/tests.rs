@@ -35,7 +35,7 @@ fn a_file_has_a_length() {
     assert_eq!(told, ["f:1: a dialect's file has 64 KiB at most"]);
 }
 
-/// What a request can cost is bounded by the file: its inputs, its reply and its tokens together.
+/// What a request can cost is bounded by the file: its inputs, its reply and its tokens together, and an error's body.
 #[test]
 fn a_route_has_so_much_work_and_no_more() {
     let told = |text: &str| -> Vec<String> {
@@ -53,6 +53,17 @@ fn a_route_has_so_much_work_and_no_more() {
         of_signs(328),
         [
             "f:3: the expressions of a route, its reply and the tokens in it have 1000 words and signs at most, not 1003"
+        ]
+    );
+    let of_error = |count: usize| {
+        let why = "{{ error.message }}";
+        told(&GOOD.replace(why, &why.repeat(count)))
+    };
+    assert_eq!(of_error(332), Vec::<String>::new());
+    assert_eq!(
+        of_error(333),
+        [
+            "f:28: the body of an error has 1000 words and signs in its expressions at most, not 1002"
         ]
     );
     let of_tokens = |count: usize| {

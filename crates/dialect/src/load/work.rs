@@ -1,14 +1,15 @@
-//! What one request of a route can make the server do, as far as a file decides it.
+//! What one request can make the server do, as far as a file decides it.
 
 use super::reply::Reply;
 use super::route::Route;
 use super::source::Findings;
 use super::token::Token;
+use crate::document::Document;
 use crate::expression::Code;
 use crate::shape::Shape;
 
-/// Words and signs of all expressions of a route: of its inputs, its reply, and the claims of the tokens in it. Each may have
-/// to look at as much as a value may hold.
+/// Words and signs of all expressions of a route: of its inputs, its reply, and the claims of the tokens in it; and of the
+/// body of an error. Each may have to look at as much as a value may hold.
 const MOST_SIGNS: usize = 1_000;
 
 /// Tokens that one reply has minted; each is a signature.
@@ -39,6 +40,16 @@ pub(super) fn check(
                 ),
             );
         }
+    }
+}
+
+pub(super) fn check_error(line: usize, body: &Document, findings: &mut Findings) {
+    let total = signs(body.codes());
+    if total > MOST_SIGNS {
+        findings.add(
+            line,
+            format!("the body of an error has {MOST_SIGNS} words and signs in its expressions at most, not {total}"),
+        );
     }
 }
 
