@@ -153,6 +153,11 @@ impl Visit<'_> {
         }
         self.named = true;
         let domain = named.as_str().ok_or_else(unknown)?.trim();
+        // Where the Host names nobody, a word that requests of others bring as well must not lead them to whoever took it for
+        // a name.
+        if self.tenant.is_none() && !domain.contains('.') {
+            return Err(unknown());
+        }
         let found = self.identity.directory().by_domain(domain).await?;
         let mounts = |tenant: &Arc<Tenant>| tenant.mount(self.dialect.name()).is_some();
         self.tenant = Some(found.filter(mounts).ok_or_else(unknown)?);

@@ -13,6 +13,9 @@ use crate::expression::{Code, Mode};
 use crate::problem::did_you_mean;
 use crate::shape::Shape;
 
+/// Bytes of text in a line of the table: every expression of the body may read it.
+const LONGEST: usize = 4 * 1024;
+
 /// `raised` has every kind that can happen with who raises it.
 pub(crate) fn read(
     root: &[Field],
@@ -102,6 +105,13 @@ fn complete(
 fn entry(kind: &Field, shapes: &[Field], findings: &mut Findings) -> Entry {
     let fields = kind.node.fields("an error", findings).to_vec();
     let mut entry = Entry::default();
+    let texts: usize = kind.node.texts().iter().map(|(_, text)| text.len()).sum();
+    if texts > LONGEST {
+        findings.add(
+            kind.line,
+            format!("what is said of an error has {LONGEST} bytes at most"),
+        );
+    }
     for other in &fields {
         match other.name.as_str() {
             "status" => entry.status = status(other, findings),

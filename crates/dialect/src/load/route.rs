@@ -145,6 +145,9 @@ fn patterns(item: &Node, fields: &[Field], findings: &mut Findings) -> Vec<(Meth
     patterns
 }
 
+/// Characters of a field's name in messages.
+const LABEL: usize = 64;
+
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
 
 fn pattern(text: &str) -> Result<(Method, Pattern), String> {
@@ -238,7 +241,10 @@ fn inputs_of(
             .codes()
             .iter()
             .find_map(|code| code.request_field())
-            .unwrap_or_else(|| spec.name.to_owned());
+            .map_or_else(
+                || spec.name.to_owned(),
+                |name| name.chars().take(LABEL).collect(),
+            );
         inputs.push(Input { spec, shape, label });
     }
     check_browser(item, operation, &inputs, findings);

@@ -1,6 +1,7 @@
 //! `tenant` and `without_tenant`: where a request's tenant is named.
 
 use super::source::{Field, Findings, field};
+use crate::expression::Code;
 use crate::operation::{Operation, Verb};
 use crate::problem::did_you_mean;
 use crate::shape::Shape;
@@ -41,6 +42,21 @@ pub(super) fn check_tenant(
         findings.add(
             field.line,
             "`tenant` must be a field of the request, as in `{{ body.domain }}`, or several with `or` between them",
+        );
+    }
+    // Other headers say the same in everybody's requests.
+    let own = |name: &str| {
+        name.replace('_', "-")
+            .to_ascii_lowercase()
+            .starts_with("x-")
+    };
+    let headers = shape.codes().into_iter().flat_map(Code::headers);
+    for header in headers.filter(|name| !own(name)) {
+        findings.add(
+            field.line,
+            format!(
+                "the header `{header}` names no tenant: of headers, those that begin with `x-` can"
+            ),
         );
     }
     if operation.is_some_and(Operation::is_browser) {

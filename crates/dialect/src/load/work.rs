@@ -10,7 +10,7 @@ use crate::shape::Shape;
 
 /// Words and signs of all expressions of a route: of its inputs, its reply, and the claims of the tokens in it; and of the
 /// body of an error. Each may have to look at as much as a value may hold.
-const MOST_SIGNS: usize = 1_000;
+const MOST_SIGNS: usize = 300;
 
 /// Tokens that one reply has minted; each is a signature.
 const MOST_TOKENS: usize = 8;

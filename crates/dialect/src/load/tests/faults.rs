@@ -105,6 +105,11 @@ pub(super) const FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "reply = \"in\"",
+        "reply = \"in\"\ntenant = \"{{ header['x-company'] or header.connection }}\"",
+        "f:8: the header `connection` names no tenant",
+    ),
+    (
+        "reply = \"in\"",
         "reply = \"in\"\ntenant = \"{{ body.domain }}.example\"",
         "f:8: `tenant` must be a field of the request",
     ),
