@@ -1,5 +1,6 @@
 //! Reading tenant files: every fault is told with its line and, where a word is misspelt, the nearest right one.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -67,6 +68,12 @@ fn templates(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Res
             continue;
         };
         let fault = |message: String| source.fault(&format!("templates.{name}"), &message);
+        if !is_text_for_all(beside) {
+            return Err(fault(format!(
+                "`{beside}` will be shown to everybody: its name must end in {}",
+                SHOWN.map(|ending| format!("`.{ending}`")).join(" or ")
+            )));
+        }
         let place = beside_file(path, beside).map_err(&fault)?;
         let read = fs::read_to_string(&place);
         *text = read.map_err(|error| fault(format!("cannot read {}: {error}", place.display())))?;
@@ -75,6 +82,15 @@ fn templates(path: &Path, source: &Source, file: &mut TenantFile) -> anyhow::Res
         Some((field, message)) => Err(source.fault(&field, &message)),
         None => Ok(()),
     }
+}
+
+/// How files are called that templates may be read from. Whoever writes tenant files must not publish what else lies beside
+/// them: settings, the secret key, other tenants' files.
+const SHOWN: [&str; 2] = ["html", "txt"];
+
+fn is_text_for_all(name: &str) -> bool {
+    let ending = Path::new(name).extension().and_then(OsStr::to_str);
+    ending.is_some_and(|ending| SHOWN.contains(&ending))
 }
 
 /// The logo that the file names, which lies beside it; from here on the file calls it by its content's name. That of a picture

@@ -3,9 +3,11 @@
 //!
 //! The engine counts steps, not bytes. So no value may grow beyond [`super::values::LONGEST`]: filters measure what they are
 //! given and make, and what else makes values is wrapped in a call that measures them; not what a macro writes where it is shown at
-//! once. All that is shown is counted, and text between tags is cut into pieces that cost a step each.
+//! once. All that is shown is counted, and so is all that is measured; text between tags is cut into pieces that cost a step each.
 
-use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Spanned, Stmt};
+use minijinja::machinery::ast::{
+    BinOpKind, Call, CallArg, CompareOpKind, Expr, Macro, Spanned, Stmt,
+};
 use minijinja::machinery::{Span, Token, parse, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
@@ -252,12 +254,23 @@ impl Walk<'_> {
                     refused(line(binary.span()), "pages do not multiply")
                 }
                 BinOpKind::Concat | BinOpKind::Add => self.measured(expr),
+                BinOpKind::In => {
+                    self.looked_for(&binary.left)?;
+                    self.value(&binary.right)
+                }
                 _ => self.values([&binary.left, &binary.right]),
             },
             Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => self.measured(expr),
             Expr::Compare(compare) => {
-                self.value(&compare.expr)?;
-                self.values(compare.ops.iter().map(|op| &op.expr))
+                let mut operand = &compare.expr;
+                for next in &compare.ops {
+                    match next.op {
+                        CompareOpKind::In | CompareOpKind::NotIn => self.looked_for(operand)?,
+                        _ => self.value(operand)?,
+                    }
+                    operand = &next.expr;
+                }
+                self.value(operand)
             }
             Expr::IfExpr(either) => {
                 self.values([&either.test_expr, &either.true_expr])?;
@@ -282,7 +295,16 @@ impl Walk<'_> {
         }
     }
 
-    /// What may make a value that is longer than its parts.
+    /// What `in` looks for in a text is written out, whatever it is.
+    fn looked_for(&mut self, expr: &Expr<'_>) -> Bounded {
+        match expr {
+            Expr::Const(_) => Ok(()),
+            Expr::Call(call) if called(call) == Some(MEASURED) => self.value(expr),
+            _ => self.measured(expr),
+        }
+    }
+
+    /// What may make a value that is longer than its parts, or is gone through as often as a template likes.
     fn measured(&mut self, expr: &Expr<'_>) -> Bounded {
         let span = expr.span();
         if self.done {
@@ -317,6 +339,10 @@ fn begin(expr: &Expr<'_>) -> usize {
         Expr::Call(call) => begin(&call.expr),
         Expr::GetAttr(attr) => begin(&attr.expr),
         Expr::GetItem(item) => begin(&item.expr),
+        Expr::Filter(filter) => match &filter.expr {
+            Some(of) => begin(of),
+            None => filter.span().start_offset as usize,
+        },
         other => other.span().start_offset as usize,
     }
 }

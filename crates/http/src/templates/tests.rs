@@ -277,6 +277,41 @@ fn growing() -> Vec<(String, Fate<'static>)> {
     ]
 }
 
+/// Templates that go through a long value again and again, in far fewer steps than they have.
+fn toiling() -> Vec<(String, Fate<'static>)> {
+    let long = "Ж ".repeat(4_500);
+    let often = |what: &str, times: usize| {
+        let each = "{% for i in [1,2,3,4,5,6] %}".repeat(times);
+        let end = "{% endfor %}".repeat(times);
+        format!(
+            "{{% set x = '{long}' %}}{{% set l = [x] %}}{each}{{% if {what} %}}{{% endif %}}{end}"
+        )
+    };
+    let whats = [
+        "x|title",
+        "x|capitalize",
+        "x|upper",
+        "x|trim|trim",
+        "x|e",
+        "x|first",
+        "x|replace('a', 'b')",
+        "l|join",
+        "x ~ ''",
+        "[x]",
+        "{'a': x}",
+        "(1, x)",
+        "x in 'abc'",
+        "l in 'abc'",
+        "'a' < l in 'abc'",
+        "l not in 'abc'",
+    ];
+    let fates = whats.into_iter().flat_map(|what| {
+        let few = format!("{}few", often(what, 1));
+        [(few, Shows("few")), (often(what, 4), Fails)]
+    });
+    fates.collect()
+}
+
 /// Templates that nest deeply.
 fn deep() -> Vec<(String, Fate<'static>)> {
     let tag = |text: String| format!("{{{{ {text} }}}}");
@@ -416,6 +451,14 @@ fn bounds_change_nothing_of_what_a_template_says() {
         ("{{ 2 - 1 + 3 - -1 }} {{ 7 // 2 }} {{ 7 % 4 }}", "5 3 3"),
         ("{{ 'b' in ['a', 'b'] and 1 in (1, 2) }}", "True"),
         (
+            "{% set x = {'a': 'b'} %}{{ x.a in 'abc' }}{{ x['a'] not in 'abc' }}{{ x.a|upper in 'aBc' }}",
+            "TrueFalseTrue",
+        ),
+        (
+            "{{ ('a' ~ 'b') in 'abc' }}{{ 'a' ~ 'b' in 'abc' }}{{ m(1) in m(1) }}{{ 1 < 2 in [2] }}{{ email in [email] }}",
+            "TrueTrueTrueTrueTrue",
+        ),
+        (
             "{{ {'a': {'b': 'c' ~ 'd'}}.a.b }}{{ [1, [2]][1][0] }}",
             "cd2",
         ),
@@ -467,7 +510,7 @@ fn no_template_takes_the_process_down() {
     let stack = 1024 * 1024;
     let before = most_memory();
     let all = move || {
-        for (source, fate) in growing().into_iter().chain(deep()) {
+        for (source, fate) in growing().into_iter().chain(toiling()).chain(deep()) {
             meets(&source, fate);
         }
     };

@@ -7,6 +7,9 @@ use minijinja::{Environment, Error, ErrorKind, State, filters, tests};
 pub(super) const LONGEST: usize = 16 * 1024;
 const MEMBER: usize = 32;
 
+/// All values that a rendering measures, together, in bytes.
+const MOST_WORK: usize = 2 * 1024 * 1024;
+
 /// Answers what it is given, if that is not too long. The bounds put it around what puts values together.
 pub(super) const MEASURED: &str = "__measured";
 
@@ -48,7 +51,9 @@ pub(super) const TESTS: [&str; 11] = [
 ];
 
 pub(super) fn install(env: &mut Environment<'static>) {
-    env.add_function(MEASURED, |value: Value| measure(&value).map(|()| value));
+    env.add_function(MEASURED, |state: &mut State<'_, '_>, value: Value| {
+        worked(state, measure(&value)?).map(|()| value)
+    });
     filter(
         env,
         &["capitalize"],
@@ -100,8 +105,10 @@ fn filter(env: &mut Environment<'static>, names: &[&'static str], of: Value) {
     for name in names {
         let of = of.clone();
         let measuring = move |state: &mut State<'_, '_>, args: Rest<Value>| {
+            let texts = args.iter().filter_map(Value::as_str);
+            worked(state, texts.map(str::len).sum())?;
             let made = of.call(state, &args)?;
-            measure(&made).map(|()| made)
+            worked(state, measure(&made)?).map(|()| made)
         };
         env.add_filter(*name, measuring);
     }
@@ -109,7 +116,9 @@ fn filter(env: &mut Environment<'static>, names: &[&'static str], of: Value) {
 
 /// Many empty items with a long text between them make one that is too long before it can be measured.
 fn join(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
-    args.iter().try_for_each(measure)?;
+    for arg in &*args {
+        worked(state, measure(arg)?)?;
+    }
     let items = args.first().map_or(Some(0), Value::len);
     let items = items.unwrap_or(LONGEST / MEMBER);
     let between = args.get(1).and_then(Value::as_str).map_or(0, str::len);
@@ -133,11 +142,28 @@ pub(super) fn too_long() -> Error {
     Error::new(ErrorKind::InvalidOperation, why)
 }
 
-/// Whether the value is short enough, with all that is in it.
-fn measure(value: &Value) -> Result<(), Error> {
+/// How long the value is with all that is in it, if it is short enough.
+fn measure(value: &Value) -> Result<usize, Error> {
     match shortened(value, LONGEST) {
-        Some(_) => Ok(()),
+        Some(left) => Ok(LONGEST - left),
         None => Err(too_long()),
+    }
+}
+
+/// Bytes that have been gone through.
+#[derive(Default)]
+struct Worked(usize);
+
+/// Steps are cheap, but one may go through all that a value holds.
+fn worked(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
+    let worked = state.get_or_insert_extension_with(Worked::default);
+    worked.0 = worked.0.saturating_add(bytes);
+    match worked.0 <= MOST_WORK {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "it goes through more than 2 MiB",
+        )),
     }
 }
 

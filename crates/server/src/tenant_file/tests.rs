@@ -167,15 +167,13 @@ fn templates_lie_beside_their_file() {
     let folder = crate::temporary::Folder::create("templates").unwrap();
     let place = folder.path().join("acme.toml");
     let dialects = Dialects::builtin().unwrap();
-    fs::write(folder.path().join("secret.key"), "hush").unwrap();
-    let above = format!("file:{}", folder.path().join("secret.key").display());
+    fs::write(folder.path().join("page.html"), "hush").unwrap();
+    let above = format!("file:{}", folder.path().join("page.html").display());
     for name in [
         &*above,
-        "file:/etc/passwd",
-        "file:../x",
-        "file:",
-        "file:a/../../x",
-        "file:/proc/self/environ",
+        "file:/etc/x.html",
+        "file:../x.html",
+        "file:a/../../x.txt",
     ] {
         fs::write(
             &place,
@@ -188,6 +186,39 @@ fn templates_lie_beside_their_file() {
             error.contains("is not the name of a file beside this one"),
             "{error}"
         );
+    }
+}
+
+/// A template is shown to everybody; settings, keys and other tenants' files lie in the same folder.
+#[test]
+fn only_texts_are_read_as_templates() {
+    let folder = crate::temporary::Folder::create("published").unwrap();
+    let place = folder.path().join("acme.toml");
+    let dialects = Dialects::builtin().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    for (name, is_read) in [
+        ("data/secret.key", false),
+        ("database-url", false),
+        ("acme.toml", false),
+        ("vestibule.db", false),
+        (".env", false),
+        (".html", false),
+        ("page.html", true),
+        ("data/page.txt", true),
+    ] {
+        fs::write(folder.path().join(name), "hush").unwrap();
+        let text = format!("{GOOD}[templates]\n\"sign-in.html\" = \"file:{name}\"\n");
+        fs::write(&place, text).unwrap();
+        match (is_read, read_all(std::slice::from_ref(&place), &dialects)) {
+            (true, read) => assert!(read.is_ok(), "{name}: {read:?}"),
+            (false, read) => {
+                let error = format!("{:#}", read.unwrap_err());
+                let says = format!(
+                    "`{name}` will be shown to everybody: its name must end in `.html` or `.txt`"
+                );
+                assert!(error.contains(&says), "{error}");
+            }
+        }
     }
 }
 
