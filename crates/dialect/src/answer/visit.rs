@@ -198,8 +198,10 @@ impl Visit<'_> {
             }
             (None, TenantSource::Person) => {
                 let command = sign_in_password(&mut inputs);
-                let mut tenants = self.identity.tenants_of_person(&command.email).await?;
-                tenants.retain(|tenant| tenant.mount(self.dialect.name()).is_some());
+                let known = self
+                    .identity
+                    .tenants_of_person(&command.email, self.dialect.name());
+                let tenants = known.await?;
                 let (tenant, signed_in) = self
                     .identity
                     .sign_in_password_anywhere(&self.client, tenants, command)

@@ -155,6 +155,9 @@ pub(crate) fn check_tag(text: &str, extra: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
+/// Tenants in which one password is looked for: each costs a hash.
+const MOST_ASKED: usize = 8;
+
 impl Identity {
     /// Changes what a person may change about themselves.
     pub async fn update_profile(
@@ -213,8 +216,13 @@ impl Identity {
             .await
     }
 
-    /// The tenants in which an account of that address is active, oldest first; at most 8.
-    pub async fn tenants_of_person(&self, email: &str) -> Result<Vec<std::sync::Arc<Tenant>>> {
+    /// The tenants that mount the dialect and have an active account of that address, at most 8: first those where the
+    /// address is verified, then the oldest, so that nobody is kept out by who signs up under their address elsewhere.
+    pub async fn tenants_of_person(
+        &self,
+        email: &str,
+        dialect: &str,
+    ) -> Result<Vec<std::sync::Arc<Tenant>>> {
         let email = Email::parse(email)?;
         let ids = self
             .db()
@@ -222,8 +230,10 @@ impl Identity {
             .await?;
         let mut tenants = Vec::with_capacity(ids.len());
         for id in ids {
-            tenants.extend(self.directory().by_id(&id).await?);
+            let tenant = self.directory().by_id(&id).await?;
+            tenants.extend(tenant.filter(|tenant| tenant.mount(dialect).is_some()));
         }
+        tenants.truncate(MOST_ASKED);
         Ok(tenants)
     }
 

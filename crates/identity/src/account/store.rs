@@ -62,9 +62,11 @@ pub(crate) fn page(tx: &mut Tx<'_>, tenant: &str, after: i64, limit: i64) -> Res
     )?)
 }
 
+/// Those first where the address is known to be its owner's.
 pub(crate) fn tenants_of(tx: &mut Tx<'_>, email: &Email) -> Result<Vec<String>> {
     Ok(tx.all(
-        "SELECT tenant_id FROM account WHERE email_canonical = $1 AND state = 'active' ORDER BY created_at, tenant_id LIMIT 8",
+        "SELECT tenant_id FROM account WHERE email_canonical = $1 AND state = 'active'
+         ORDER BY CASE WHEN email_verified_at IS NULL THEN 1 ELSE 0 END, created_at, tenant_id LIMIT 64",
         &params![email.canonical()],
         |row| row.get(0),
     )?)

@@ -239,6 +239,25 @@ on_both! {
         assert_eq!(data(&sign_in(&app, OTHER, "same@example.com", PASSWORD).await)["user"]["companyName"], "Zeta Learning");
     }
 
+    /// Neither accounts that a stranger makes under the address, nor those at companies that do not speak the dialect.
+    async fn accounts_elsewhere_keep_nobody_out(app: TestApp) {
+        for at in 0..20_u8 {
+            let dialects = if at % 2 == 0 { "'enclaive', 'alphalearn'" } else { "'enclaive'" };
+            let host = format!("lms.t{at}.test");
+            let cx = app.apply(&format!("slug = 't{at}'\nname = 'T'\ndomains = ['{host}']\ndialects = [{dialects}]")).await;
+            if at % 2 == 0 {
+                let stranger = json!({"email": EMAIL, "password": "velvet-otter-91-canyon", "name": "Mal Lory"});
+                app.from([198, 51, 100, at]).post(&host, "/api/register", &[], stranger).await.status(200);
+            } else {
+                app.person(&cx, EMAIL, "velvet-otter-91-canyon", "Trainee").await;
+            }
+            app.pass(std::time::Duration::from_secs(1));
+        }
+        let cx = app.acme().await;
+        app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
+        assert_eq!(data(&sign_in(&app, NOBODY, EMAIL, PASSWORD).await)["user"]["companyName"], "Acme Learning");
+    }
+
     async fn bodies_come_as_json_form_or_multipart(app: TestApp) {
         let cx = app.acme().await;
         app.person(&cx, EMAIL, PASSWORD, "Trainee").await;
