@@ -242,6 +242,10 @@ impl Identity {
         self.0.parts.ports.clock.now()
     }
 
+    pub(crate) async fn wait(&self, span: std::time::Duration) {
+        self.0.parts.ports.clock.wait(span).await;
+    }
+
     pub fn sealer(&self) -> &Sealer {
         &self.0.parts.sealer
     }

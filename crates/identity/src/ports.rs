@@ -74,8 +74,12 @@ impl vestibule_db::FromValue for Micros {
 }
 
 /// The time of day. Tests set it; the binary reads the machine's.
+#[async_trait]
 pub trait Clock: Send + Sync {
     fn now(&self) -> Micros;
+
+    /// Returns so much later. A clock that is set by hand need not wait.
+    async fn wait(&self, _span: Duration) {}
 }
 
 /// Fetches upstream documents (a provider's JWKS, a captcha's verdict). Bounded in time and size, follows no redirect.

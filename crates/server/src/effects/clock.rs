@@ -1,13 +1,15 @@
 //! The machine's time of day.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use vestibule_identity::{Clock, Micros};
 
 /// What the operating system says.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+#[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Micros {
         #[expect(
@@ -17,5 +19,9 @@ impl Clock for SystemClock {
         let now = SystemTime::now();
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    async fn wait(&self, span: Duration) {
+        tokio::time::sleep(span).await;
     }
 }

@@ -59,6 +59,7 @@ struct Seen {
     hashes: u64,
     statements: u64,
     commits: u64,
+    waited: std::time::Duration,
 }
 
 /// The answer without what differs from request to request: its id, and the address that was typed.
@@ -87,6 +88,7 @@ fn shape_of_flow(value: &str) -> String {
 async fn seen(app: &TestApp, email: &str, ask: impl AsyncFn(&TestApp, &str) -> Reply) -> Seen {
     let (identity, db) = (&app.identity, app.identity.db());
     let before = (identity.hashes_done(), db.statements(), db.commits());
+    let waited = app.waited();
     let reply = ask(app, email).await;
     let (status, headers, body) = face(&reply, email);
     Seen {
@@ -96,6 +98,7 @@ async fn seen(app: &TestApp, email: &str, ask: impl AsyncFn(&TestApp, &str) -> R
         hashes: identity.hashes_done() - before.0,
         statements: db.statements() - before.1,
         commits: db.commits() - before.2,
+        waited: app.waited() - waited,
     }
 }
 
@@ -216,6 +219,7 @@ on_both! {
             let nobody = seen(&app, GHOST, async |app, email| forgot(app, surface, email).await).await;
             let status = if surface == "page" { 303 } else { 200 };
             assert_eq!((nobody.status, nobody.hashes, nobody.commits), (status, 0, 1), "{surface}");
+            assert_eq!(nobody.waited.as_millis(), 100, "{surface}");
             for email in [KNOWN, SUSPENDED, PARTNERS_ONLY, UNVERIFIED, DELETED] {
                 let told = seen(&app, email, async |app, email| forgot(app, surface, email).await).await;
                 assert_eq!(told, nobody, "{surface}: {email}");

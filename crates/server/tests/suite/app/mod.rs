@@ -51,12 +51,18 @@ pub(crate) use on_both;
 /// 2026-01-01T00:00:00Z: where every test begins.
 pub const START: i64 = 1_767_225_600;
 
-/// A clock that only moves when told to.
-pub struct TestClock(AtomicI64);
+/// A clock that only moves when told to, and notes for how long it was to be waited.
+pub struct TestClock(AtomicI64, AtomicU64);
 
+#[async_trait::async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Micros {
         Micros(self.0.load(Ordering::SeqCst))
+    }
+
+    async fn wait(&self, span: Duration) {
+        let micros = u64::try_from(span.as_micros()).unwrap();
+        self.1.fetch_add(micros, Ordering::SeqCst);
     }
 }
 
@@ -230,7 +236,10 @@ impl TestApp {
         db.migrate(MIGRATIONS, START * 1_000_000).await.unwrap();
         TestApp::node(
             db,
-            Arc::new(TestClock(AtomicI64::new(START * 1_000_000))),
+            Arc::new(TestClock(
+                AtomicI64::new(START * 1_000_000),
+                AtomicU64::new(0),
+            )),
             folder,
             1,
         )
@@ -335,6 +344,11 @@ impl TestApp {
         self.clock
             .0
             .fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// How long answers were held back, all together.
+    pub fn waited(&self) -> Duration {
+        Duration::from_micros(self.clock.1.load(Ordering::SeqCst))
     }
 
     /// Sets the clock back.
