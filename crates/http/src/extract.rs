@@ -216,6 +216,10 @@ impl Fields {
         self.0.iter().any(|(key, _)| key == name)
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
     pub(crate) fn secret(&self, name: &str) -> SecretString {
         SecretString::from(self.get(name))
     }

@@ -217,7 +217,8 @@ pub(crate) async fn teams(
     ))
 }
 
-/// Any method `/forward-auth`: 200 with the person in headers, 401, or 403 where `?role=A,B` names other roles. No body.
+/// Any method `/forward-auth`: 200 with the person in headers, 401, or 403 where `?role=A,B` names other roles, or none; 400
+/// for any other option, which a proxy's settings may have meant for this one. No body.
 pub(crate) async fn forward_auth(
     proven: Result<Proven, Fault>,
     Query(query): Query,
@@ -229,8 +230,11 @@ pub(crate) async fn forward_auth(
         }
         Err(fault) => return Err(fault),
     };
-    let roles = query.get("role");
-    if !roles.is_empty() && !roles.split(',').any(|role| role.trim() == who.account.role) {
+    if query.names().any(|name| name != "role") {
+        return Ok(StatusCode::BAD_REQUEST.into_response());
+    }
+    let mut roles = query.get("role").split(',');
+    if query.has("role") && !roles.any(|role| role.trim() == who.account.role) {
         return Ok(StatusCode::FORBIDDEN.into_response());
     }
     let mut response = Response::default();
