@@ -1,18 +1,18 @@
 //! Password hashing with Argon2id (RFC 9106) on threads of its own, so that hashing can neither
 //! starve the rest of the server nor take more memory than planned.
 
+mod compute;
+
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use argon2::{Argon2, Block};
 use parking_lot::{Condvar, Mutex};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use crate::foreign::Foreign;
 use crate::phc::Phc;
 use crate::random::SystemRandom;
 use crate::stored::Stored;
@@ -21,6 +21,9 @@ use crate::turns::Turns;
 
 /// How far behind the server's other threads those that hash stand, on the system's scale from 0 to 19.
 const NICENESS: i32 = 10;
+
+/// The lane that never has a job.
+const NOBODY: i64 = i64::MIN;
 
 /// The cost of one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +245,7 @@ struct Job {
 struct State {
     queue: Turns<Job>,
     closed: bool,
-    /// How long a job takes, smoothed.
+    /// How long a job takes, smoothed; zero until there was one.
     cost: Duration,
     /// How long a hash with the pool's own parameters takes, smoothed; zero until there was one.
     own: Duration,
@@ -298,9 +301,24 @@ impl Shared {
 
     /// How long a new job of this lane would wait.
     fn wait(&self, state: &State, lane: i64) -> Duration {
-        let ahead = u32::try_from(state.queue.ahead(lane)).unwrap_or(u32::MAX);
+        self.time_of(state, state.queue.ahead(lane))
+    }
+
+    fn time_of(&self, state: &State, jobs: usize) -> Duration {
+        let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
         let workers = u32::try_from(self.options.workers).unwrap_or(u32::MAX);
-        state.cost.saturating_mul(ahead) / workers.max(1)
+        state.cost.saturating_mul(jobs) / workers.max(1)
+    }
+
+    /// Refuses at once who would only be refused after a long wait, now that it is known better what a hash takes.
+    fn shed(&self, state: &mut State) {
+        while self.time_of(state, state.queue.len()) > self.options.max_wait {
+            let Some(job) = state.queue.yield_to(NOBODY) else {
+                return;
+            };
+            let refused = self.overloaded(state, job.lane);
+            let _ = job.answer.send(Err(refused));
+        }
     }
 
     fn overloaded(&self, state: &State, lane: i64) -> HashError {
@@ -319,78 +337,18 @@ impl Shared {
             let is_own = job.stored.is_current(self.options.params);
             let _ = job.answer.send(hash);
             let mut state = self.state.lock();
-            state.cost = (state.cost * 7 + took) / 8;
+            state.cost = smoothed(state.cost, took);
             if is_own {
-                state.own = match state.own {
-                    Duration::ZERO => took,
-                    own => (own * 7 + took) / 8,
-                };
+                state.own = smoothed(state.own, took);
             }
+            self.shed(&mut state);
         }
     }
+}
 
-    /// Hashes, and does as much besides as a hash with the pool's own parameters would have cost more. Else a refusal of
-    /// somebody whose stored hash is of cheaper days or another system came sooner than that of somebody unknown.
-    fn hash(&self, job: &Job, kept: &mut Vec<Block>) -> Result<Vec<u8>, HashError> {
-        let phc = match &job.stored {
-            Stored::Ours(phc) => phc,
-            Stored::Foreign(foreign) => return self.hash_foreign(job, foreign, kept),
-        };
-        let hash = self.hash_once(job, phc, kept)?;
-        if let Some(rest) = phc.params.lacking(self.options.params) {
-            let rest = Phc::blank(rest, [0; 16]);
-            std::hint::black_box(self.hash_once(job, &rest, kept)?);
-        }
-        Ok(hash)
-    }
-
-    /// What another scheme lacks of our own one's cost is known by the clock only.
-    fn hash_foreign(
-        &self,
-        job: &Job,
-        foreign: &Foreign,
-        kept: &mut Vec<Block>,
-    ) -> Result<Vec<u8>, HashError> {
-        let started = Instant::now();
-        let hash = foreign.derive(job.password.expose_secret().as_bytes());
-        let hash = hash.ok_or(HashError::BadHash)?;
-        let (took, own) = (started.elapsed().as_micros(), self.state.lock().own);
-        let lack = own.as_micros().saturating_sub(took) * 1_000;
-        // Nothing to compare with yet: the whole of it.
-        let lack = lack.checked_div(own.as_micros()).unwrap_or(1_000);
-        if lack > 0 {
-            let share = self
-                .options
-                .params
-                .share(u32::try_from(lack).unwrap_or(1_000));
-            let rest = Phc::blank(share, [0; 16]);
-            std::hint::black_box(self.hash_once(job, &rest, kept)?);
-        }
-        Ok(hash)
-    }
-
-    fn hash_once(&self, job: &Job, phc: &Phc, kept: &mut Vec<Block>) -> Result<Vec<u8>, HashError> {
-        let params = phc.params.argon2(Some(phc.hash.len()));
-        let params = params.ok_or(HashError::BadHash)?;
-        let blocks = params.block_count();
-        let mut temporary = Vec::new();
-        // Only the pool's own parameters size what is kept: one old, expensive hash must not
-        // raise the memory of a worker for good.
-        let own = self.options.params.m_kib as usize;
-        let memory = if blocks <= own { kept } else { &mut temporary };
-        if memory.len() < blocks {
-            let size = if blocks <= own { own } else { blocks };
-            memory.resize(size, Block::new());
-        }
-        let mut hash = vec![0; phc.hash.len()];
-        Argon2::new(phc.algorithm, phc.version, params)
-            .hash_password_into_with_memory(
-                job.password.expose_secret().as_bytes(),
-                &phc.salt,
-                &mut hash,
-                memory,
-            )
-            .map_err(|_| HashError::BadHash)?;
-        Ok(hash)
+fn smoothed(before: Duration, took: Duration) -> Duration {
+    match before {
+        Duration::ZERO => took,
+        before => (before * 7 + took) / 8,
     }
 }

@@ -152,6 +152,35 @@ async fn absent_accounts_get_no_answer_but_the_work() {
     assert!(matches!(refused, Err(HashError::Overloaded { .. })));
 }
 
+/// A server that has not hashed yet does not know how long it takes; with the first hash it does, and nobody waits in vain.
+#[tokio::test]
+async fn a_storm_on_a_fresh_pool_is_refused_with_the_first_answer() {
+    let options = HashOptions {
+        workers: 1,
+        max_wait: Duration::from_millis(200),
+        ..options(SLOW)
+    };
+    let pool = std::sync::Arc::new(HashPool::new(options).unwrap());
+    let (told, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    for _ in 0..500 {
+        let (pool, told) = (pool.clone(), told.clone());
+        tokio::spawn(async move {
+            let hashed = pool.lane(1).hash(secret("x")).await;
+            told.send(hashed.is_ok()).unwrap();
+        });
+    }
+    let mut order = Vec::new();
+    for _ in 0..500 {
+        order.push(answers.recv().await.unwrap());
+    }
+    let hashed = order.iter().filter(|answer| **answer).count();
+    let before_the_first = order.iter().position(|answer| !answer).unwrap();
+    assert!(
+        hashed >= 1 && before_the_first <= 1,
+        "{hashed} {before_the_first}"
+    );
+}
+
 #[tokio::test]
 async fn hostile_hashes_are_refused_before_any_work() {
     let salt = "c29tZXNhbHQ";
