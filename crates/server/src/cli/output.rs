@@ -59,14 +59,23 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// One line on standard error, where nothing can be done about a failure to print it. A file's text may be in it: what
 /// would move the cursor is left out.
 pub(crate) fn complain(text: &str) {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let _ = writeln!(io::stderr(), "vestibule: {line}");
+    let _ = writeln!(io::stderr(), "vestibule: {}", still(text));
+}
+
+/// The text without what moves the cursor or turns the direction of writing: people choose their names.
+fn still(text: &str) -> String {
+    let moves = |c: char| {
+        let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        c.is_control() || turns
+    };
+    text.chars()
+        .map(|c| if moves(c) { ' ' } else { c })
+        .collect()
 }
 
 fn columns(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let still_row = |row: &Vec<String>| row.iter().map(|cell| still(cell)).collect();
+    let rows: &[Vec<String>] = &rows.iter().map(still_row).collect::<Vec<_>>();
     let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
     let width = |column: usize| {
         let cells = std::iter::once(&heading)
@@ -103,5 +112,28 @@ mod tests {
             columns(&["NAME", "VALUE"], &rows),
             "NAME       VALUE\na          long value\nwide cell"
         );
+    }
+
+    #[test]
+    fn names_move_no_cursor_and_turn_no_line() {
+        for hostile in [
+            "\u{1b}[2J",
+            "\u{9b}2J",
+            "a\r",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{200f}",
+            "\n",
+            "\u{7f}",
+        ] {
+            let rows = [vec![format!("Ann{hostile} é"), "x".to_owned()]];
+            let shown = columns(&["NAME", "VALUE"], &rows);
+            let (_, row) = shown.split_once('\n').unwrap();
+            assert!(
+                row.chars()
+                    .all(|c| c == ' ' || c == '[' || c.is_alphanumeric()),
+                "{row:?}"
+            );
+        }
     }
 }
