@@ -1,4 +1,5 @@
-//! One dialect beside others: files that would read each other's requests at a host of no tenant.
+//! One dialect beside others and beside the server: files that would read each other's requests at a host of no tenant, and
+//! paths that never reach a dialect.
 
 use std::path::Path;
 
@@ -29,19 +30,49 @@ pub(crate) fn clashes(
     problems
 }
 
+/// Paths all of which the server answers itself; `own` are its patterns. One that leaves the dialect some is sound.
+pub(crate) fn taken(own: &[&str], file: &str, dialect: &Dialect) -> Vec<Problem> {
+    let own: Vec<Pattern> = own
+        .iter()
+        .filter_map(|text| Pattern::parse(text).ok())
+        .collect();
+    let mut problems = Vec::new();
+    for route in &dialect.routes {
+        for (_, pattern) in &route.on {
+            let covering = own.iter().find(|own| own.covers(pattern));
+            problems.extend(covering.map(|own| Problem {
+                file: file.to_owned(),
+                line: route.line,
+                message: format!(
+                    "`{}` is this server's own path{}, so no request to it reaches a dialect; leave it out or choose another",
+                    pattern.text,
+                    match own.text == pattern.text {
+                        true => String::new(),
+                        false => format!(" (`{}`)", own.text),
+                    }
+                ),
+            }));
+        }
+    }
+    problems.dedup();
+    problems
+}
+
 /// The paths of the routes that find a tenant where the Host names none, with their lines.
 fn open(dialect: &Dialect) -> impl Iterator<Item = (usize, &Pattern)> {
     let routes = dialect.routes.iter().filter(|route| route.is_open());
     routes.flat_map(|route| route.on.iter().map(|(_, pattern)| (route.line, pattern)))
 }
 
-/// Reads and checks one file, by itself and beside the dialects of this program.
-pub fn check_file(path: &Path) -> Result<Dialect, Problems> {
+/// Reads and checks one file, by itself, beside the dialects of this program and the server's `own` paths.
+pub fn check_file(path: &Path, own: &[&str]) -> Result<Dialect, Problems> {
     let name = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| Problems::one(&name, error.to_string()))?;
     let dialect = parse(&name, &text).map_err(Problems)?;
-    match clashes_with_builtin(&name, &dialect) {
+    let mut problems = taken(own, &name, &dialect);
+    problems.extend(clashes_with_builtin(&name, &dialect));
+    match problems {
         problems if problems.is_empty() => Ok(dialect),
         problems => Err(Problems(problems)),
     }

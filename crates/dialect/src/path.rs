@@ -65,6 +65,18 @@ impl Pattern {
             && self.segments.iter().zip(&other.segments).all(either)
     }
 
+    /// Whether every path that fits the other fits this one.
+    pub(crate) fn covers(&self, other: &Pattern) -> bool {
+        let covers = |pair: (&Segment, &Segment)| match pair {
+            (Segment::Literal(one), Segment::Literal(two)) => one == two,
+            (Segment::Literal(_), Segment::Parameter(_)) => false,
+            (Segment::Parameter(_), Segment::Literal(text)) => !text.is_empty(),
+            (Segment::Parameter(_), Segment::Parameter(_)) => true,
+        };
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(covers)
+    }
+
     pub(crate) fn matches(&self, segments: &[Decoded<'_>]) -> bool {
         let fits = |(pattern, segment): (&Segment, &Decoded<'_>)| match pattern {
             Segment::Literal(text) => segment.as_deref() == Some(text),

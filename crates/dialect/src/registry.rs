@@ -9,7 +9,7 @@ use http::Method;
 use vestibule_identity::{Identity, Tenant};
 
 use crate::call::RouteInfo;
-use crate::clash::clashes;
+use crate::clash::{clashes, taken};
 use crate::files::{builtin_files, files_of};
 use crate::load::{Dialect, parse};
 use crate::path::{Decoded, Pattern, decode};
@@ -43,11 +43,12 @@ pub(crate) struct Place {
 impl Dialects {
     /// The dialects of this program alone.
     pub fn builtin() -> Result<Dialects, Problems> {
-        Dialects::load(None)
+        Dialects::load(None, &[])
     }
 
-    /// These and those of a folder: `DIR/NAME/dialect.toml` or `DIR/NAME.toml`. Names must differ.
-    pub fn load(extra: Option<&Path>) -> Result<Dialects, Problems> {
+    /// These and those of a folder: `DIR/NAME/dialect.toml` or `DIR/NAME.toml`. Names must differ; `own` are the patterns of
+    /// the paths that the server answers before any dialect.
+    pub fn load(extra: Option<&Path>, own: &[&str]) -> Result<Dialects, Problems> {
         let mut problems = Vec::new();
         let mut dialects = Vec::new();
         let mut files = builtin_files();
@@ -62,6 +63,7 @@ impl Dialects {
             }
         }
         for (index, (file, dialect)) in dialects.iter().enumerate() {
+            problems.extend(taken(own, file, dialect));
             let earlier = &dialects[..index];
             match earlier.iter().find(|(_, one)| one.name == dialect.name) {
                 Some((other, _)) => problems.push(Problem {

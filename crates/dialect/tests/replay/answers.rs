@@ -279,7 +279,7 @@ async fn a_strange_bearer_makes_nobody_less_than_a_stranger() {
 #[tokio::test]
 async fn refusals_of_the_surface_keep_their_status() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
-    let dialects = Dialects::load(Some(&folder)).unwrap();
+    let dialects = Dialects::load(Some(&folder), &[]).unwrap();
     for (path, kind, expected) in [
         ("/parcel/door", Kind::BodyTooLarge, 413),
         ("/parcel/door", Kind::BodyTooSlow, 408),

@@ -67,7 +67,8 @@ async fn alphalearn() {
 #[tokio::test]
 async fn a_dialect_from_a_folder() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
-    let dialects = Dialects::load(Some(&folder)).unwrap_or_else(|problems| panic!("{problems}"));
+    let dialects =
+        Dialects::load(Some(&folder), &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(
         dialects.names(),
         ["alphalearn", "enclaive", "parcel", "rezi"]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vestibule_dialect::{Dialect, Dialects, Problems, RouteInfo, check_file, examples};
 
 use crate::cli::{DialectCommand, Output, complain};
+use crate::node::{dialects, own_paths};
 use crate::replay::{Outcome, replay};
 use crate::settings::Settings;
 
@@ -16,7 +17,7 @@ pub(super) async fn run(
     settings: &Settings,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let known = || crate::node::dialects(settings);
+    let known = || dialects(settings);
     match command {
         DialectCommand::List => list(&known()?, output)?,
         DialectCommand::Routes => routes(&known()?, output)?,
@@ -73,7 +74,7 @@ fn dialect_file(path: &Path) -> PathBuf {
 }
 
 fn check(file: &Path, output: Output) -> anyhow::Result<ExitCode> {
-    match check_file(file) {
+    match check_file(file, &own_paths()) {
         Ok(dialect) => {
             let document = json!({ "name": dialect.name(), "problems": [] });
             output.answer(&document, || {
@@ -97,7 +98,7 @@ fn check(file: &Path, output: Output) -> anyhow::Result<ExitCode> {
 
 async fn test(dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
     let file = dialect_file(dir);
-    let dialect = check_file(&file)?;
+    let dialect = check_file(&file, &own_paths())?;
     let folder = file.parent().context("the dialect's folder")?;
     let examples = examples::load(folder)?;
     let name = dialect.name().to_owned();

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 use vestibule_dialect::Dialects;
+use vestibule_http::routes;
 
 use crate::alphalearn::{NOBODY, PASSWORD};
 use crate::app::{Reply, TestApp, build, on_both};
+use crate::commands::Place;
 use crate::fourth_dialect::{Folder, with_dialects};
 
 /// Claims the paths of others and some of its own, and keeps what it reads as a name in its own company.
@@ -284,4 +286,77 @@ fn two_readers_of_one_path_are_refused_when_they_are_loaded() {
         }
     }
     assert!(Dialects::builtin().is_ok());
+}
+
+/// The server answers its own paths before any dialect, whatever the method: a file that claims one is refused where it is
+/// loaded, and where it is checked.
+#[test]
+fn a_path_of_the_server_is_refused_with_its_line() {
+    let mut astray = Vec::new();
+    let own = routes(true).into_iter().map(|(_, path)| (path, true));
+    let others = [
+        ("/verify-email/now", true),
+        ("/verify-email/{other}", true),
+        ("/account/v1/sessions/all", true),
+        ("/assets/{x}/logo.svg", true),
+        ("/{mail}", false),
+        ("/sign-in/", false),
+        ("/account/{x}", false),
+        ("/account/v1/{x}", false),
+        ("/{x}/{y}", false),
+        ("/health/live/{x}", false),
+        ("/verify-email/", false),
+        ("/Sign-In", false),
+        ("/v2/sign-in", false),
+    ];
+    let place = Place::new();
+    for (at, (path, refused)) in own.chain(others).enumerate() {
+        let method = ["GET", "POST", "PUT", "PATCH", "DELETE"][at % 5];
+        let text = format!(
+            "name = \"mine\"\n\n[[route]]\non = [\"{method} /v2/fine/by/itself\", \"{method} {path}\"]\ndo = \"sign_in_password\"\nwith = {{ email = \"{{{{ body.e }}}}\", password = \"{{{{ body.p }}}}\" }}\nreply = \"r\"\n\
+             [reply.r]\nbody = \"{{{{ user.id }}}}\"\n[error]\nbody = \"x\""
+        );
+        let loaded = Folder::of(&[("mine", &text)]).load();
+        let told = loaded.err().map(|problems| problems.to_string());
+        let says = format!("mine/dialect.toml:3: `{path}` is this server's own path");
+        let right = match &told {
+            Some(told) => refused && told.contains(&says) && told.lines().count() == 1,
+            None => !refused,
+        };
+        if !right {
+            astray.push(format!("{path}: {told:?}"));
+        }
+        if refused && at % 10 == 0 {
+            place.write("mine/dialect.toml", &text);
+            for command in [
+                "dialect check mine",
+                "dialect test mine",
+                "dialect routes --dialects .",
+                "serve --dialects . --data data",
+            ] {
+                let said = place.run(command).refused();
+                assert!(
+                    said.contains(&says) && said.contains("choose another"),
+                    "{command}: {said}"
+                );
+            }
+        }
+    }
+    assert!(astray.is_empty(), "{}", astray.join("\n"));
+}
+
+on_both! {
+    /// A pattern that leaves the dialect some paths is sound; the server keeps its own.
+    async fn the_server_keeps_its_own_of_a_wider_pattern(app: TestApp) {
+        let text = "name = 'wide'\n[[route]]\non = ['GET /{mail}']\ndo = 'email_exists'\nwith = { email = '{{ path.mail }}' }\nreply = 'r'\n\
+             [reply.r]\nbody = { wide = '{{ exists }}' }\n[error]\nbody = 'x'";
+        let dialects = Folder::of(&[("wide", text)]).load().unwrap();
+        let app = with_dialects(&app, dialects);
+        app.apply("slug = 'wide'\nname = 'Wide'\ndomains = ['wide.test']\ndialects = ['wide']").await;
+        app.get("wide.test", "/ada@wide.test", &[]).await.is(200, json!({"wide": false}));
+        for path in ["/sign-in", "/robots.txt"] {
+            let reply = app.get("wide.test", path, &[]).await;
+            assert!(reply.status == 200 && !reply.body.contains("wide\":"), "{path}: {}", reply.body);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_dialect::{Dialects, Problems};
-use vestibule_http::{App, HttpSettings};
+use vestibule_http::{App, HttpSettings, routes};
 
 use crate::alphalearn::{PASSWORD, code, is_bearer};
 use crate::app::{Reply, TestApp, build, claims, header, on_both};
@@ -19,7 +19,8 @@ const TENANT: &str = "slug = 'pier'\nname = 'Pier'\ndomains = ['pier.test']\ndia
 /// The same server with the dialects of the folder as well.
 fn with_harbour(app: &TestApp) -> TestApp {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
-    let dialects = Dialects::load(Some(&folder)).unwrap_or_else(|problems| panic!("{problems}"));
+    let dialects =
+        Dialects::load(Some(&folder), &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(
         dialects.names(),
         ["alphalearn", "enclaive", "harbour", "rezi"]
@@ -164,7 +165,8 @@ impl Folder {
     }
 
     pub fn load(&self) -> Result<Dialects, Problems> {
-        Dialects::load(Some(&self.0))
+        let own: Vec<_> = routes(true).into_iter().map(|(_, path)| path).collect();
+        Dialects::load(Some(&self.0), &own)
     }
 }
 
@@ -283,7 +285,7 @@ fn every_fault_is_told_at_once_and_names_are_taken_once() {
     ] {
         assert!(missing.contains(&format!("`{kind}`")), "{kind}: {missing}");
     }
-    let nowhere = Dialects::load(Some(Path::new("/nonexistent/dialects")))
+    let nowhere = Dialects::load(Some(Path::new("/nonexistent/dialects")), &[])
         .unwrap_err()
         .to_string();
     assert!(nowhere.starts_with("/nonexistent/dialects"), "{nowhere}");
