@@ -1,14 +1,18 @@
-//! Tenants that mount a dialect which this program does not know, or two that claim one path.
+//! Tenants whose files ask for what this node does not have: a dialect that it does not know, two that claim one path, a
+//! secret that is not where the file says.
 //!
-//! `apply` refuses them, but a node may run with other dialects than `apply` was given.
+//! `apply` may run elsewhere, with other dialects, and another environment.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use vestibule_dialect::Dialects;
-use vestibule_identity::Tenant;
+use vestibule_identity::{Error, References, Tenant};
 
+use crate::mail::SmtpUrl;
 use crate::node::Node;
+use crate::settings::is_reference;
 
 /// All dialects that a tenant mounts, however its file names them.
 pub(crate) fn mounted(tenant: &Tenant) -> Vec<&str> {
@@ -44,7 +48,14 @@ impl Mounts {
             return Ok(());
         }
         let tenants = directory.all().await?;
-        let found = faults(&tenants, &node.dialects);
+        let node = node.clone();
+        // A secret's file may hang.
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut found = faults(&tenants, &node.dialects);
+            found.extend(missing_secrets(&tenants, node.identity.references()));
+            found
+        });
+        let found = looked.await.map_err(|error| Error::internal(error))?;
         let mut new: Vec<_> = found.difference(&self.told).collect();
         new.sort_unstable();
         for (tenant, fault) in new {
@@ -78,4 +89,38 @@ fn faults(tenants: &[Arc<Tenant>], known: &Dialects) -> HashSet<(String, String)
         faults.extend(missing.chain(both).map(slug));
     }
     faults
+}
+
+/// Slug and sentence of every secret that a tenant's file names and that is not there.
+fn missing_secrets<'a>(
+    tenants: &'a [Arc<Tenant>],
+    references: &'a dyn References,
+) -> impl Iterator<Item = (String, String)> + 'a {
+    tenants.iter().flat_map(move |tenant| {
+        let file = &tenant.file;
+        let captcha = file.registration.captcha_secret.as_deref();
+        let captcha = captcha.and_then(|place| references.resolve(place).err());
+        let smtp_url = file.mail.smtp_url.as_deref().filter(|url| is_reference(url));
+        let smtp_url = smtp_url.and_then(|place| no_server(place, references));
+        let told = [
+            captcha.map(|why| {
+                format!("`registration.captcha_secret`: {why}; what asks for a captcha answers 503 until it is there")
+            }),
+            smtp_url.map(|why| format!("`mail.smtp_url`: {why}; none of the tenant's mails is sent until it is there")),
+        ];
+        let slug = |fault| (tenant.slug().to_owned(), fault);
+        told.into_iter().flatten().map(slug)
+    })
+}
+
+/// Why no mail server is named in that place.
+fn no_server(place: &str, references: &dyn References) -> Option<String> {
+    match references.resolve(place) {
+        Ok(url) => url
+            .expose_secret()
+            .parse::<SmtpUrl>()
+            .err()
+            .map(|error| format!("what `{place}` holds {error:#}")),
+        Err(why) => Some(why),
+    }
 }

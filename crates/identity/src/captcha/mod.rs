@@ -71,16 +71,15 @@ impl Identity {
                 "the tenant's captcha is not fully configured",
             ));
         };
-        let secret = self
-            .references()
-            .resolve(reference)
-            .map_err(Error::internal)?;
-        let form = [("secret", secret.expose_secret()), ("response", answer)];
-        let silent = |why: String| {
-            tracing::warn!(tenant = cx.tenant.slug(), %why, "the captcha's provider gave no verdict");
+        let unchecked = |why: String, what: &str| {
+            tracing::warn!(tenant = cx.tenant.slug(), %why, "{what}");
             Error::unavailable(why)
                 .saying("The captcha could not be checked just now. Try again in a moment.")
         };
+        let secret = self.references().resolve(reference);
+        let secret = secret.map_err(|why| unchecked(why, "no `registration.captcha_secret`"))?;
+        let form = [("secret", secret.expose_secret()), ("response", answer)];
+        let silent = |why| unchecked(why, "the captcha's provider gave no verdict");
         let body = self.ports().upstream.post_form(url, &form).await;
         let verdict: Value = body
             .and_then(|body| serde_json::from_slice(&body).map_err(|error| error.to_string()))

@@ -341,6 +341,79 @@ fn a_secret_is_never_taken_and_never_repeated() {
     }
 }
 
+/// Where the server runs may lack what `apply` has not looked for. Whoever comes is told to come back, not that we failed.
+#[test]
+fn a_secret_that_is_not_there_is_told_at_the_start_and_when_tenants_change() {
+    let captcha = |place: &str| {
+        format!(
+            "[registration]\ncaptcha = 'turnstile'\ncaptcha_site_key = 'k'\ncaptcha_secret = '{place}'\n"
+        )
+    };
+    let mail = |place: &str| format!("[mail]\nsmtp_url = '{place}'\n");
+    let tenant = |slug: &str, tables: &str| {
+        format!("slug = '{slug}'\nname = 'A'\ndomains = ['{slug}.test']\n{tables}")
+    };
+    let cases = [
+        ("one", captcha("env:THERE"), ""),
+        (
+            "two",
+            captcha("env:TS"),
+            "`registration.captcha_secret`: the environment variable `TS` is not set; what asks for a captcha answers 503",
+        ),
+        (
+            "three",
+            captcha("file:/nonexistent"),
+            "`registration.captcha_secret`: cannot read `/nonexistent`",
+        ),
+        (
+            "four",
+            mail("env:TS"),
+            "`mail.smtp_url`: the environment variable `TS` is not set; none of the tenant's mails is sent",
+        ),
+        (
+            "five",
+            mail("env:THERE"),
+            "`mail.smtp_url`: what `env:THERE` holds ",
+        ),
+        ("six", mail("env:SERVER"), ""),
+    ];
+    let place = Place::new();
+    let mut command = place.command("serve --listen 127.0.0.1:0 --data data");
+    for (slug, tables, _) in &cases[..3] {
+        place.write(&format!("{slug}.toml"), &tenant(slug, tables));
+        place.run(&format!("apply {slug}.toml --data data")).done();
+    }
+    command.envs([("THERE", "hunter2"), ("SERVER", "smtp://127.0.0.1:9")]);
+    command.stderr(fs::File::create(place.path("log")).unwrap());
+    let serving = place.serving(&mut command);
+    assert_eq!(
+        serving.log().matches("captcha_secret`").count(),
+        2,
+        "{}",
+        serving.log()
+    );
+    for (slug, tables, _) in &cases[3..] {
+        place.write(&format!("{slug}.toml"), &tenant(slug, tables));
+        place.run(&format!("apply {slug}.toml --data data")).done();
+    }
+    for (slug, _, says) in &cases {
+        let of_it = format!("\"tenant\":\"{slug}\"");
+        if !says.is_empty() {
+            serving.wait_for(says);
+        }
+        let log = serving.log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(&of_it)).collect();
+        assert_eq!(lines.len(), usize::from(!says.is_empty()), "{slug}: {log}");
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.contains(says) && line.contains("WARN")),
+            "{lines:?}"
+        );
+    }
+    assert!(!serving.log().contains("hunter2"), "{}", serving.log());
+}
+
 #[test]
 fn a_dialect_that_the_server_does_not_know_is_told() {
     let mounts = "dialects = ['rezi', 'harbour']\n";

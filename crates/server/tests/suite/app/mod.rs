@@ -70,7 +70,10 @@ struct Env;
 
 impl References for Env {
     fn resolve(&self, reference: &str) -> Result<SecretString, String> {
-        Ok(SecretString::from(format!("secret of {reference}")))
+        match reference {
+            "env:MISSING" => Err("the environment variable `MISSING` is not set".to_owned()),
+            _ => Ok(SecretString::from(format!("secret of {reference}"))),
+        }
     }
 }
 

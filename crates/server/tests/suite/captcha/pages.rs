@@ -68,6 +68,23 @@ on_both! {
         }
     }
 
+    /// The operator's oversight is nobody's fault who comes: they are told to come back.
+    async fn without_its_secret_a_captcha_is_unavailable(app: TestApp) {
+        for kind in ["turnstile", "hcaptcha", "recaptcha"] {
+            let tables = asked_on(kind, &["sign-up", "sign-in", "forgot-password"], "https://127.0.0.1:9/");
+            app.acme_with(&tables.replace("env:CAPTCHA", "env:MISSING")).await;
+            let person = [("email", EMAIL), ("password", PASSWORD), ("name", "Grace Hopper"), ("cf-turnstile-response", "x"), ("h-captcha-response", "x"), ("g-recaptcha-response", "x")];
+            for (path, _) in PAGES {
+                let reply = submit(&app, path, "", &person).await;
+                assert_eq!(reply.status, 503, "{kind} {path}: {}", reply.body);
+                assert!(reply.headers.contains_key("retry-after") && !reply.body.contains("MISSING"), "{kind} {path}: {}", reply.body);
+            }
+            let body = serde_json::json!({ "email": EMAIL, "password": PASSWORD, "name": "Grace Hopper", "captcha": "x" });
+            let reply = app.post(crate::enclaive::HOST, "/api/register", &[], body).await;
+            assert_eq!((reply.status.as_u16(), reply.headers.contains_key("retry-after")), (503, true), "{kind}: {}", reply.body);
+        }
+    }
+
     async fn each_provider_gets_its_documented_hosts_and_no_more(app: TestApp) {
         let hcaptcha = "https://hcaptcha.com https://*.hcaptcha.com";
         for (kind, script, frame, style, connect, class) in [
