@@ -221,8 +221,8 @@ pub(crate) fn live_of(tx: &mut Tx<'_>, cx: &Cx, account: &str) -> Result<Vec<Ses
     Ok(tx.all(
         "SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent
          FROM session WHERE tenant_id = $1 AND account_id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4
-         ORDER BY created_at DESC, id LIMIT 200",
-        &params![&cx.tenant.id, account, cx.now, idle_since(cx)],
+         ORDER BY created_at DESC, id LIMIT $5",
+        &params![&cx.tenant.id, account, cx.now, idle_since(cx), MOST],
         session,
     )?)
 }
