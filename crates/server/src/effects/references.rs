@@ -39,6 +39,10 @@ fn environment(name: &str) -> Result<Zeroizing<String>, String> {
 fn file(path: &str) -> Result<Zeroizing<String>, String> {
     use std::io::Read as _;
     let mut text = Zeroizing::new(String::new());
+    // A pipe or a terminal may never answer, and some secrets are looked up for a request.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(format!("cannot read `{path}`: it is not a file"));
+    }
     let read =
         std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
     read.map(|_| text)
@@ -62,11 +66,19 @@ mod tests {
         std::fs::write(&path, "\n").unwrap();
         assert!(resolve(&reference).unwrap_err().ends_with("is empty"));
         assert!(resolve("env:CARGO_MANIFEST_DIR").is_ok());
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let pipe = format!("file:{}", pipe.display());
         for wrong in [
             "env:VESTIBULE_TEST_ABSENT",
             "file:/nonexistent",
             "hunter2",
             "vault:x",
+            // Nobody would write into it: opening it would wait for ever.
+            &pipe,
+            "file:/dev/zero",
+            "file:/tmp",
         ] {
             assert!(resolve(wrong).is_err(), "{wrong}");
         }
