@@ -32,6 +32,7 @@ mod session;
 mod signing_key;
 mod team;
 mod tenant;
+mod zone;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +72,7 @@ pub use signing_key::{KeyView, Purpose};
 pub use team::Team;
 pub use tenant::*;
 pub use vestibule_crypto::Algorithm;
+pub use zone::{check_zone, known_zone};
 
 /// Resolves secrets that settings name instead of holding: `env:NAME`, `file:PATH`.
 pub trait References: Send + Sync {

@@ -5,7 +5,7 @@ use axum::response::Response;
 use minijinja::{Value, context};
 use vestibule_identity::{AuditEntry, Authenticated, ChangePassword, Kind, Session};
 
-use super::onboarding::{profile_change, profile_values, typed_values};
+use super::onboarding::{self, profile_values, typed_values};
 use super::{Alert, Answer, device_values, see_other, signed_in, with_alert};
 use crate::extract::{Form, Person, Query};
 use crate::moment;
@@ -115,16 +115,8 @@ pub(crate) async fn save_profile(
     Form(fields): Form,
 ) -> Answer {
     let Person { site, who } = &person;
-    match shared
-        .identity
-        .update_profile(
-            &site.cx,
-            (&who.account.id, Some(&who.session.id)),
-            profile_change(&fields),
-        )
-        .await
-    {
-        Ok(_) => Ok(see_other("/account?notice=saved")),
+    match onboarding::save_profile(&shared.identity, (site, who), &fields).await {
+        Ok(()) => Ok(see_other("/account?notice=saved")),
         Err(error) => {
             let alert = Alert::of(site, error)?.with_id("name", "first_name");
             page(

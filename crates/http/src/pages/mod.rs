@@ -164,6 +164,7 @@ fn wrong_field(error: &Error) -> Option<&'static str> {
         }
         (Kind::MissingName | Kind::InvalidName, _) => Some("name"),
         (Kind::InvalidCode | Kind::SpentCode, _) => Some("code"),
+        (Kind::MalformedInput, Some(("timezone", _))) => Some("timezone"),
         _ => None,
     }
 }

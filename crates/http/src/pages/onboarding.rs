@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use minijinja::{Value, context};
-use vestibule_identity::{Account, ProfileChange};
+use vestibule_identity::{Account, Authenticated, Error, Identity, ProfileChange, check_zone};
 
 use super::{Alert, Answer, onward, see_other, with_alert};
 use crate::extract::{Fields, Form, Person, Query};
@@ -46,15 +46,8 @@ pub(crate) async fn save(
     Form(fields): Form,
 ) -> Answer {
     let identity = &shared.identity;
-    match identity
-        .update_profile(
-            &site.cx,
-            (&who.account.id, Some(&who.session.id)),
-            profile_change(&fields),
-        )
-        .await
-    {
-        Ok(_) => {
+    match save_profile(identity, (&site, &who), &fields).await {
+        Ok(()) => {
             identity
                 .finish_onboarding(&site.cx, &who.account.id)
                 .await?;
@@ -69,15 +62,22 @@ pub(crate) async fn save(
     }
 }
 
-/// What the form's four fields ask for.
-pub(super) fn profile_change(fields: &Fields) -> ProfileChange {
+/// Does what the form's four fields ask for.
+pub(super) async fn save_profile(
+    identity: &Identity,
+    (site, who): (&Site, &Authenticated),
+    fields: &Fields,
+) -> Result<(), Error> {
     let field = |name: &str| Some(fields.get(name).to_owned());
-    ProfileChange {
+    let change = ProfileChange {
         first_name: field("first_name"),
         last_name: field("last_name"),
         locale: field("locale"),
-        timezone: field("timezone"),
-    }
+        timezone: Some(check_zone(fields.get("timezone"))?),
+    };
+    let own = (&*who.account.id, Some(&*who.session.id));
+    identity.update_profile(&site.cx, own, change).await?;
+    Ok(())
 }
 
 /// What the form shows at first; `locale` is the language that is offered.

@@ -5,6 +5,7 @@ use vestibule_crypto::GivenHash;
 use super::rules::{ImportFields, Refusal, Uid};
 use crate::account::{check_line, check_tag};
 use crate::ports::Micros;
+use crate::zone::check_zone;
 
 /// Every field that a line may have.
 pub(super) const FIELDS: &[&str] = &[
@@ -86,12 +87,14 @@ impl Fields<'_> {
         text.map_err(|_| Refusal::new(name, "has more than 200 characters, or control characters"))
     }
 
-    pub(super) fn tag(&self, name: &str, extra: &str) -> Result<Option<String>, Refusal> {
-        let tag = self
-            .get(name)
-            .map(|text| check_tag(text, extra))
-            .transpose();
-        tag.map_err(|_| Refusal::new(name, "is no tag such as `en-GB` or `Europe/Berlin`"))
+    pub(super) fn tag(&self, name: &str) -> Result<Option<String>, Refusal> {
+        let tag = self.get(name).map(|text| check_tag(text, "-")).transpose();
+        tag.map_err(|_| Refusal::new(name, "is no tag such as `en-GB`"))
+    }
+
+    pub(super) fn zone(&self, name: &str) -> Result<Option<String>, Refusal> {
+        let zone = self.get(name).map(check_zone).transpose();
+        zone.map_err(|_| Refusal::new(name, "is no time zone such as `Europe/Berlin` or `UTC`"))
     }
 
     pub(super) fn short(&self, name: &str, most: usize) -> Result<Option<String>, Refusal> {

@@ -96,8 +96,8 @@ impl ImportPerson {
             first_name: fields.line("first_name")?.or(names.0),
             last_name: fields.line("last_name")?.or(names.1),
             role: fields.line("role")?,
-            locale: fields.tag("locale", "-")?,
-            timezone: fields.tag("timezone", "-_+/")?,
+            locale: fields.tag("locale")?,
+            timezone: fields.zone("timezone")?,
             mobile: fields.line("mobile")?,
             unique_id: fields.line("unique_id")?,
             state,
@@ -196,6 +196,10 @@ mod tests {
             (&[("email", "a@b.test"), ("locale", "<script>")], "locale"),
             (
                 &[("email", "a@b.test"), ("timezone", "../../etc")],
+                "timezone",
+            ),
+            (
+                &[("email", "a@b.test"), ("timezone", "Foo/Bar")],
                 "timezone",
             ),
             (&[("email", "a@b.test"), ("mobile", &long)], "mobile"),

@@ -10,6 +10,7 @@ use url::Url;
 use super::canonical_host;
 use crate::email::Email;
 use crate::tenant::{Branding, Provider, TenantFile};
+use crate::zone::known_zone;
 
 /// Something wrong in a tenant file: the setting's dotted name (items of lists by their place, from 0), and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ fn defaults(file: &TenantFile, faults: &mut Faults) {
         ),
     );
     faults.unless(
-        is_zone(&given.timezone),
+        known_zone(&given.timezone) == Some(&*given.timezone),
         "defaults.timezone",
         format!(
             "`{}` is not the name of a time zone such as Europe/Berlin or UTC",
@@ -329,16 +330,6 @@ fn is_locale(text: &str) -> bool {
         && subtags.all(|subtag| {
             (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())
         })
-}
-
-/// A name by the shape of the IANA time zone database; whether there is such a place is not looked up.
-fn is_zone(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-');
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .split('/')
-            .all(|part| !part.is_empty() && part.bytes().all(plain))
 }
 
 /// Whether each `{` has its `}`, with a name of letters, digits and `_` between them, and no `}` is left over.

@@ -44,6 +44,37 @@ on_both! {
         told(&submit(&app, "/account/profile", &cookie, &bad).await, 400);
     }
 
+    /// A zone that nobody knows would be shown as UTC; each place that takes one refuses it, and keeps a known one's own spelling.
+    async fn a_time_zone_is_one_that_there_is(app: TestApp) {
+        let cx = acme_with_ada(&app).await;
+        let (cookie, token) = (sign_in(&app, EMAIL, PASSWORD).await, bearer(&app, EMAIL, PASSWORD).await);
+        for (typed, known) in [
+            ("Europe/Berlin", Some("Europe/Berlin")), (" europe/KYIV ", Some("Europe/Kyiv")), ("UTC", Some("UTC")), ("Asia/Calcutta", Some("Asia/Calcutta")),
+            ("America/Argentina/Ushuaia", Some("America/Argentina/Ushuaia")), ("Etc/GMT+5", Some("Etc/GMT+5")),
+            ("Berlin", None), ("Foo/Bar", None), ("Europe", None), ("Europe/", None), ("+05:30", None), ("", None), ("<b>", None), (&"x".repeat(500), None),
+        ] {
+            let form = [("first_name", "Ada"), ("last_name", ""), ("locale", "en"), ("timezone", typed)];
+            for path in ["/account/profile", "/onboarding", "PATCH"] {
+                let set = [("first_name", "Ada"), ("last_name", ""), ("locale", "en"), ("timezone", "Asia/Tokyo")];
+                submit(&app, "/account/profile", &cookie, &set).await.status(303);
+                let reply = match path {
+                    "PATCH" => {
+                        let headers = [("authorization", &*token), ("content-type", "application/json")];
+                        let body = serde_json::json!({ "timezone": typed }).to_string();
+                        app.send(crate::app::build("PATCH", HOST, "/account/v1/profile", &headers, body)).await
+                    }
+                    path => submit(&app, path, &cookie, &form).await,
+                };
+                let says = "There is no such time zone. Write a name such as Europe/Berlin or UTC.";
+                assert_eq!((reply.status == 400, reply.body.contains(says)), (known.is_none(), known.is_none()), "{path} {typed}: {}", reply.body);
+                let marked = reply.body.contains("href=\"#timezone\"");
+                assert_eq!(marked, known.is_none() && path != "PATCH", "{path} {typed}: {}", reply.body);
+                let kept = app.identity.user(&cx, EMAIL).await.unwrap().timezone;
+                assert_eq!(kept, known.unwrap_or("Asia/Tokyo"), "{path} {typed}");
+            }
+        }
+    }
+
     async fn a_new_password_ends_every_other_session(app: TestApp) {
         acme_with_ada(&app).await;
         let (here, there, token) = (sign_in(&app, EMAIL, PASSWORD).await, sign_in(&app, EMAIL, PASSWORD).await, bearer(&app, EMAIL, PASSWORD).await);
