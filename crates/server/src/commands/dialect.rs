@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use vestibule_dialect::{Dialect, Dialects, Problems, RouteInfo, check_file, examples};
 
@@ -21,7 +21,7 @@ pub(super) async fn run(
     match command {
         DialectCommand::List => list(&known()?, output)?,
         DialectCommand::Routes => routes(&known()?, output)?,
-        DialectCommand::Check { file } => return check(&dialect_file(&file), output),
+        DialectCommand::Check { file } => return check(&dialect_file(&file)?, output),
         DialectCommand::Test { dir } => return test(&dir, output).await,
     }
     Ok(ExitCode::SUCCESS)
@@ -65,12 +65,17 @@ fn routes(dialects: &Dialects, output: Output) -> anyhow::Result<()> {
 }
 
 /// The file itself, or the one in that folder.
-fn dialect_file(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join("dialect.toml")
-    } else {
-        path.to_owned()
-    }
+fn dialect_file(path: &Path) -> anyhow::Result<PathBuf> {
+    let file = match path.is_dir() {
+        true => path.join("dialect.toml"),
+        false => path.to_owned(),
+    };
+    let shown = file.display();
+    ensure!(
+        file.is_file(),
+        "there is no file {shown}; give the folder of one dialect, where its dialect.toml is"
+    );
+    Ok(file)
 }
 
 fn check(file: &Path, output: Output) -> anyhow::Result<ExitCode> {
@@ -97,7 +102,7 @@ fn check(file: &Path, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 async fn test(dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
-    let file = dialect_file(dir);
+    let file = dialect_file(dir)?;
     let dialect = check_file(&file, &own_paths())?;
     let folder = file.parent().context("the dialect's folder")?;
     let examples = examples::load(folder)?;

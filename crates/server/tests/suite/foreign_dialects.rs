@@ -343,6 +343,18 @@ fn a_path_of_the_server_is_refused_with_its_line() {
         }
     }
     assert!(astray.is_empty(), "{}", astray.join("\n"));
+    // The folder above, or none: which file is missing, and what to give.
+    for (given, missing) in [
+        (".", "./dialect.toml"),
+        ("none", "none"),
+        ("mine/examples.toml", "mine/examples.toml"),
+    ] {
+        for command in ["check", "test"] {
+            let said = place.run(&format!("dialect {command} {given}")).refused();
+            let says = format!("there is no file {missing}; give the folder of one dialect");
+            assert!(said.contains(&says), "{said}");
+        }
+    }
 }
 
 on_both! {
