@@ -78,10 +78,11 @@ fn replace(value: &Value, from: &str, to: &str) -> Result<Value, Error> {
 
 fn join(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
     if let [value, between @ ..] = &**args {
-        let pieces = match value.as_str() {
-            Some(text) => text.chars().count(),
-            None => value.try_iter().map_or(0, Iterator::count),
-        };
+        // Its letters would be a value each.
+        if value.as_str().is_some() {
+            return Err(unusable("not a list"));
+        }
+        let pieces = value.try_iter().map_or(0, Iterator::count);
         let mut each = Room::default();
         between.iter().try_for_each(|value| each.take(value))?;
         let mut whole = Room::default();

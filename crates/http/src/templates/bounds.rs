@@ -5,9 +5,7 @@
 //! given and make, and what else makes values is wrapped in a call that measures them; not what a macro writes where it is shown at
 //! once. All that is shown is counted, and so is all that is measured; text between tags is cut into pieces that cost a step each.
 
-use minijinja::machinery::ast::{
-    BinOpKind, Call, CallArg, CompareOpKind, Expr, Macro, Spanned, Stmt,
-};
+use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Spanned, Stmt};
 use minijinja::machinery::{Span, Token, parse, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
@@ -170,16 +168,17 @@ impl Walk<'_> {
                 self.statements(&filter.body)
             }
             Stmt::Block(block) => self.statements(&block.body),
-            Stmt::Import(import) => self.value(&import.expr),
-            Stmt::FromImport(import) => self.value(&import.expr),
-            Stmt::Extends(extends) => self.value(&extends.name),
-            Stmt::Include(include) => self.value(&include.name),
+            Stmt::Import(import) => named(&import.expr),
+            Stmt::FromImport(import) => named(&import.expr),
+            Stmt::Extends(extends) => named(&extends.name),
+            Stmt::Include(include) => named(&include.name),
             Stmt::Macro(of) => self.of_macro(of),
             Stmt::CallBlock(call) => {
                 self.call(&call.call)?;
                 self.of_macro(&call.macro_decl)
             }
-            Stmt::Do(call) => self.call(&call.call),
+            // What it gives stays in memory until the page is done.
+            Stmt::Do(call) => refused(line(call.span()), "`do` is not for pages"),
         }
     }
 
@@ -254,23 +253,19 @@ impl Walk<'_> {
                     refused(line(binary.span()), "pages do not multiply")
                 }
                 BinOpKind::Concat | BinOpKind::Add => self.measured(expr),
-                BinOpKind::In => {
-                    self.looked_for(&binary.left)?;
-                    self.value(&binary.right)
-                }
+                BinOpKind::In => self.gone_through([&binary.left, &binary.right]),
+                BinOpKind::Eq
+                | BinOpKind::Ne
+                | BinOpKind::Lt
+                | BinOpKind::Lte
+                | BinOpKind::Gt
+                | BinOpKind::Gte => self.compared([&binary.left, &binary.right]),
                 _ => self.values([&binary.left, &binary.right]),
             },
             Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => self.measured(expr),
             Expr::Compare(compare) => {
-                let mut operand = &compare.expr;
-                for next in &compare.ops {
-                    match next.op {
-                        CompareOpKind::In | CompareOpKind::NotIn => self.looked_for(operand)?,
-                        _ => self.value(operand)?,
-                    }
-                    operand = &next.expr;
-                }
-                self.value(operand)
+                self.gone_through([&compare.expr])?;
+                self.gone_through(compare.ops.iter().map(|op| &op.expr))
             }
             Expr::IfExpr(either) => {
                 self.values([&either.test_expr, &either.true_expr])?;
@@ -295,12 +290,23 @@ impl Walk<'_> {
         }
     }
 
-    /// What `in` looks for in a text is written out, whatever it is.
-    fn looked_for(&mut self, expr: &Expr<'_>) -> Bounded {
-        match expr {
+    /// What `in` looks for in a text is written out, whatever it is, and a list is gone through, as by a comparison.
+    fn gone_through<'e, 'a: 'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr<'a>>,
+    ) -> Bounded {
+        exprs.into_iter().try_for_each(|expr| match expr {
             Expr::Const(_) => Ok(()),
             Expr::Call(call) if called(call) == Some(MEASURED) => self.value(expr),
             _ => self.measured(expr),
+        })
+    }
+
+    /// With a text or a number of the template's own the comparison is no longer than that.
+    fn compared(&mut self, both: [&Expr<'_>; 2]) -> Bounded {
+        match both.iter().any(|expr| matches!(expr, Expr::Const(_))) {
+            true => self.values(both),
+            false => self.gone_through(both),
         }
     }
 
@@ -330,6 +336,17 @@ impl Walk<'_> {
             Expr::Call(call) => self.call(call),
             other => self.value(other),
         }
+    }
+}
+
+/// Another template is named by a text: a list of names would be looked through again and again.
+fn named(name: &Expr<'_>) -> Bounded {
+    match name {
+        Expr::Const(of) if of.value.as_str().is_some() => Ok(()),
+        other => refused(
+            line(other.span()),
+            "another template is named by a text, as in `{% include 'parts.html' %}`",
+        ),
     }
 }
 

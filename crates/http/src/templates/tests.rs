@@ -284,7 +284,7 @@ fn toiling() -> Vec<(String, Fate<'static>)> {
         let each = "{% for i in [1,2,3,4,5,6] %}".repeat(times);
         let end = "{% endfor %}".repeat(times);
         format!(
-            "{{% set x = '{long}' %}}{{% set l = [x] %}}{each}{{% if {what} %}}{{% endif %}}{end}"
+            "{{% set x = '{long}' %}}{{% set y = x ~ '' %}}{{% set l = [x] %}}{each}{{% if {what} %}}{{% endif %}}{end}"
         )
     };
     let whats = [
@@ -304,12 +304,42 @@ fn toiling() -> Vec<(String, Fate<'static>)> {
         "l in 'abc'",
         "'a' < l in 'abc'",
         "l not in 'abc'",
+        "x == y",
+        "x <= y",
+        "l == [y]",
+        "1 < 2 == (l == [y])",
+        "2 in l",
+        "l in [l]",
     ];
     let fates = whats.into_iter().flat_map(|what| {
         let few = format!("{}few", often(what, 1));
         [(few, Shows("few")), (often(what, 4), Fails)]
     });
     fates.collect()
+}
+
+/// What is refused because nothing bounds it.
+fn unbounded() -> Vec<(String, Fate<'static>)> {
+    let texts = "another template is named by a text";
+    [
+        (
+            "{% do say('sign_in.to', product='x') %}",
+            "`do` is not for pages",
+        ),
+        (
+            "{% set l = ['none'] %}{% include l ignore missing %}",
+            texts,
+        ),
+        ("{% include ['a', 'b'] ignore missing %}", texts),
+        ("{% set n = 'mail/parts.html' %}{% import n as p %}", texts),
+        (
+            "{% set n = 'mail/parts.html' %}{% from n import quiet %}",
+            texts,
+        ),
+        ("{% set n = 'frame.html' %}{% extends n %}", texts),
+    ]
+    .map(|(source, why)| (source.to_owned(), Refused(why)))
+    .to_vec()
 }
 
 /// Templates that nest deeply.
@@ -510,7 +540,12 @@ fn no_template_takes_the_process_down() {
     let stack = 1024 * 1024;
     let before = most_memory();
     let all = move || {
-        for (source, fate) in growing().into_iter().chain(toiling()).chain(deep()) {
+        for (source, fate) in growing()
+            .into_iter()
+            .chain(unbounded())
+            .chain(toiling())
+            .chain(deep())
+        {
             meets(&source, fate);
         }
     };

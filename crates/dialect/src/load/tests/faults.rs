@@ -110,6 +110,11 @@ pub(super) const FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "reply = \"in\"",
+        "reply = \"in\"\ntenant = \"{{ header.X_Requested_With or header['x-forwarded-for'] }}\"",
+        "f:8: the header `X_Requested_With` names no tenant",
+    ),
+    (
+        "reply = \"in\"",
         "reply = \"in\"\ntenant = \"{{ body.domain }}.example\"",
         "f:8: `tenant` must be a field of the request",
     ),
