@@ -76,15 +76,17 @@ async fn whole(client: Option<IpAddr>, body: Body, is_long: bool) -> Result<Byte
 /// The right to read a long body. Given back in the order of the fields.
 struct Turn {
     _all: SemaphorePermit<'static>,
-    _of_network: Taken,
+    _of_network: Option<Taken>,
     _own: Taken,
 }
 
 async fn turn(client: Option<IpAddr>) -> Option<Turn> {
-    let block = client.map_or_else(|| "unknown".to_owned(), address_block);
+    let block = client.map(address_block).unwrap_or_default();
     let own = Share::of(block, LONG_OF_ONE).take().await?;
-    let network = client.map_or_else(|| "unknown/0".to_owned(), network);
-    let of_network = Share::of(network, LONG_OF_NETWORK).take().await?;
+    let of_network = match client.and_then(network) {
+        Some(network) => Some(Share::of(network, LONG_OF_NETWORK).take().await?),
+        None => None,
+    };
     let all = LONG.acquire().await.ok()?;
     Some(Turn {
         _all: all,
@@ -93,13 +95,13 @@ async fn turn(client: Option<IpAddr>) -> Option<Turn> {
     })
 }
 
-/// The /48 that sites are given, of an IPv6 address.
-fn network(address: IpAddr) -> String {
+/// The /48 that sites are given, of an IPv6 address; IPv4 has none.
+fn network(address: IpAddr) -> Option<String> {
     match address.to_canonical() {
-        IpAddr::V4(address) => format!("{address}/32"),
+        IpAddr::V4(_) => None,
         IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}::/48")
+            Some(format!("{a:x}:{b:x}:{c:x}::/48"))
         }
     }
 }
