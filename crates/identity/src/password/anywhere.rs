@@ -134,11 +134,11 @@ impl Identity {
         self.passwords_of_nobody()
             .verify_absent(nobody.work(), password)
             .await?;
-        let Some(host) = nobody.host else {
+        let Some(lender) = nobody.lender else {
             return Ok(());
         };
         self.db()
-            .write(move |tx| nobody.guess.budget.count(tx, &host, now))
+            .write(move |tx| nobody.guess.budget.count(tx, &lender, now))
             .await
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct Found {
     /// Somebody's hash in this tenant, whose work is done for those who have none.
     decoy: Option<String>,
     /// Whose hash that is; none where nobody has a password.
-    host: Option<String>,
+    lender: Option<String>,
     guess: Guess,
 }
 
@@ -128,12 +128,12 @@ impl Identity {
                 let account = account::store::by_email(tx, &tenant, &email)?;
                 let id = account.as_ref().map_or("", |account| &account.id);
                 let phc = store::find(tx, &tenant, id)?;
-                let host = match tenant.is_empty() {
+                let lender = match tenant.is_empty() {
                     true => store::any_tenant(tx, &point)?,
                     false => Some(tenant.clone()),
                 };
-                let decoy = match &host {
-                    Some(host) => store::any(tx, host, &point)?,
+                let decoy = match &lender {
+                    Some(lender) => store::any(tx, lender, &point)?,
                     None => None,
                 };
                 let guess = Guess::of(tx, &identity, (&tenant, &client), &email, id)?;
@@ -141,7 +141,7 @@ impl Identity {
                     account,
                     phc,
                     decoy,
-                    host,
+                    lender,
                     guess,
                 })
             })
