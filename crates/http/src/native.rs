@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vestibule_identity::{AuditEntry, Authenticated, ChangeEmail, Kind, ProfileChange, check_zone};
+use vestibule_identity::{AuditEntry, Authenticated, ChangeEmail, Kind, ProfileChange};
 
 use crate::extract::{Caller, Json, Proven, Query};
 use crate::fault::Fault;
@@ -69,7 +69,7 @@ pub(crate) async fn change_profile(
         first_name,
         last_name,
         locale,
-        timezone: timezone.as_deref().map(check_zone).transpose()?,
+        timezone,
     };
     let account = shared
         .identity

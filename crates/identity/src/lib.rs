@@ -72,7 +72,6 @@ pub use signing_key::{KeyView, Purpose};
 pub use team::Team;
 pub use tenant::*;
 pub use vestibule_crypto::Algorithm;
-pub use zone::{check_zone, known_zone};
 
 /// Resolves secrets that settings name instead of holding: `env:NAME`, `file:PATH`.
 pub trait References: Send + Sync {

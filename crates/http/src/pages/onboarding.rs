@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use minijinja::{Value, context};
-use vestibule_identity::{Account, Authenticated, Error, Identity, ProfileChange, check_zone};
+use vestibule_identity::{Account, Authenticated, Error, Identity, ProfileChange};
 
 use super::{Alert, Answer, onward, see_other, with_alert};
 use crate::extract::{Fields, Form, Person, Query};
@@ -73,7 +73,7 @@ pub(super) async fn save_profile(
         first_name: field("first_name"),
         last_name: field("last_name"),
         locale: field("locale"),
-        timezone: Some(check_zone(fields.get("timezone"))?),
+        timezone: field("timezone"),
     };
     let own = (&*who.account.id, Some(&*who.session.id));
     identity.update_profile(&site.cx, own, change).await?;

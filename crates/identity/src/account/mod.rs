@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ports::Micros;
 use crate::session;
 use crate::tenant::Tenant;
+use crate::zone::check_zone;
 use crate::{Identity, audit, limit};
 
 /// The roles that may be given reset tokens: this one for everybody,
@@ -173,11 +174,7 @@ impl Identity {
             .as_deref()
             .map(|text| check_tag(text, "-"))
             .transpose()?;
-        let timezone = change
-            .timezone
-            .as_deref()
-            .map(|text| check_tag(text, "-_+/"))
-            .transpose()?;
+        let timezone = change.timezone.as_deref().map(check_zone).transpose()?;
         let (cx, id, own) = (
             cx.clone(),
             account_id.to_owned(),
