@@ -18,7 +18,7 @@ mod tour;
 
 pub use chromium::{Chromium, Look};
 pub use server::{PASSWORD, Server};
-pub use tour::{invite, sign_up, tour};
+pub use tour::{invite, newcomer, sign_up, tour};
 
 /// What `look` finds, as soon as it does; looked for during five seconds. `what` is for the message when it does not come.
 pub fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -2,14 +2,22 @@
 
 use crate::{Chromium, PASSWORD, Server, awaited};
 
-/// A new person of the first tenant who came by its sign-up page; the window shows the page after it.
+/// Somebody who wants an account at the first tenant; the window shows the page that tells of the mail.
 pub fn sign_up(server: &Server, browser: &Chromium, email: &str) {
     browser.open(&server.at("/sign-up"));
     browser.fill("[name=name]", "Ada King");
     browser.fill("[name=email]", email);
     browser.fill("[name=password]", PASSWORD);
     browser.follow("form[action='/sign-up'] .primary");
-    browser.is_at("/verify-email");
+    browser.is_at("/sign-up/sent");
+}
+
+/// The same, with the code of the mail typed: a new person, signed in, is asked a few things.
+pub fn newcomer(server: &Server, browser: &Chromium, email: &str) {
+    sign_up(server, browser, email);
+    browser.fill("[name=code]", &server.mailed_code(email));
+    browser.follow("main form .primary");
+    browser.is_at("/onboarding");
 }
 
 /// Invites somebody to the first tenant, as its operator does.
@@ -53,6 +61,7 @@ pub fn tour(server: &Server, browser: &Chromium, mut see: impl FnMut(&str)) {
     see("sign-up-refused");
 
     let email = "tour@example.com";
+    whose_address_is_not_proven(server, browser, &mut see);
     as_a_new_person(server, browser, email, &mut see);
     from_a_partner(server, browser, &mut see);
     and_leaves(server, browser, email, &mut see);
@@ -74,7 +83,7 @@ fn try_the_dialects(browser: &Chromium) {
 
 fn as_a_new_person(server: &Server, browser: &Chromium, email: &str, see: &mut impl FnMut(&str)) {
     sign_up(server, browser, email);
-    see("verify-email-told");
+    see("sign-up-sent");
     let link = server.mailed_link(email, "/verify-email/");
     // Elsewhere: where it began, the page would press its button by itself.
     browser.forget();
@@ -102,6 +111,19 @@ fn as_a_new_person(server: &Server, browser: &Chromium, email: &str, see: &mut i
     see("reset-password");
     browser.open(&server.at("/dev/inbox"));
     see("demo-inbox");
+}
+
+fn whose_address_is_not_proven(server: &Server, browser: &Chromium, see: &mut impl FnMut(&str)) {
+    let email = "unproven@example.com";
+    server.register(email);
+    browser.forget();
+    browser.open(&server.at("/sign-in?next=/verify-email"));
+    browser.fill("[name=email]", email);
+    browser.fill("[name=password]", PASSWORD);
+    browser.follow("form[action='/sign-in'] .primary");
+    browser.is_at("/verify-email");
+    see("verify-email-told");
+    browser.forget();
 }
 
 fn to_another_address(

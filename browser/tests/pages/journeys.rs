@@ -69,7 +69,7 @@ fn a_newcomer_signs_up_confirms_and_gets_to_the_app() {
         browser.type_into("[name=email]", &email);
         browser.type_into("[name=password]", PASSWORD);
         browser.enter();
-        browser.is_at("/verify-email");
+        browser.is_at("/sign-up/sent");
         if turn == 0 {
             // The link goes on by itself where it was asked for.
             browser.open(&server.mailed_link(&email, "/verify-email/"));
@@ -90,7 +90,7 @@ fn a_newcomer_signs_up_confirms_and_gets_to_the_app() {
 fn a_forgotten_password_is_set_anew() {
     each(|server, browser| {
         let email = format!("old-{}@example.com", unique());
-        browser::sign_up(server, browser, &email);
+        browser::newcomer(server, browser, &email);
         browser.open(&server.at("/account"));
         browser.follow("#sign-out");
         browser.tab_to("a[href^='/forgot-password']");
@@ -111,7 +111,7 @@ fn a_forgotten_password_is_set_anew() {
 fn a_forgotten_password_is_set_anew_by_the_code() {
     each(|server, browser| {
         let email = format!("code-{}@example.com", unique());
-        browser::sign_up(server, browser, &email);
+        browser::newcomer(server, browser, &email);
         browser.forget();
         browser.open(&server.at("/sign-in?next=/account"));
         browser.tab_to("a[href^='/forgot-password']");
@@ -139,7 +139,7 @@ fn a_forgotten_password_is_set_anew_by_the_code() {
 fn a_password_is_changed_and_every_other_browser_signed_out() {
     each(|server, browser| {
         let email = format!("change-{}@example.com", unique());
-        browser::sign_up(server, browser, &email);
+        browser::newcomer(server, browser, &email);
         let elsewhere = Chromium::start(Look::DESK);
         elsewhere.open(&server.at("/sign-in?next=/account"));
         sign_in(&elsewhere, &email, PASSWORD);

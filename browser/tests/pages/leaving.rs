@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use browser::{Chromium, PASSWORD, Server, awaited, sign_up};
+use browser::{Chromium, PASSWORD, Server, awaited, newcomer};
 use serde_json::Value;
 
 use crate::journeys::{each, sign_in, unfold, unique};
@@ -11,9 +11,7 @@ use crate::journeys::{each, sign_in, unfold, unique};
 /// A new person, signed in, whose account page is shown.
 fn somebody(server: &Server, browser: &Chromium) -> String {
     let email = format!("somebody-{}@example.com", unique());
-    sign_up(server, browser, &email);
-    browser.fill("[name=code]", &server.mailed_code(&email));
-    browser.follow("main form .primary");
+    newcomer(server, browser, &email);
     browser.open(&server.at("/account"));
     email
 }

@@ -74,10 +74,13 @@ fn comforts_that_scripts_bring() {
     assert!(browser.has(".strength[data-is='3']"));
     browser.click(".with-reveal button");
     assert!(browser.has("[name=password][type=text] + [aria-pressed=true]"));
-    // Pressed twice, sent once: a second sign-up would be refused.
+    // Pressed twice, sent once: a second sign-up would send a second mail.
+    let count = "sessionStorage.sent = 0; addEventListener('submit', event => event.defaultPrevented || sessionStorage.sent++)";
+    browser.run(count, &[]);
     let twice = "const button = document.querySelector('form[action=\"/sign-up\"] .primary'); button.click(); button.click()";
     browser.awaiting(|| drop(browser.run(twice, &[])));
-    browser.is_at("/verify-email");
+    browser.is_at("/sign-up/sent");
+    assert_eq!(browser.run("return sessionStorage.sent", &[]), json!("1"));
 }
 
 const BRIGHT: &str = r##"

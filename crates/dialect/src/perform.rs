@@ -151,8 +151,6 @@ pub(crate) fn register(inputs: &mut Inputs) -> Register {
         name: inputs.text("name"),
         captcha: plain(inputs.optional_secret("captcha")),
         kind: KIND,
-        return_to: None,
-        locale: None,
     }
 }
 

@@ -8,14 +8,30 @@ use serde::{Deserialize, Serialize};
 use vestibule_identity::{Begun, Error, Identity, Tenant};
 
 use crate::cookie::Cookie;
+use crate::extract::Fields;
 use crate::site::Site;
 
-/// As long as the mailed link lives.
-const SECONDS: i64 = 3_600;
+/// What was begun; one is not taken for another.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Way {
+    ForgottenPassword,
+    SignUp,
+}
 
-/// A forgotten password, as the browser that asked for the mail remembers it.
+impl Way {
+    /// Seconds: as long as the mailed link lives.
+    fn lifetime(self) -> i64 {
+        match self {
+            Way::ForgottenPassword => 3_600,
+            Way::SignUp => 24 * 3_600,
+        }
+    }
+}
+
+/// Such a way, as the browser that asked for the mail remembers it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Flow {
+    way: Way,
     /// 22 random characters, without which the mailed code is worth nothing.
     name: String,
     /// As it was typed.
@@ -27,18 +43,19 @@ pub(crate) struct Flow {
 }
 
 fn seal_context(tenant: &Tenant) -> String {
-    format!("forgotten password of tenant {}", tenant.id)
+    format!("begun at tenant {}", tenant.id)
 }
 
 impl Flow {
-    pub(crate) fn begin(identity: &Identity, site: &Site, email: &str, next: &str) -> Flow {
+    pub(crate) fn begin(identity: &Identity, site: &Site, way: Way, fields: &Fields) -> Flow {
         let mut name = [0; 16];
         identity.random().fill(&mut name);
         Flow {
+            way,
             name: URL_SAFE_NO_PAD.encode(name),
-            email: email.trim().to_owned(),
-            next: next.to_owned(),
-            until: site.cx.now.secs() + SECONDS,
+            email: fields.get("email").trim().to_owned(),
+            next: fields.get("next").to_owned(),
+            until: site.cx.now.secs() + way.lifetime(),
         }
     }
 
@@ -55,23 +72,28 @@ impl Flow {
 
     /// `Set-Cookie`.
     pub(crate) fn remember(
-        self,
+        &self,
         identity: &Identity,
         tenant: &Tenant,
     ) -> Result<Option<HeaderValue>, Error> {
-        let plain = serde_json::to_vec(&self).map_err(Error::internal)?;
+        let plain = serde_json::to_vec(self).map_err(Error::internal)?;
         let sealed = identity.sealer().seal(&seal_context(tenant), &plain);
         let value = SecretString::from(URL_SAFE_NO_PAD.encode(sealed));
-        Ok(Cookie::Flow.set(tenant, &value, SECONDS))
+        Ok(Cookie::Flow.set(tenant, &value, self.way.lifetime()))
     }
 
-    /// What this browser began, unless its time is over.
-    pub(crate) fn read(identity: &Identity, site: &Site, headers: &HeaderMap) -> Option<Flow> {
+    /// What this browser began last, if that was this and its time is not over.
+    pub(crate) fn read(
+        identity: &Identity,
+        site: &Site,
+        way: Way,
+        headers: &HeaderMap,
+    ) -> Option<Flow> {
         let cookie = Cookie::Flow.read(site.tenant(), headers)?;
         let sealed = URL_SAFE_NO_PAD.decode(cookie.expose_secret()).ok()?;
         let context = seal_context(site.tenant());
         let plain = identity.sealer().open(&context, &sealed).ok()?;
         let flow: Flow = serde_json::from_slice(&plain).ok()?;
-        (flow.until > site.cx.now.secs()).then_some(flow)
+        (flow.way == way && flow.until > site.cx.now.secs()).then_some(flow)
     }
 }

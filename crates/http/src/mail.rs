@@ -125,7 +125,10 @@ pub fn sample(tenant: &Tenant, kind: MailKind, locale: &str) -> Mail {
         MailKind::ApproveEmailChange | MailKind::ConfirmNewEmail => Some("/account/email/"),
         MailKind::Invitation => Some("/invitation/"),
         MailKind::Welcome | MailKind::AccountDeletion => Some("/?"),
-        MailKind::PasswordChanged | MailKind::EmailChanged | MailKind::NewDevice => None,
+        MailKind::AccountExists
+        | MailKind::PasswordChanged
+        | MailKind::EmailChanged
+        | MailKind::NewDevice => None,
     };
     let by_code = matches!(kind, MailKind::VerifyEmail | MailKind::ResetPassword);
     let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
@@ -273,7 +276,10 @@ mod tests {
             );
             if !matches!(
                 kind,
-                MailKind::PasswordChanged | MailKind::EmailChanged | MailKind::NewDevice
+                MailKind::AccountExists
+                    | MailKind::PasswordChanged
+                    | MailKind::EmailChanged
+                    | MailKind::NewDevice
             ) {
                 assert!(
                     rendered.text.lines().any(|line| line.trim() == link),

@@ -96,6 +96,7 @@ fn hosted_pages() -> Surface {
             get(browser::choose).post(browser::chosen),
         )
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
+        .route("/sign-up/sent", get(sign_up::sent).post(sign_up::code))
         .route("/sign-out", post(sign_out::submit))
         .route("/verify-email", get(verify::told).post(verify::answer))
         .route(

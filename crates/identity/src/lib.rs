@@ -29,6 +29,7 @@ mod provider;
 mod recent;
 mod restored;
 mod session;
+mod sign_up;
 mod signing_key;
 mod team;
 mod tenant;
@@ -68,6 +69,7 @@ pub use restored::{HeldKey, Restored};
 pub use session::{
     Authenticated, Refresh, Session, SessionKind, SignedIn, TokenSpec, TokenSubject,
 };
+pub use sign_up::{Proposed, SignUp};
 pub use signing_key::{KeyView, Purpose};
 pub use team::Team;
 pub use tenant::*;
@@ -128,6 +130,8 @@ const KEY_CHECK: &str = "key-check";
 
 /// Ended sessions, used tokens and sent mails are kept for so long.
 const KEEP: Duration = Duration::from_secs(7 * 86_400);
+/// Where it must not tell who has an account, an answer comes so much after the question, as a rule.
+const EVEN: Duration = Duration::from_millis(100);
 
 impl Identity {
     /// Puts the core together on a migrated database and reads the tenants and their keys into memory.
@@ -213,6 +217,7 @@ impl Identity {
                 let tokens = one_time::store::purge(tx, now - KEEP)?;
                 let changes = email_change::store::purge(tx, now)?;
                 let codes = one_time::store::purge_codes(tx, now)?;
+                let sign_ups = sign_up::store::purge(tx, now)?;
                 let logins = handoff::store::purge(tx, now - KEEP)?;
                 let windows = limit::store::purge(tx, now - limit::LONGEST)?;
                 let mails = outbox::store::purge(tx, now - KEEP)?;
@@ -222,6 +227,7 @@ impl Identity {
                     + sessions
                     + tokens
                     + codes
+                    + sign_ups
                     + changes
                     + logins
                     + windows
@@ -245,6 +251,13 @@ impl Identity {
 
     pub(crate) async fn wait(&self, span: std::time::Duration) {
         self.0.parts.ports.clock.wait(span).await;
+    }
+
+    /// For somebody known more is written than for nobody, and a disk takes longer for more. No answer says how long it took.
+    pub(crate) async fn hold_back(&self, since: Micros) {
+        let taken = u64::try_from(self.now().0 - since.0).unwrap_or(0);
+        self.wait(EVEN.saturating_sub(Duration::from_micros(taken)))
+            .await;
     }
 
     pub fn sealer(&self) -> &Sealer {

@@ -69,6 +69,11 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "signed_out_at",
         sql: include_str!("../migrations/0013_signed_out_at.sql"),
     },
+    Migration {
+        version: 14,
+        name: "sign_ups",
+        sql: include_str!("../migrations/0014_sign_ups.sql"),
+    },
 ];
 
 #[cfg(test)]

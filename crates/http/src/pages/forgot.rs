@@ -11,7 +11,7 @@ use super::{Alert, Answer, link_spent, see_other, with_alert, with_next};
 use crate::cookie::{self, Cookie};
 use crate::device;
 use crate::extract::{Form, PathToken, Query};
-use crate::flow::Flow;
+use crate::flow::{Flow, Way};
 use crate::pages::with_cookies;
 use crate::redirect;
 use crate::shared::Shared;
@@ -33,7 +33,7 @@ pub(crate) async fn ask(site: Site, Query(query): Query) -> Answer {
 pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields): Form) -> Answer {
     let (email, next) = (fields.get("email"), fields.get("next"));
     let identity = &shared.identity;
-    let flow = Flow::begin(identity, &site, email, next);
+    let flow = Flow::begin(identity, &site, Way::ForgottenPassword, &fields);
     let outcome = if email.trim().is_empty() {
         Err(Kind::MissingEmail.into())
     } else {
@@ -59,7 +59,7 @@ pub(crate) async fn send(State(shared): State<Shared>, site: Site, Form(fields):
 
 /// GET `/forgot-password/sent`: tells of the mail, and takes its code.
 pub(crate) async fn sent(State(shared): State<Shared>, site: Site, headers: HeaderMap) -> Answer {
-    match Flow::read(&shared.identity, &site, &headers) {
+    match Flow::read(&shared.identity, &site, Way::ForgottenPassword, &headers) {
         Some(flow) => sent_page(&site, &flow, None),
         None => Ok(see_other("/forgot-password")),
     }
@@ -82,7 +82,7 @@ pub(crate) async fn code(
     Form(fields): Form,
 ) -> Answer {
     let identity = &shared.identity;
-    let Some(flow) = Flow::read(identity, &site, &headers) else {
+    let Some(flow) = Flow::read(identity, &site, Way::ForgottenPassword, &headers) else {
         return Ok(see_other("/forgot-password"));
     };
     let typed = fields.get("code");

@@ -1,13 +1,20 @@
-//! Sign-up with name, e-mail address and password.
+//! Sign-up with name, e-mail address and password, and the page after it, which takes the code of the mail.
 
 use axum::extract::State;
+use http::HeaderMap;
 use minijinja::context;
-use vestibule_identity::{CaptchaAt, Kind, Register, SessionKind};
+use vestibule_identity::{CaptchaAt, Kind, SignUp};
 
 use super::captcha::{self, with_captcha};
-use super::{Alert, Answer, onward, see_other, sign_in, signed_in, with_alert, with_next};
+use super::{
+    Alert, Answer, onward, see_other, sign_in, signed_in, welcome, with_alert, with_cookies,
+    with_next,
+};
+use crate::cookie::Cookie;
 use crate::extract::{Fields, Form, Query, Visitor};
+use crate::flow::{Flow, Way};
 use crate::language;
+use crate::redirect;
 use crate::shared::Shared;
 use crate::site::Site;
 
@@ -45,12 +52,10 @@ pub(crate) async fn show(Visitor { site, who }: Visitor, Query(query): Query) ->
     page(&site, &query, None)
 }
 
-/// POST: creates the account, signs in, and leads to the page that tells of the mail.
-pub(crate) async fn submit(
-    State(shared): State<Shared>,
-    Visitor { site, who }: Visitor,
-    Form(fields): Form,
-) -> Answer {
+/// POST: has the mail sent, and leads to the page that tells of it, whether or not somebody has this address.
+pub(crate) async fn submit(State(shared): State<Shared>, site: Site, Form(fields): Form) -> Answer {
+    let identity = &shared.identity;
+    let flow = Flow::begin(identity, &site, Way::SignUp, &fields);
     let missing = sign_in::missing(&fields).or_else(|| {
         fields
             .get("name")
@@ -61,23 +66,67 @@ pub(crate) async fn submit(
     let outcome = match missing {
         Some(kind) => Err(kind.into()),
         None => {
-            let command = Register {
+            let command = SignUp {
                 email: fields.get("email").to_owned(),
                 password: fields.secret("password"),
                 name: fields.get("name").to_owned(),
                 captcha: captcha::answer(&site, AT, &fields),
-                kind: SessionKind::Browser,
-                return_to: Some(fields.get("next").to_owned()),
                 locale: language_to_keep(&site),
+                begun: flow.begun(),
             };
-            shared.identity.register(&site.cx, command).await
+            identity.sign_up(&site.cx, command).await
         }
     };
     match outcome {
-        Ok(new) => {
-            let told = with_next("/verify-email", fields.get("next"));
-            signed_in(&shared.identity, &site, who, &new, &told).await
+        Ok(()) => {
+            let cookie = flow.remember(identity, site.tenant())?;
+            let told = see_other("/sign-up/sent");
+            Ok(with_cookies(told, cookie.into_iter().collect()))
         }
         Err(error) => page(&site, &fields, Some(Alert::of(&site, error)?)),
+    }
+}
+
+/// GET `/sign-up/sent`: tells of the mail, and takes its code.
+pub(crate) async fn sent(State(shared): State<Shared>, site: Site, headers: HeaderMap) -> Answer {
+    match Flow::read(&shared.identity, &site, Way::SignUp, &headers) {
+        Some(flow) => sent_page(&site, &flow, None),
+        None => Ok(see_other("/sign-up")),
+    }
+}
+
+fn sent_page(site: &Site, flow: &Flow, alert: Option<Alert>) -> Answer {
+    let again = redirect::with_options(
+        &with_next("/sign-up", &flow.next),
+        &[("email".to_owned(), flow.email.clone())],
+    );
+    let values = context! { email => &flow.email, next => &flow.next, again };
+    with_alert(site, alert, "sign-up-sent.html", values)
+}
+
+/// POST `/sign-up/sent`: the code of the mail makes the account and signs in.
+pub(crate) async fn code(
+    State(shared): State<Shared>,
+    Visitor { site, who }: Visitor,
+    headers: HeaderMap,
+    Form(fields): Form,
+) -> Answer {
+    let identity = &shared.identity;
+    let Some(flow) = Flow::read(identity, &site, Way::SignUp, &headers) else {
+        return Ok(see_other("/sign-up"));
+    };
+    let name = flow.name();
+    let of = (&name, &*flow.email);
+    match identity
+        .sign_up_by_code(&site.cx, of, fields.get("code"))
+        .await
+    {
+        Ok((new, return_to)) => {
+            let leads_to = welcome(&site, &new.account, &return_to);
+            let answer = signed_in(identity, &site, who, &new, &leads_to).await?;
+            let spent = Cookie::Flow.clear(site.tenant());
+            Ok(with_cookies(answer, spent.into_iter().collect()))
+        }
+        Err(error) => sent_page(&site, &flow, Some(Alert::of(&site, error)?)),
     }
 }

@@ -81,6 +81,10 @@ fn samples() -> Vec<(&'static str, Value)> {
             context! { email => HOSTILE, next => HOSTILE, may_sign_up => true, captcha => provider.clone() },
         ),
         (
+            "sign-up-sent.html",
+            context! { email => HOSTILE, next => HOSTILE, again => HOSTILE },
+        ),
+        (
             "forgot-password.html",
             context! { email => HOSTILE, next => HOSTILE, captcha => provider },
         ),

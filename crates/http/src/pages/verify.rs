@@ -1,10 +1,13 @@
-//! Proof of an e-mail address: the page after sign-up, and the mailed link. Opening the link changes nothing, because mail
+//! Proof of an e-mail address: the page for whoever is signed in without it, and the mailed link. Opening the link changes nothing, because mail
 //! scanners open links too; its button does.
 
 use axum::extract::State;
+use http::HeaderMap;
 use minijinja::context;
 use secrecy::SecretString;
-use vestibule_identity::{Account, Authenticated, Error, OneTimeKind, SessionKind, VerifyEmail};
+use vestibule_identity::{
+    Account, Authenticated, Error, Kind, OneTimeKind, Proposed, SessionKind, VerifyEmail,
+};
 
 use super::{
     Alert, Answer, link_spent, onward, see_other, signed_in, welcome, with_alert, with_cookies,
@@ -12,6 +15,7 @@ use super::{
 };
 use crate::device;
 use crate::extract::{Fields, Form, PathToken, Person, Query, Visitor};
+use crate::flow::{Flow, Way};
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::templates;
@@ -114,22 +118,24 @@ async fn code(shared: &Shared, person: &Person, fields: &Fields) -> Answer {
     }
 }
 
-/// GET `/verify-email/{token}`: shows whose address it is and a button. Where its owner is signed in, as in the browser that
-/// asked for the mail, a script presses the button.
+/// GET `/verify-email/{token}`: shows whose address it is and a button. Where its owner is signed in, and in the browser that
+/// signed up, a script presses the button.
 pub(crate) async fn show(
     State(shared): State<Shared>,
     Visitor { site, who }: Visitor,
     PathToken(token): PathToken,
+    headers: HeaderMap,
 ) -> Answer {
-    match shared
-        .identity
-        .peek_one_time(&site.cx, OneTimeKind::VerifyEmail, &token)
-        .await
-    {
-        Ok(account) => {
-            let own = who.is_some_and(|who| who.account.id == account.id);
+    let identity = &shared.identity;
+    match identity.peek_verification(&site.cx, &token).await {
+        Ok(Proposed { email, account_id }) => {
+            let own = match account_id {
+                Some(id) => who.is_some_and(|who| who.account.id == id),
+                None => Flow::read(identity, &site, Way::SignUp, &headers)
+                    .is_some_and(|flow| flow.email == email),
+            };
             let script = own.then(|| templates::asset("continue.js"));
-            let values = context! { email => account.email, script };
+            let values = context! { email, script };
             with_alert(&site, None, "verify-email.html", values)
         }
         Err(error) => spent(&shared, &site, who, error).await,
@@ -164,6 +170,11 @@ pub(crate) async fn confirm(
 
 /// The link is no good: says so, and how to get another. Who is signed in here and needs none is told that instead.
 async fn spent(shared: &Shared, site: &Site, who: Option<Authenticated>, error: Error) -> Answer {
+    // Somebody signed up twice and followed both links, or has an account by another way meanwhile.
+    if error.kind == Kind::EmailTaken {
+        let values = context! { again => "/forgot-password", again_key => "sign_in.forgot" };
+        return link_spent(&shared.identity, site, error, values).await;
+    }
     let confirmed = who.filter(|who| who.account.email_verified);
     let values = context! {
         confirmed => confirmed.map(|who| who.account.email),

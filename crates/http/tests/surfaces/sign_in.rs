@@ -146,9 +146,10 @@ async fn signing_up_confirming_and_resetting() {
         .await;
     assert_eq!(
         (new.status, new.location()),
-        (StatusCode::SEE_OTHER, "/verify-email")
+        (StatusCode::SEE_OTHER, "/sign-up/sent")
     );
-    let told = stage.get_as("/verify-email", &new.cookie().unwrap()).await;
+    let flow = new.cookie_named("__Host-vestibule-flow").unwrap();
+    let told = stage.get_as("/sign-up/sent", &flow).await;
     assert!(told.text().contains("mary@example.com"));
 
     let link = stage.mailed_path().await;

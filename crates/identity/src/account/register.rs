@@ -1,12 +1,12 @@
-//! Sign-up with address and password.
+//! Sign-up with address and password, answered with a session at once: what dialects ask for. Pages do it otherwise (`sign_up`).
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Account, check_line, check_tag, split_name, store};
+use super::{Account, check_line, split_name, store};
 use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
-use crate::one_time::{Begun, Verification};
+use crate::one_time::Verification;
 use crate::password::rules::{self, Person};
 use crate::session::{self, NewSession, SessionKind, SignedIn};
 use crate::tenant::CaptchaAt;
@@ -21,11 +21,6 @@ pub struct Register {
     pub name: String,
     pub captcha: Option<String>,
     pub kind: SessionKind,
-    /// Present when a page of ours asks: the mail then carries a code to type there, and leads to this internal path in the
-    /// end (empty: nowhere in particular).
-    pub return_to: Option<String>,
-    /// BCP 47; the tenant's default when absent.
-    pub locale: Option<String>,
 }
 
 impl Identity {
@@ -61,9 +56,6 @@ impl Identity {
         }
         let mut account = Account::new(self, &cx.tenant, &email, cx.now);
         account.set_name(&check_line(&command.name)?);
-        if let Some(locale) = &command.locale {
-            account.locale = check_tag(locale, "-")?;
-        }
         // Before the captcha: an answer good for one time is not spent on a password that is not taken.
         rules::check(&cx.tenant, &(&account).into(), &command.password)?;
         let address = limit::address_key(&cx.tenant.id, &cx.client);
@@ -78,11 +70,7 @@ impl Identity {
             .hash_new_password(&cx.tenant, &account, command.password)
             .await?;
         let new = NewSession::draw(self, cx, command.kind);
-        let begun = command.return_to.map(|return_to| Begun {
-            flow: SecretString::from(new.id.as_str()),
-            return_to,
-        });
-        let verification = Verification::draw(self, cx, &account, begun.as_ref())?;
+        let verification = Verification::draw(self, cx, &account, None)?;
         let mailbox = limit::email_key(cx, &email);
         let mails = (limit::SIGN_UP_EMAIL, &*mailbox);
         self.limits().check(mails.0, mails.1, cx.now)?;

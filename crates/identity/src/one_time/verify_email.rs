@@ -14,9 +14,9 @@ use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, NewSession, Session, SessionKind, SignedIn};
 use crate::team::{self, TeamIds};
 use crate::tenant::CaptchaAt;
-use crate::{Identity, audit, limit};
+use crate::{Identity, audit, limit, sign_up};
 
-pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const VERIFICATION_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 /// The same link answers again for so long after its use: prefetchers, double clicks.
 const REPEAT: Duration = Duration::from_secs(300);
 
@@ -42,6 +42,47 @@ pub(crate) struct Verification {
     code: Option<NewCode>,
 }
 
+/// The mail that brings the link, and the code where there is one.
+pub(crate) fn verification_mail(
+    cx: &Cx,
+    account: &Account,
+    token: &Opaque,
+    code: Option<&NewCode>,
+) -> Mail {
+    let path = format!("/verify-email/{}", token.expose().expose_secret());
+    Mail {
+        link: Some(SecretString::from(cx.tenant.link(&path))),
+        code: code.map(|code| code.digits.clone()),
+        ..Mail::notice(MailKind::VerifyEmail, account)
+    }
+}
+
+/// What following a verification link takes, drawn before the database is asked.
+pub(crate) struct Following {
+    identity: Identity,
+    ids: TeamIds,
+    new: NewSession,
+}
+
+impl Following {
+    /// Uses the link's token: makes the account of a sign-up, marks the address verified, gives the default team and
+    /// project once, and signs in. `None`: there is no such token now. Answers also where it leads in the end.
+    pub(crate) fn follow(
+        &self,
+        tx: &mut Tx<'_>,
+        cx: &Cx,
+        digest: &[u8; 32],
+    ) -> Result<Option<(SignedIn, String)>> {
+        sign_up::settle(tx, cx, &self.identity, digest)?;
+        let Some(proof) = prove(tx, cx, (&self.identity, &self.ids), digest)? else {
+            return Ok(None);
+        };
+        let signed_in = session::store::start(tx, cx, &proof.account_id, &self.new)?;
+        store::set_session(tx, cx, digest, &signed_in.session.id)?;
+        Ok(Some((signed_in, proof.return_to)))
+    }
+}
+
 impl Verification {
     /// With a code to type where a page of ours began it.
     pub(crate) fn draw(
@@ -51,23 +92,16 @@ impl Verification {
         begun: Option<&Begun>,
     ) -> Result<Verification> {
         let secret = Opaque::generate(identity.random());
-        let link = cx.tenant.link(&format!(
-            "/verify-email/{}",
-            secret.expose().expose_secret()
-        ));
-        let of = (OneTimeKind::VerifyEmail, LIFETIME);
+        let of = (OneTimeKind::VerifyEmail, VERIFICATION_LIFETIME);
         let code = begun.map(|begun| NewCode::draw(identity, cx, of, &begun.flow, secret.digest()));
-        let mail = Mail {
-            link: Some(SecretString::from(link)),
-            code: code.as_ref().map(|code| code.digits.clone()),
-            ..Mail::notice(MailKind::VerifyEmail, account)
-        };
-        let mail = outbox::NewMail::draw(identity, cx, mail)?.expiring(cx.now + LIFETIME);
+        let mail = verification_mail(cx, account, &secret, code.as_ref());
+        let mail =
+            outbox::NewMail::draw(identity, cx, mail)?.expiring(cx.now + VERIFICATION_LIFETIME);
         let token = New {
             kind: OneTimeKind::VerifyEmail,
             digest: secret.digest(),
             account_id: account.id.clone(),
-            lifetime: LIFETIME,
+            lifetime: VERIFICATION_LIFETIME,
             return_to: begun
                 .map(|begun| begun.return_to.clone())
                 .unwrap_or_default(),
@@ -100,19 +134,22 @@ impl Identity {
 
     async fn verify_by_token(&self, cx: &Cx, command: VerifyEmail) -> Result<(SignedIn, String)> {
         let digest = digest_of(&command.token)?;
-        let ids = TeamIds::new(self.random());
-        let new = NewSession::draw(self, cx, command.kind);
-        let (identity, cx) = (self.clone(), cx.clone());
+        let following = self.following(cx, command.kind);
+        let cx = cx.clone();
         self.db()
-            .write(move |tx| {
-                let Some(proof) = prove(tx, &cx, (&identity, &ids), &digest)? else {
-                    return again(tx, &cx, &digest, new.kind);
-                };
-                let signed_in = session::store::start(tx, &cx, &proof.account_id, &new)?;
-                store::set_session(tx, &cx, &digest, &signed_in.session.id)?;
-                Ok((signed_in, proof.return_to))
+            .write(move |tx| match following.follow(tx, &cx, &digest)? {
+                Some(followed) => Ok(followed),
+                None => again(tx, &cx, &digest, command.kind),
             })
             .await
+    }
+
+    pub(crate) fn following(&self, cx: &Cx, kind: SessionKind) -> Following {
+        Following {
+            identity: self.clone(),
+            ids: TeamIds::new(self.random()),
+            new: NewSession::draw(self, cx, kind),
+        }
     }
 
     /// The same by the code that was mailed with the link, typed in the browser whose session asked for the mail; the

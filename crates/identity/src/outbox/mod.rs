@@ -29,6 +29,8 @@ const LAST_RETRY: Duration = Duration::from_secs(3_600);
 #[serde(rename_all = "snake_case")]
 pub enum MailKind {
     VerifyEmail,
+    /// Somebody signed up with an address that has an account.
+    AccountExists,
     ResetPassword,
     PasswordChanged,
     /// To the present address: is the account to leave it?
@@ -47,8 +49,9 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    pub const ALL: [MailKind; 10] = [
+    pub const ALL: [MailKind; 11] = [
         MailKind::VerifyEmail,
+        MailKind::AccountExists,
         MailKind::ResetPassword,
         MailKind::PasswordChanged,
         MailKind::ApproveEmailChange,
@@ -63,6 +66,7 @@ impl MailKind {
     pub fn template(self) -> &'static str {
         match self {
             MailKind::VerifyEmail => "verify-email",
+            MailKind::AccountExists => "account-exists",
             MailKind::ResetPassword => "reset-password",
             MailKind::PasswordChanged => "password-changed",
             MailKind::ApproveEmailChange => "approve-email-change",

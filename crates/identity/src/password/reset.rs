@@ -12,14 +12,11 @@ use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::one_time::{self, Begun, Holder, NewCode, OneTimeKind};
 use crate::outbox::{self, Mail, MailKind};
-use crate::ports::Micros;
 use crate::session::{self, EndReason};
 use crate::tenant::{CaptchaAt, link_is_allowed};
 use crate::{Identity, audit, deletion, email_change, limit};
 
 const LIFETIME: Duration = Duration::from_secs(3_600);
-/// A stranger's answer comes so much after the question, as a rule.
-const EVEN: Duration = Duration::from_millis(100);
 
 /// What a caller has proven about itself.
 enum Proof {
@@ -207,13 +204,6 @@ impl Identity {
             self.hold_back(asked).await;
         }
         Ok(handed_out.expose())
-    }
-
-    /// For somebody more is written than for nobody, and a disk takes longer for more. No answer says how long it took.
-    async fn hold_back(&self, asked: Micros) {
-        let taken = u64::try_from(self.now().0 - asked.0).unwrap_or(0);
-        self.wait(EVEN.saturating_sub(Duration::from_micros(taken)))
-            .await;
     }
 
     /// A stranger's tries must not keep the tenant's own back end out.

@@ -22,6 +22,10 @@ pub(super) fn void_one_time_tokens(tx: &mut Tx<'_>, now: Micros) -> Result<u64> 
         "UPDATE mailed_code SET expires_at = $1 WHERE expires_at > $1",
         &params![now],
     )?;
+    tx.exec(
+        "UPDATE sign_up SET expires_at = $1 WHERE expires_at > $1",
+        &params![now],
+    )?;
     Ok(tx.exec(
         "UPDATE one_time_token SET expires_at = $1 WHERE used_at IS NULL AND expires_at > $1",
         &params![now],

@@ -2,7 +2,7 @@
 //! counted in hashes, statements and commits rather than timed.
 //!
 //! Told on purpose, because the wire format or the page's purpose demands it, and bounded by limits:
-//! - sign-up refuses an address that is taken (enclaive's 409; the page signs in at once);
+//! - enclaive's sign-up answers 409 for an address that is taken; the page tells nobody but the mailbox;
 //! - enclaive's `exist-email`, which a tenant can switch off;
 //! - a partner with its private key learns that a person is suspended or has another uid;
 //! - whoever holds a provider's ID token for an address learns whether it signs in here;
@@ -299,22 +299,41 @@ on_both! {
     }
 
     /// What it tells is that the address is taken (see above); not whose it is, nor in which state.
-    async fn signing_up_tells_no_more_than_that_an_address_is_taken(app: TestApp) {
+    async fn a_dialects_sign_up_tells_no_more_than_that_an_address_is_taken(app: TestApp) {
         people(&app).await;
-        for page in [false, true] {
-            let sign_up = async |app: &TestApp, email: &str| {
-                if page {
-                    let form = [("email", email), ("password", PASSWORD), ("name", "Somebody")];
-                    app.post_form(HOST, "/sign-up", &[ORIGIN], &form).await
-                } else {
-                    post(app, "/api/register", json!({ "email": email, "password": PASSWORD, "name": "Somebody" })).await
-                }
-            };
-            let known = seen(&app, KNOWN, &sign_up).await;
-            assert_eq!((known.status, known.hashes), (409, 1));
-            for email in [SUSPENDED, PARTNERS_ONLY, UNVERIFIED] {
-                assert_eq!(seen(&app, email, &sign_up).await, known, "{email}");
+        let sign_up = async |app: &TestApp, email: &str| {
+            post(app, "/api/register", json!({ "email": email, "password": PASSWORD, "name": "Somebody" })).await
+        };
+        let known = seen(&app, KNOWN, &sign_up).await;
+        assert_eq!((known.status, known.hashes), (409, 1));
+        for email in [SUSPENDED, PARTNERS_ONLY, UNVERIFIED] {
+            assert_eq!(seen(&app, email, &sign_up).await, known, "{email}");
+        }
+    }
+
+    async fn the_sign_up_page_tells_nothing(app: TestApp) {
+        people(&app).await;
+        let sign_up = async |app: &TestApp, email: &str| {
+            let form = [("email", email), ("password", PASSWORD), ("name", "Somebody")];
+            app.post_form(HOST, "/sign-up", &[ORIGIN], &form).await
+        };
+        let ghost = seen(&app, GHOST, &sign_up).await;
+        assert_eq!((ghost.status, ghost.hashes, ghost.commits), (303, 1, 1));
+        for email in [GHOST, KNOWN, SUSPENDED, PARTNERS_ONLY, UNVERIFIED, DELETED] {
+            assert_eq!(seen(&app, email, &sign_up).await, ghost, "{email}");
+        }
+        // What comes after tells nothing either: a code that is none, and the password that was chosen.
+        for email in [GHOST, KNOWN, SUSPENDED, UNVERIFIED, DELETED] {
+            let form = [("email", email), ("password", WRONG), ("name", "Somebody")];
+            let signed_up = app.post_form(HOST, "/sign-up", &[ORIGIN], &form).await;
+            let flow = crate::browser::flow_cookie(&signed_up);
+            let told = app.get(HOST, "/sign-up/sent", &[("cookie", &flow)]).await;
+            assert!(told.status(200).body.contains(email) && told.body.contains("name=\"code\""), "{}", told.body);
+            for tried in 0..6 {
+                let wrong = app.post_form(HOST, "/sign-up/sent", &[ORIGIN, ("cookie", &flow)], &[("code", "000000")]).await;
+                wrong.status(if tried < 5 { 400 } else { 429 });
             }
+            sign_in(&app, "page", email, WRONG).await.status(401);
         }
     }
 }

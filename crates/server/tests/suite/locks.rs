@@ -8,7 +8,9 @@ use tokio::sync::Notify;
 use vestibule_identity::{CreateUser, MailKind};
 
 use crate::app::TestApp;
-use crate::browser::{EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, sign_in, submit};
+use crate::browser::{
+    EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, sign_in, submit, unproven,
+};
 use crate::rezi;
 
 const NEW: &str = "copper-meadow-77-bicycles";
@@ -20,11 +22,12 @@ macro_rules! probes {
 }
 
 /// What belongs to accounts, and a statement that fails where somebody else holds a row of it.
-const BELONGINGS: [(&str, &str); 9] = probes![
+const BELONGINGS: [(&str, &str); 10] = probes![
     "password",
     "session",
     "one_time_token",
     "mailed_code",
+    "sign_up",
     "login_token_use",
     "partner_secret",
     "provider_link",
@@ -192,11 +195,12 @@ async fn links_and_codes_hold_the_account_first() {
 
     for by_code in [false, true] {
         let email = format!("{by_code}@example.com");
-        let fields = [("email", &*email), ("password", PASSWORD), ("name", "New")];
-        let cookie = submit(&app, "/sign-up", "", &fields)
+        let cookie = unproven(&app, &email).await;
+        app.mails().await;
+        app.pass(std::time::Duration::from_secs(61));
+        submit(&app, "/verify-email", &cookie, &[])
             .await
-            .session_cookie()
-            .unwrap();
+            .status(303);
         let mails = app.mails().await;
         let mail = mails
             .iter()

@@ -8,6 +8,7 @@ use vestibule_identity::{Account, Mail, MailKind};
 
 use super::{
     EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, leads_to, page, refused, sign_in, submit,
+    unproven,
 };
 use crate::app::{TestApp, at_once, on_both};
 
@@ -38,10 +39,7 @@ async fn squat(app: &TestApp, email: &str, is_verified: bool) -> (String, String
                 .await;
         }
         false => {
-            let form = [("email", email), ("password", PASSWORD), ("name", "Eve")];
-            app.post_form(HOST, "/sign-up", &[ORIGIN], &form)
-                .await
-                .status(303);
+            unproven(app, email).await;
         }
     }
     let cookie = sign_in(app, email, PASSWORD).await;

@@ -8,7 +8,7 @@ use vestibule_identity::{Mail, MailKind};
 
 use super::{
     EMAIL, HOST, PASSWORD, acme_with_ada, is_live, leads_to, page, password_works, refused,
-    sign_in, submit,
+    sign_in, submit, unproven,
 };
 use crate::app::{Reply, TestApp, at_once, on_both};
 
@@ -45,19 +45,15 @@ fn another(code: &str) -> String {
     format!("{:06}", (number + 1) % 1_000_000)
 }
 
-/// Somebody who signs up on the page: their cookie and mail.
+/// Somebody who signed up elsewhere and asks here for a mail that proves the address: their cookie and that mail.
 async fn newcomer(app: &TestApp, next: &str) -> (String, Mail) {
-    let form = [
-        ("email", "new@example.com"),
-        ("password", PASSWORD),
-        ("name", "New"),
-        ("next", next),
-    ];
-    let reply = submit(app, "/sign-up", "", &form).await;
-    (
-        reply.session_cookie().unwrap(),
-        mail(app, MailKind::VerifyEmail).await,
-    )
+    let cookie = unproven(app, "new@example.com").await;
+    mail(app, MailKind::VerifyEmail).await;
+    app.pass(Duration::from_secs(61));
+    submit(app, "/verify-email", &cookie, &[("next", next)])
+        .await
+        .status(303);
+    (cookie, mail(app, MailKind::VerifyEmail).await)
 }
 
 /// Whoever forgot the password on the page: the browser's cookie.

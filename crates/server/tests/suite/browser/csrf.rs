@@ -2,7 +2,9 @@
 
 use vestibule_identity::MailKind;
 
-use super::{EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, is_live, page, password_works, sign_in};
+use super::{
+    EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, is_live, page, password_works, sign_in, unproven,
+};
 use crate::app::{Reply, TestApp, build, on_both};
 
 /// Who may have sent it, when it was not us.
@@ -70,6 +72,7 @@ fn forms(link: &str, reset: &str, session: &str) -> Vec<(String, String)> {
             "/sign-up",
             "email=new%40example.com&password=correct+horse+battery&name=New",
         ),
+        ("/sign-up/sent", "code=123456"),
         ("/sign-out", ""),
         ("/verify-email", "next="),
         (link, ""),
@@ -117,14 +120,7 @@ impl Scene {
     /// Ada, with two sessions, an unused reset link, and somebody's unused verification link.
     async fn set(app: &TestApp) -> Scene {
         acme_with_ada(app).await;
-        let sign_up = [
-            ("email", "eve@example.com"),
-            ("password", PASSWORD),
-            ("name", "Eve"),
-        ];
-        super::submit(app, "/sign-up", "", &sign_up)
-            .await
-            .status(303);
+        unproven(app, "eve@example.com").await;
         let link = app
             .mailed_link(MailKind::VerifyEmail)
             .await

@@ -8,7 +8,7 @@ use vestibule_identity::{Cx, Mail, MailKind};
 
 use super::{
     EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, is_live, leads_to, page, password_works,
-    refused, sign_in, submit,
+    refused, sign_in, submit, unproven,
 };
 use crate::app::{Reply, TestApp, at_once, on_both};
 
@@ -179,8 +179,7 @@ on_both! {
         for proven_meanwhile in [false, true] {
             let email = format!("new{proven_meanwhile}@example.com");
             let wanted = format!("better{proven_meanwhile}@example.com");
-            let form = [("email", &*email), ("password", PASSWORD), ("name", "New")];
-            let cookie = submit(&app, "/sign-up", "", &form).await.session_cookie().unwrap();
+            let cookie = unproven(&app, &email).await;
             let proof = app.mailed_link(MailKind::VerifyEmail).await;
             leads_to(&ask(&app, &cookie, &wanted, PASSWORD).await, "/account?notice=email-change-asked");
             let mails = app.mails().await;

@@ -2,7 +2,7 @@
 
 use vestibule_http::RouteKind;
 
-use super::{EMAIL, HOST, PASSWORD, acme_with_ada, sign_in, submit};
+use super::{EMAIL, HOST, PASSWORD, acme_with_ada, flow_cookie, sign_in, submit, unproven};
 use crate::app::{Reply, build, on_both};
 
 #[track_caller]
@@ -98,13 +98,15 @@ on_both! {
     async fn every_page_is_protected(app: TestApp) {
         acme_with_ada(&app).await;
         let cookie = sign_in(&app, EMAIL, PASSWORD).await;
-        let fresh = submit(&app, "/sign-up", "", &[("email", "new@example.com"), ("password", PASSWORD), ("name", "New")]).await.session_cookie().unwrap();
+        let fresh = unproven(&app, "new@example.com").await;
         let verify = app.mailed_link(vestibule_identity::MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
-        let asked = submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await;
-        let flow = asked.header("set-cookie").split(';').next().unwrap();
+        let flow = &flow_cookie(&submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await);
+        let sign_up = [("email", "newer@example.com"), ("password", PASSWORD), ("name", "New")];
         let reset = app.mailed_link(vestibule_identity::MailKind::ResetPassword).await.replace("https://lms.acme.test", "");
+        let signed_up = &flow_cookie(&submit(&app, "/sign-up", "", &sign_up).await);
         for (path, cookie, status) in [
             ("/sign-in", "", 200),
+            ("/sign-up/sent", signed_up, 200),
             ("/sign-in?notice=signed-out", "", 200),
             ("/sign-up", "", 200),
             ("/forgot-password", "", 200),

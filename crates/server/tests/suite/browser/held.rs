@@ -9,7 +9,7 @@ use hyper::body::Frame;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, is_live, sign_in, submit};
+use super::{EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, is_live, sign_in, submit, unproven};
 use crate::app::{Reply, TestApp, at_once, build, on_both};
 
 /// A body that is sent once somebody waits for it and it is let go.
@@ -97,8 +97,7 @@ on_both! {
 
     async fn no_mail_goes_out_for_an_ended_session(app: TestApp) {
         let cx = app.acme().await;
-        let form = [("email", "new@example.com"), ("password", PASSWORD), ("name", "New")];
-        let cookie = submit(&app, "/sign-up", "", &form).await.session_cookie().unwrap();
+        let cookie = unproven(&app, "new@example.com").await;
         assert_eq!(app.mails().await.len(), 1);
         app.pass(Duration::from_secs(3_601));
         let account = app.identity.user(&cx, "new@example.com").await.unwrap();

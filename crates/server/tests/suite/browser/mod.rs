@@ -66,6 +66,20 @@ pub async fn sign_in(app: &TestApp, email: &str, password: &str) -> String {
         .unwrap_or_else(|| panic!("not signed in: {} {}", reply.status, reply.body))
 }
 
+/// The browser of somebody whose address is not proven: signed up through a dialect, signed in here. One mail waits.
+pub async fn unproven(app: &TestApp, email: &str) -> String {
+    let body = json!({"email": email, "password": PASSWORD, "name": "New"});
+    app.post(HOST, "/api/register", &[], body).await.status(200);
+    sign_in(app, email, PASSWORD).await
+}
+
+/// The cookie that a browser keeps of what goes on by mail.
+pub fn flow_cookie(reply: &Reply) -> String {
+    let cookie = reply.header("set-cookie");
+    assert!(cookie.starts_with("__Host-vestibule-flow="), "{cookie}");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
 /// An access token of the password dialect, as a header value.
 pub async fn bearer(app: &TestApp, email: &str, password: &str) -> String {
     let reply = app

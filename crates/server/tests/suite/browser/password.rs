@@ -6,7 +6,7 @@ use vestibule_identity::MailKind;
 
 use super::{
     EMAIL, HOST, ORIGIN, PASSWORD, acme_with_ada, bearer, is_live, leads_to, page, password_works,
-    refused, sign_in, submit,
+    refused, sign_in, submit, unproven,
 };
 use crate::app::{TestApp, at_once, on_both};
 
@@ -27,8 +27,7 @@ on_both! {
     /// Whoever comes by a mailed link reads the mailbox; a squatter is gone by then.
     async fn a_mailed_link_proves_the_address(app: TestApp) {
         let cx = app.acme().await;
-        let form = [("email", EMAIL), ("password", PASSWORD), ("name", "Squatter")];
-        let squatter = submit(&app, "/sign-up", "", &form).await.session_cookie().unwrap();
+        let squatter = unproven(&app, EMAIL).await;
         let verify = app.mailed_token(MailKind::VerifyEmail).await;
         let link = reset_link(&app).await;
         submit(&app, &link, "", &[("password", NEW)]).await.status(303);

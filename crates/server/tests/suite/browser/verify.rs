@@ -5,36 +5,33 @@ use std::time::Duration;
 use vestibule_identity::{Cx, MailKind};
 
 use super::{
-    APP, EMAIL, HOST, ORIGIN, PASSWORD, is_live, leads_to, page, refused, sign_in, submit,
+    APP, EMAIL, HOST, ORIGIN, PASSWORD, is_live, leads_to, page, refused, sign_in, submit, unproven,
 };
 use crate::app::{TestApp, at_once, build, on_both};
 
-/// Somebody who has just signed up: their cookie and the path of the mailed link.
-async fn newcomer(app: &TestApp, email: &str) -> (String, String) {
-    let reply = submit(
-        app,
-        "/sign-up",
-        "",
-        &[("email", email), ("password", PASSWORD), ("name", "Ada")],
-    )
-    .await;
+async fn mailed_path(app: &TestApp) -> String {
     let link = app.mailed_link(MailKind::VerifyEmail).await;
-    (
-        reply.session_cookie().unwrap(),
-        link.strip_prefix("https://lms.acme.test")
-            .unwrap()
-            .to_owned(),
-    )
+    link.strip_prefix("https://lms.acme.test")
+        .unwrap()
+        .to_owned()
+}
+
+/// Somebody who has just signed up on the page: the path of the mailed link.
+async fn newcomer(app: &TestApp) -> String {
+    let form = [("email", EMAIL), ("password", PASSWORD), ("name", "Ada")];
+    submit(app, "/sign-up", "", &form).await.status(303);
+    mailed_path(app).await
 }
 
 async fn is_verified(app: &TestApp, cx: &Cx) -> bool {
-    app.identity.user(cx, EMAIL).await.unwrap().email_verified
+    let found = app.identity.user(cx, EMAIL).await;
+    found.is_ok_and(|account| account.email_verified)
 }
 
 on_both! {
     async fn opening_the_link_changes_nothing(app: TestApp) {
         let cx = app.acme().await;
-        let (_, link) = newcomer(&app, EMAIL).await;
+        let link = newcomer(&app).await;
         for _ in 0..3 {
             let shown = app.get(HOST, &link, &[("accept", "text/html"), ("user-agent", "Scanner")]).await;
             assert!(shown.status(200).body.contains("<form method=\"post\">") && shown.body.contains(EMAIL), "{}", shown.body);
@@ -49,7 +46,7 @@ on_both! {
 
     async fn the_button_confirms_signs_in_and_makes_the_team(app: TestApp) {
         let cx = app.acme().await;
-        let (_, link) = newcomer(&app, EMAIL).await;
+        let link = newcomer(&app).await;
         let reply = submit(&app, &link, "", &[]).await;
         let cookie = reply.session_cookie().unwrap();
         assert!(is_live(&app, &cookie).await && is_verified(&app, &cx).await);
@@ -60,7 +57,7 @@ on_both! {
 
     async fn the_same_button_again_within_five_minutes(app: TestApp) {
         let cx = app.acme().await;
-        let (_, link) = newcomer(&app, EMAIL).await;
+        let link = newcomer(&app).await;
         leads_to(&submit(&app, &link, "", &[]).await, "/onboarding");
         app.pass(Duration::from_secs(299));
         leads_to(&submit(&app, &link, "", &[]).await, "/onboarding");
@@ -79,7 +76,7 @@ on_both! {
 
     async fn sixteen_buttons_make_one_team(app: TestApp) {
         let cx = app.acme().await;
-        let (_, link) = newcomer(&app, EMAIL).await;
+        let link = newcomer(&app).await;
         let replies = at_once(16, |_| {
             let (app, link) = (app.clone(), link.clone());
             async move { submit(&app, &link, "", &[]).await }
@@ -96,7 +93,7 @@ on_both! {
     async fn links_that_are_none_are_refused(app: TestApp) {
         let cx = app.acme().await;
         app.zeta().await;
-        let (_, link) = newcomer(&app, EMAIL).await;
+        let link = newcomer(&app).await;
         let foreign = app.post_form("lms.zeta.test", &link, &[("origin", "https://lms.zeta.test")], &[]).await;
         refused(&foreign, 400);
         let cut = &link[..link.len() - 1];
@@ -113,7 +110,8 @@ on_both! {
 
     async fn a_verification_link_resets_no_password_and_the_other_way_round(app: TestApp) {
         let cx = app.acme().await;
-        let (_, link) = newcomer(&app, EMAIL).await;
+        unproven(&app, EMAIL).await;
+        let link = mailed_path(&app).await;
         let as_reset = link.replace("/verify-email/", "/reset-password/");
         refused(&page(&app, &as_reset, "").await, 400);
         refused(&submit(&app, &as_reset, "", &[("password", "another password")]).await, 400);
@@ -126,7 +124,8 @@ on_both! {
 
     async fn another_mail_at_most_one_a_minute(app: TestApp) {
         app.acme().await;
-        let (cookie, first) = newcomer(&app, EMAIL).await;
+        let cookie = unproven(&app, EMAIL).await;
+        let first = mailed_path(&app).await;
         app.pass(Duration::from_secs(61));
         leads_to(&submit(&app, "/verify-email", &cookie, &[("next", "/account")]).await, "/verify-email?notice=sent&next=%2Faccount");
         let shown = page(&app, "/verify-email?notice=sent&next=%2Faccount", &cookie).await;
@@ -143,7 +142,7 @@ on_both! {
     async fn confirming_somebody_else_asks_nothing_of_the_person_here(app: TestApp) {
         let cx = app.acme().await;
         app.person(&cx, "bob@example.com", PASSWORD, "Trainee").await;
-        let (_, link) = newcomer(&app, EMAIL).await;
+        let link = newcomer(&app).await;
         let bob = sign_in(&app, "bob@example.com", PASSWORD).await;
         let shown = page(&app, &link, &bob).await;
         assert!(shown.status(200).body.contains(EMAIL), "the page says whose address it is: {}", shown.body);

@@ -6,7 +6,10 @@ use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use vestibule_http::{RouteKind, routes};
 
-use super::{APP, EMAIL, HOST, PASSWORD, acme_with_ada, leads_to, page, sign_in, submit};
+use super::{
+    APP, EMAIL, HOST, PASSWORD, acme_with_ada, flow_cookie, leads_to, page, sign_in, submit,
+    unproven,
+};
 use crate::app::{Reply, TestApp, on_both};
 
 /// Where somebody wanted to go.
@@ -33,21 +36,22 @@ fn link(reply: &Reply, start: &str) -> String {
 
 /// Browsers in every state that a person can be in.
 async fn browsers(app: &TestApp) -> Vec<(&'static str, String)> {
+    let new = unproven(app, "new@example.com").await;
+    let forgetful = submit(app, "/forgot-password", "", &[("email", EMAIL)]).await;
     let form = [
-        ("email", "new@example.com"),
+        ("email", "newer@example.com"),
         ("password", PASSWORD),
         ("name", "New"),
     ];
-    let new = submit(app, "/sign-up", "", &form).await;
-    let forgetful = submit(app, "/forgot-password", "", &[("email", EMAIL)]).await;
-    let flow = forgetful.header("set-cookie").split(';').next().unwrap();
+    let signed_up = submit(app, "/sign-up", "", &form).await;
     let gone = sign_in(app, EMAIL, PASSWORD).await;
     submit(app, "/sign-out", &gone, &[]).await;
     vec![
         ("anonymous", String::new()),
-        ("waits for a mail", flow.to_owned()),
+        ("forgot the password", flow_cookie(&forgetful)),
+        ("signed up", flow_cookie(&signed_up)),
         ("signed out in another tab", gone),
-        ("unconfirmed", new.session_cookie().unwrap()),
+        ("unconfirmed", new),
         ("signed in", sign_in(app, EMAIL, PASSWORD).await),
     ]
 }
@@ -112,18 +116,17 @@ on_both! {
             let email = format!("new{turn}@example.com");
             let form = [("email", &*email), ("password", PASSWORD), ("name", "New"), ("next", &*next)];
             let signed_up = submit(&app, "/sign-up", "", &form).await;
-            let mut cookie = signed_up.session_cookie().unwrap();
-            let told = page(&app, signed_up.header("location"), &cookie).await;
+            let flow = flow_cookie(&signed_up);
+            let told = page(&app, signed_up.header("location"), &flow).await;
             assert!(plain(told.status(200)).contains(DEEP), "{}", told.body);
             let mails = app.mails().await;
             let done = if how == "the code" {
-                submit(&app, "/verify-email", &cookie, &[("code", mails[0].code.as_ref().unwrap().expose_secret()), ("next", &next)]).await
+                submit(&app, "/sign-up/sent", &flow, &[("code", mails[0].code.as_ref().unwrap().expose_secret())]).await
             } else {
                 let path = mails[0].link.as_ref().unwrap().expose_secret().replace("https://lms.acme.test", "");
-                let done = submit(&app, &path, "", &[]).await;
-                cookie = done.session_cookie().unwrap();
-                done
+                submit(&app, &path, "", &[]).await
             };
+            let cookie = done.session_cookie().unwrap();
             let onboarding = page(&app, done.header("location"), &cookie).await;
             assert!(onboarding.status(200).body.contains("id=\"close\""), "{how}: {}", onboarding.body);
             let form = [("first_name", "New"), ("last_name", ""), ("locale", "en"), ("timezone", "UTC")];
@@ -138,7 +141,7 @@ on_both! {
         let shown = page(&app, &link(&shown, "/forgot-password?"), "").await;
         assert!(shown.status(200).body.contains("name=\"next\" value=\"/course/7?x=1\""), "{}", shown.body);
         let asked = submit(&app, "/forgot-password", "", &[("email", EMAIL), ("next", DEEP)]).await;
-        let flow = asked.header("set-cookie").split(';').next().unwrap().to_owned();
+        let flow = flow_cookie(&asked);
         for _ in 0..2 {
             let told = page(&app, "/forgot-password/sent", &flow).await;
             assert!(plain(told.status(200)).contains(DEEP), "{}", told.body);
@@ -153,8 +156,7 @@ on_both! {
 
     async fn a_pause_in_which_the_session_ended_comes_back_to_the_same_page(app: TestApp) {
         app.acme_with("[session]\nidle = '20m'").await;
-        let form = [("email", EMAIL), ("password", PASSWORD), ("name", "Ada")];
-        let cookie = submit(&app, "/sign-up", "", &form).await.session_cookie().unwrap();
+        let cookie = unproven(&app, EMAIL).await;
         app.pass(Duration::from_secs(1_800));
         for (path, form) in [("/verify-email", &[("code", "123456")][..]), ("/verify-email", &[]), ("/onboarding", &[("first_name", "Ada")])] {
             let out = submit(&app, &format!("{path}?{NEXT}"), &cookie, form).await;

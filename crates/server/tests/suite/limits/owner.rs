@@ -135,6 +135,10 @@ on_both! {
         // Whoever signs up with an address has not proven it.
         let form = [("email", "new@team.example"), ("password", PASSWORD), ("name", "New")];
         let reply = app.post_form(HOST, "/sign-up", &[ORIGIN], &form).await;
+        assert_eq!(set_cookie(reply.status(303), DEVICE), None);
+        let body = serde_json::json!({ "email": "newer@team.example", "password": PASSWORD, "name": "New" });
+        app.post(HOST, "/api/register", &[], body).await.status(200);
+        let reply = page_login(&app, "newer@team.example", PASSWORD, "").await;
         assert!(reply.session_cookie().is_some() && set_cookie(&reply, DEVICE).is_none());
         page(&app, "/verify-email", &reply.session_cookie().unwrap()).await.status(200);
     }

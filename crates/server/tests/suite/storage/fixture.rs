@@ -109,7 +109,7 @@ impl Fixture {
 }
 
 /// Rows that take more than a request to come about.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 8] = [
     "INSERT INTO provider_link (tenant_id, provider, subject, account_id, linked_at)
      SELECT tenant_id, 'google', '1234567890', id, created_at FROM account WHERE email = 'ada@example.com'",
     "INSERT INTO captcha_used (tenant_id, nonce, expires_at) SELECT id, X'0102', created_at FROM tenant",
@@ -118,6 +118,7 @@ const ELSEWHERE: [&str; 7] = [
     "INSERT INTO tenant_picture (tenant_id, name, content) SELECT id, '0102.png', X'0102' FROM tenant",
     "INSERT INTO mailed_code (tenant_id, flow, kind, code, token, tries, expires_at)
      SELECT id, X'01', 'verify_email', X'02', X'03', 1, created_at FROM tenant",
+    "INSERT INTO sign_up (tenant_id, digest, sealed, expires_at) SELECT id, X'01', X'02', created_at FROM tenant",
     "INSERT INTO email_change (tenant_id, account_id, email, session_id, old_confirmed_at, new_confirmed_at, expires_at)
      SELECT tenant_id, account_id, 'ada@example.net', id, NULL, created_at, expires_at FROM session
       WHERE account_id = (SELECT id FROM account WHERE email = 'ada@example.com') LIMIT 1",
