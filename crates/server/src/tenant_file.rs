@@ -263,10 +263,12 @@ pub(crate) fn told(faults: Vec<TextFault>) -> impl Iterator<Item = (String, Stri
 
 fn check_dialects(file: &TenantFile, known: &Dialects) -> Vec<(String, String)> {
     let unknown = |name: &str| {
-        format!(
-            "there is no dialect `{name}`{}",
-            suggestion(name, known.names())
-        )
+        let nearest = suggestion(name, known.names());
+        let own = match nearest.ends_with('?') {
+            true => "",
+            false => "; your own come with the folder that `--dialects` names",
+        };
+        format!("there is no dialect `{name}`{nearest}{own}")
     };
     let is_unknown = |name: &&String| known.get(name).is_none();
     let listed = file.dialects.iter().enumerate();

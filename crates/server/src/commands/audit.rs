@@ -66,6 +66,11 @@ async fn list(wanted: AuditList, node: &Node, output: Output) -> anyhow::Result<
         found.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.at));
         found.truncate(wanted.limit.into());
     }
+    if found.is_empty() && !output.json {
+        complain(
+            "no entry is as you say; without options, all are listed, and what their EVENT is called",
+        );
+    }
     let documents: Vec<Value> = found.iter().map(document).collect();
     let rows: Vec<_> = found.iter().map(row).collect();
     let heading = [

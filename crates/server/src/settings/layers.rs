@@ -139,11 +139,11 @@ impl Layered {
             }
         }
         for (name, value) in &inputs.flags {
-            layered.set(
-                name,
-                value.clone(),
-                Origin::Flag(format!("--{}", name.replace('_', "-"))),
-            );
+            let flag = match *name {
+                "database_url" => "--database".to_owned(),
+                name => format!("--{}", name.replace('_', "-")),
+            };
+            layered.set(name, value.clone(), Origin::Flag(flag));
         }
         Ok(layered)
     }

@@ -229,6 +229,13 @@ fn a_wrong_value_that_another_layer_overrides_is_refused_too() {
         "{}",
         refusal(&inputs)
     );
+    inputs.flags = vec![("database_url", "mysql://x".into())];
+    inputs.environment.clear();
+    assert!(
+        refusal(&inputs).starts_with("--database: `database_url`: must be"),
+        "{}",
+        refusal(&inputs)
+    );
     let mut inputs = environment(&[("VESTIBULE_PUBLIC_URL", "")]);
     inputs.flags.push(("public_url", "https://x.test".into()));
     assert!(Settings::load(&inputs).unwrap().public_url.is_some());

@@ -36,6 +36,11 @@ fn misspelt_words_are_told_with_line_and_right_word() {
             "acme.toml:3: `dialects`: there is no dialect `rezzi`; did you mean `rezi`?",
         ),
         (
+            GOOD.replace("rezi", "somebody-elses-api"),
+            "acme.toml:3: `dialects`: there is no dialect `somebody-elses-api`; there are alphalearn, enclaive, rezi; your own come \
+             with the folder that `--dialects` names",
+        ),
+        (
             format!("{GOOD}[texts.de]\nsign_in.titel = \"x\"\n"),
             "acme.toml:8: `texts.de.sign_in.titel`: there is no such text; did you mean `sign_in.title`?",
         ),
