@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use vestibule_identity::{Cx, Tenant};
 
 use crate::cli::{Cli, Command, Output, UserCommand};
@@ -101,14 +101,21 @@ impl Node {
     }
 }
 
-/// A bar on standard error, where a person watches.
+/// A bar on standard error, where a person watches. Beside indicatif's own keys its template may say `{left}`, a time.
 fn bar(output: Output, template: &str) -> anyhow::Result<ProgressBar> {
     let target = match output.json {
         true => ProgressDrawTarget::hidden(),
         false => ProgressDrawTarget::stderr(),
     };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    bar.set_style(ProgressStyle::with_template(template)?);
+    // Nothing is known of the rest before the first of it is done.
+    let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = match state.pos() {
+            0 => out.write_char('…'),
+            _ => write!(out, "{:#}", HumanDuration(state.eta())),
+        };
+    };
+    bar.set_style(ProgressStyle::with_template(template)?.with_key("left", left));
     Ok(bar)
 }
 

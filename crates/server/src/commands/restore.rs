@@ -32,7 +32,7 @@ pub(super) async fn backup(settings: &Settings, file: &Path, output: Output) -> 
         None => None,
         Some(sealer) => Identity::fits(&db, &sealer).await.map_err(core_error)?,
     };
-    let bar = bar(output, "{bar:40} {percent}% of {len} pages, {eta} left")?;
+    let bar = bar(output, "{bar:40} {percent}% of {len} pages, {left} left")?;
     let copied = db.backup(file, shown(&bar)).await;
     bar.finish_and_clear();
     db.close().await;
@@ -65,7 +65,7 @@ pub(super) async fn restore(
         "a PostgreSQL database is restored by its own means; run `vestibule db restored` afterwards"
     );
     let refused = || format!("cannot restore {}; nothing was changed", file.display());
-    let bar = bar(output, "{bar:40} {percent}% of {total_bytes}, {eta} left")?;
+    let bar = bar(output, "{bar:40} {percent}% of {total_bytes}, {left} left")?;
     let staged = Restore::begin(url.expose_secret(), file, shown(&bar));
     bar.finish_and_clear();
     let staged = staged.map_err(|error| anyhow::Error::msg(error.cause()));

@@ -44,7 +44,7 @@ pub(super) async fn run(import: Import, node: &Node, output: Output) -> anyhow::
     let format = format_of(&import.file, import.format)?;
     let lines = Lines::open(&import.file, format, &counts)?;
     let length = std::fs::metadata(&import.file).map_or(0, |file| file.len());
-    let bar = bar(output, "{bar:40} {percent}% of {total_bytes}, {eta} left")?;
+    let bar = bar(output, "{bar:40} {percent}% of {total_bytes}, {left} left")?;
     bar.set_length(length);
     let mut report = Report::new(import.report.as_deref())?;
     let mode = ImportMode {
@@ -56,7 +56,24 @@ pub(super) async fn run(import: Import, node: &Node, output: Output) -> anyhow::
     let now = cx.now;
     let reader = std::thread::spawn(move || read(lines, &usual, now, &to));
     let mut last = 0;
-    while let Some(mut batch) = batches.recv().await {
+    let stopped = |last| match last {
+        0 => "nothing was imported".to_owned(),
+        last => format!("stopped after line {last}; the same command again goes on from there"),
+    };
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        let batch = tokio::select! {
+            biased;
+            _ = &mut interrupted => {
+                bar.finish_and_clear();
+                report.tell(mode.dry_run, output)?;
+                bail!(stopped(last));
+            }
+            batch = batches.recv() => batch,
+        };
+        let Some(mut batch) = batch else {
+            break;
+        };
         if mode.dry_run {
             repeated(&mut batch, &mut seen, mode.update, &mut report)?;
         }
@@ -64,11 +81,7 @@ pub(super) async fn run(import: Import, node: &Node, output: Output) -> anyhow::
             report.refuse(*line, refusal)?;
         }
         let done = node.identity.import(&cx, batch.people, mode).await;
-        let stopped = || match last {
-            0 => "nothing was imported".to_owned(),
-            last => format!("stopped after line {last}; the same command again goes on from there"),
-        };
-        report.add(done.map_err(core_error).with_context(stopped)?)?;
+        report.add(done.map_err(core_error).with_context(|| stopped(last))?)?;
         last = batch.last;
         bar.set_position(counts.bytes.load(Ordering::Relaxed));
     }

@@ -1,7 +1,7 @@
 //! `vestibule user import`, the program itself.
 
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -241,30 +241,32 @@ fn a_csv_file_that_is_none_is_refused_with_its_line() {
     assert_eq!(refused, "there is no tenant `acne`; did you mean `acme`?");
 }
 
-/// Killed between two batches, it goes on from there: nobody twice, nobody missing.
+/// Ended between two batches, it goes on from there: nobody twice, nobody missing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_import_is_completed_by_the_same_command() {
+async fn an_import_that_was_ended_is_completed_by_the_same_command() {
+    for signal in ["KILL", "INT"] {
+        ended_by(signal).await;
+    }
+}
+
+async fn ended_by(signal: &str) {
     let place = place(&[]);
     let line = |at: usize| {
         format!(
             "{{\"email\":\"p{at}@x.test\",\"email_verified\":true,\"password_hash\":\"{BCRYPT}\"}}\n"
         )
     };
-    let mut command = place.command(&format!("{IMPORT} /dev/stdin --format jsonl"));
-    let mut killed = command
+    let mut command = place.command(&format!("{IMPORT} --json /dev/stdin --format jsonl"));
+    let mut import = command
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     // A batch and a half; the rest it waits for.
     let begun: String = (0..1_500).map(line).collect();
-    killed
-        .stdin
-        .as_mut()
-        .unwrap()
-        .write_all(begun.as_bytes())
-        .unwrap();
+    let mut stdin = import.stdin.take().unwrap();
+    stdin.write_all(begun.as_bytes()).unwrap();
     let url = format!("sqlite:{}", place.path("data/vestibule.db").display());
     let db = Db::open(&Options::new(&url)).await.unwrap();
     let count = async |sql: &'static str| {
@@ -277,8 +279,21 @@ async fn a_killed_import_is_completed_by_the_same_command() {
         assert!(since.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    killed.kill().unwrap();
-    killed.wait().unwrap();
+    let pid = import.id().to_string();
+    let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+    assert!(sent.unwrap().success());
+    let ended = import.wait_with_output().unwrap();
+    if signal == "INT" {
+        let said = String::from_utf8(ended.stderr).unwrap();
+        let how = "stopped after line 1000; the same command again goes on from there";
+        assert!(
+            ended.status.code() == Some(1) && said.contains(how),
+            "{said}"
+        );
+        let summary: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        assert_eq!(summary["created"], 1_000);
+    }
+    drop(stdin);
     assert_eq!(count("SELECT count(*) FROM account").await, 1_000);
     let whole: String = (0..2_100).map(line).collect();
     place.write("whole.jsonl", &whole);
