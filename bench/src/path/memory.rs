@@ -12,11 +12,14 @@ use crate::stage::{Measured, Stage, people};
 
 pub const CASE: Case = Case {
     name: "memory",
-    about: "resident memory, idle and after sign-ins",
+    about: "resident memory: idle, after sign-ins, at rest again",
     runs: |_| true,
     once: true,
     round,
 };
+
+/// Longer than the threads that hash keep their memory without work.
+const REST: std::time::Duration = std::time::Duration::from_secs(10);
 
 fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let site = Site::new(&stage.folder.join("memory"), &stage.options.program, None)?;
@@ -52,6 +55,8 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
         }
     }
     let after = memory(server.pid(), "VmRSS")?;
+    std::thread::sleep(REST);
+    let rest = memory(server.pid(), "VmRSS")?;
     stage.people = own;
     let cores = std::thread::available_parallelism()?.get() as f64;
     Ok(vec![
@@ -62,6 +67,7 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             AtMost(20.0 + 19.0 * cores),
             after,
         ),
+        told("ten seconds later", "MiB", Nothing, rest),
         told(
             "growth in the second half of them",
             "MiB",

@@ -6,10 +6,11 @@ mod compute;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use argon2::Block;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
@@ -52,16 +53,18 @@ impl Default for PasswordPolicyParams {
 pub struct HashOptions {
     /// The cost of new hashes.
     pub params: PasswordPolicyParams,
-    /// Threads, at least one; each keeps the memory of one hash.
+    /// Threads, at least one; each keeps the memory of one hash while there is work.
     pub workers: usize,
     /// Jobs that may wait; one more is refused at once.
     pub queue: usize,
     /// Jobs that waited longer are refused without hashing.
     pub max_wait: Duration,
+    /// A thread without work for so long gives its memory back.
+    pub rest: Duration,
 }
 
 impl Default for HashOptions {
-    /// A worker for each core, 64 waiting jobs for each worker, two seconds of waiting.
+    /// A worker for each core, 64 waiting jobs for each worker, two seconds of waiting, five before the memory goes back.
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
@@ -69,6 +72,7 @@ impl Default for HashOptions {
             workers,
             queue: 64 * workers,
             max_wait: Duration::from_secs(2),
+            rest: Duration::from_secs(5),
         }
     }
 }
@@ -134,6 +138,7 @@ impl HashPool {
             state: Mutex::new(State::default()),
             wake: Condvar::new(),
             hashed: AtomicU64::new(0),
+            holding: AtomicUsize::new(0),
         });
         // From here on a failure drops the pool and with it the threads already started.
         let pool = Self { shared };
@@ -159,6 +164,11 @@ impl HashPool {
     /// How many jobs wait for a thread.
     pub fn waiting(&self) -> usize {
         self.shared.state.lock().queue.len()
+    }
+
+    /// How many threads hold the memory of a hash.
+    pub fn holding(&self) -> usize {
+        self.shared.holding.load(Ordering::Relaxed)
     }
 
     /// How many passwords were hashed since the start.
@@ -256,6 +266,7 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     hashed: AtomicU64,
+    holding: AtomicUsize,
 }
 
 impl Shared {
@@ -282,12 +293,22 @@ impl Shared {
         Ok(())
     }
 
-    /// The next job that is still worth doing; `None` when the pool ends.
-    fn next(&self) -> Option<Job> {
+    /// The next job that is still worth doing; `None` when the pool ends. The memory does not wait for long.
+    fn next(&self, memory: &mut Vec<Block>) -> Option<Job> {
         let mut state = self.state.lock();
         while !state.closed {
             match state.queue.pop() {
-                None => self.wake.wait(&mut state),
+                None if memory.is_empty() => self.wake.wait(&mut state),
+                None => {
+                    if self
+                        .wake
+                        .wait_for(&mut state, self.options.rest)
+                        .timed_out()
+                    {
+                        MutexGuard::unlocked(&mut state, || *memory = Vec::new());
+                        self.holding.fetch_sub(1, Ordering::Relaxed);
+                    }
+                }
                 Some(job) if job.answer.is_closed() => {}
                 Some(job) if job.since.elapsed() >= self.options.max_wait => {
                     // An error means that the caller has just left, which is as good.
@@ -329,7 +350,7 @@ impl Shared {
 
     fn work(&self) {
         let mut memory = Vec::new();
-        while let Some(job) = self.next() {
+        while let Some(job) = self.next(&mut memory) {
             let started = Instant::now();
             let hash = self.hash(&job, &mut memory);
             let took = started.elapsed();

@@ -1,5 +1,6 @@
 //! One hash, by the scheme that made the stored one.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use argon2::{Argon2, Block};
@@ -9,6 +10,10 @@ use super::{HashError, Job, Shared};
 use crate::foreign::Foreign;
 use crate::phc::Phc;
 use crate::stored::Stored;
+
+/// Blocks (1 KiB). Above 32 MiB glibc takes memory from the system by itself and gives it back when it is freed; below, it
+/// keeps what came back once. What is never touched costs nothing.
+const ALWAYS_MAPPED: usize = 33 * 1_024;
 
 impl Shared {
     /// Hashes, and does as much besides as a hash with the pool's own parameters would have cost more. Else a refusal of
@@ -61,8 +66,11 @@ impl Shared {
         let own = self.options.params.m_kib as usize;
         let memory = if blocks <= own { kept } else { &mut temporary };
         if memory.len() < blocks {
-            let size = if blocks <= own { own } else { blocks };
-            memory.resize(size, Block::new());
+            if blocks <= own {
+                memory.reserve_exact(own.max(ALWAYS_MAPPED));
+                self.holding.fetch_add(1, Ordering::Relaxed);
+            }
+            memory.resize(blocks.max(own), Block::new());
         }
         let mut hash = vec![0; phc.hash.len()];
         Argon2::new(phc.algorithm, phc.version, params)

@@ -16,6 +16,7 @@ fn pool() -> HashPool {
         workers: 2,
         queue: 1_000,
         max_wait: std::time::Duration::from_secs(600),
+        ..HashOptions::default()
     })
     .unwrap()
 }

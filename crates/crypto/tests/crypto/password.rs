@@ -29,6 +29,7 @@ fn options(params: PasswordPolicyParams) -> HashOptions {
         workers: 2,
         queue: 1000,
         max_wait: Duration::from_secs(600),
+        ..HashOptions::default()
     }
 }
 
@@ -417,4 +418,28 @@ fn debug_output_of_a_pool_shows_its_options_only() {
         format!("{:?}", pool(CHEAP)),
         format!("HashPool {{ options: {:?}, .. }}", options(CHEAP))
     );
+}
+
+/// What a storm of sign-ins took is not kept for the quiet after it.
+#[tokio::test]
+async fn threads_without_work_hold_no_memory() {
+    let pool = HashPool::new(HashOptions {
+        rest: Duration::from_millis(1),
+        ..options(CHEAP)
+    })
+    .unwrap();
+    let lane = pool.lane(1);
+    for _ in 0..3 {
+        let phc = lane.hash(secret("green-valley-74")).await.unwrap();
+        let verdict = lane.verify(&phc, secret("green-valley-74")).await.unwrap();
+        assert!(verdict.matches);
+        let since = std::time::Instant::now();
+        while pool.holding() > 0 {
+            assert!(since.elapsed() < Duration::from_secs(60));
+            tokio::task::yield_now().await;
+        }
+    }
+    let kept = HashPool::new(options(CHEAP)).unwrap();
+    kept.lane(1).hash(secret("green-valley-74")).await.unwrap();
+    assert_eq!(kept.holding(), 1);
 }
