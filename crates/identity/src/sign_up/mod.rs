@@ -58,6 +58,17 @@ fn seal_context(cx: &Cx, digest: &[u8; 32]) -> String {
 }
 
 impl Pending {
+    fn of(account: Account, phc: String, return_to: String) -> Pending {
+        Pending {
+            email: account.email,
+            first_name: account.first_name,
+            last_name: account.last_name,
+            locale: account.locale,
+            phc,
+            return_to,
+        }
+    }
+
     fn seal(&self, identity: &Identity, cx: &Cx, digest: &[u8; 32]) -> Result<Vec<u8>> {
         let plain = serde_json::to_vec(self).map_err(Error::internal)?;
         Ok(identity.sealer().seal(&seal_context(cx, digest), &plain))
@@ -89,28 +100,21 @@ impl Identity {
         let digest = token.digest();
         let of = (OneTimeKind::VerifyEmail, VERIFICATION_LIFETIME);
         let code = NewCode::draw(self, cx, of, &command.begun.flow, digest);
-        let mail = match &found {
-            Some(present) => Mail::notice(MailKind::AccountExists, present),
-            None => one_time::verification_mail(cx, &account, &token, Some(&code)),
-        };
-        let expires_at = cx.now + VERIFICATION_LIFETIME;
-        let mail = outbox::NewMail::draw(self, cx, mail)?.expiring(expires_at);
-        let entry = match &found {
-            Some(present) => {
-                audit::Entry::refused("sign_up.asked", Kind::EmailTaken).account(&present.id)
-            }
-            None => audit::Entry::done("sign_up.asked"),
+        let (mail, entry) = match &found {
+            Some(present) => (
+                Mail::notice(MailKind::AccountExists, present),
+                audit::Entry::refused("sign_up.asked", Kind::EmailTaken).account(&present.id),
+            ),
+            None => (
+                one_time::verification_mail(cx, &account, &token, Some(&code)),
+                audit::Entry::done("sign_up.asked"),
+            ),
         };
         let entry = entry.actor("anonymous");
         let entry = self.audit_flood().admits(cx, &entry).then_some(entry);
-        let pending = Pending {
-            email: account.email,
-            first_name: account.first_name,
-            last_name: account.last_name,
-            locale: account.locale,
-            phc,
-            return_to: command.begun.return_to,
-        };
+        let expires_at = cx.now + VERIFICATION_LIFETIME;
+        let mail = outbox::NewMail::draw(self, cx, mail)?.expiring(expires_at);
+        let pending = Pending::of(account, phc, command.begun.return_to);
         let new = store::New {
             sealed: pending.seal(self, cx, &digest)?,
             digest,
@@ -123,9 +127,10 @@ impl Identity {
                 store::add_if(tx, &cx, &new, is_new)?;
                 one_time::store::add_code(tx, &cx, &code)?;
                 outbox::store::add(tx, &cx.tenant.id, &mail, cx.now)?;
-                entry
-                    .clone()
-                    .map_or(Ok(()), |entry| audit::record(tx, &cx, entry))
+                match &entry {
+                    Some(entry) => audit::record(tx, &cx, entry.clone()),
+                    None => Ok(()),
+                }
             })
             .await?;
         self.hold_back(asked).await;
