@@ -279,13 +279,13 @@ impl Drop for LogLine {
         let client = &self.reception.client;
         tracing::info!(
             target: "vestibule::request",
-            method = self.method.as_str(),
-            path = self.route.path(),
+            method = %self.method,
+            path = %self.route.path(),
             status = self.status,
             ms = took.as_micros() as f64 / 1_000.0,
             client = client.address.map(tracing::field::display),
             tenant = self.reception.tenant().map(|tenant| tenant.slug()),
-            request_id = client.request_id.as_str(),
+            request_id = %client.request_id,
             "request"
         );
     }
