@@ -2,6 +2,7 @@
 
 mod bounds;
 pub(crate) mod own;
+mod patience;
 pub(crate) mod replaced;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -22,6 +23,7 @@ use minijinja::{
 };
 use vestibule_identity::{Error, Picture, Templates, Tenant};
 
+use self::patience::Tried;
 use self::texts::Voice;
 use crate::brand;
 use crate::language;
@@ -48,7 +50,7 @@ pub(crate) static ASSETS_HASH: LazyLock<String> = LazyLock::new(|| {
 /// Says the tenant's words, and has the last of `replacing` that there is of each template.
 fn engine(
     language: &'static str,
-    tenant: Option<Arc<Tenant>>,
+    tenant: Option<&Arc<Tenant>>,
     replacing: &[&Templates],
 ) -> Environment<'static> {
     let mut env = Environment::empty();
@@ -56,7 +58,10 @@ fn engine(
     values::install(&mut env);
     env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     env.set_formatter(escaped);
+    // Whoever fills a template holds the tenant; the engine of one that is gone must not keep it.
+    let tenant = tenant.map(Arc::downgrade);
     env.add_function("say", move |key: &str, values: Kwargs| {
+        let tenant = tenant.as_ref().and_then(Weak::upgrade);
         let tenant = tenant.as_deref();
         texts::say(Voice { language, tenant }, key, &values)
     });
@@ -188,12 +193,21 @@ pub(crate) fn render(
     let own = tenant
         .into_iter()
         .flat_map(|tenant| own::engines_of(tenant, language));
-    for engine in own {
-        match filled(&engine, values.clone()) {
-            Ok(text) => return Ok(text),
-            Err(error) => {
-                let tenant = tenant.map_or("", |tenant| tenant.slug());
+    for own in own {
+        let tenant = tenant.map_or("", |tenant| tenant.slug());
+        match own.fill(name, |engine| filled(engine, values.clone())) {
+            Tried::Filled(Ok(text)) | Tried::Slow(_, Ok(text)) => return Ok(text),
+            Tried::Filled(Err(error)) | Tried::Slow(_, Err(error)) => {
                 tracing::error!(tenant, template = name, %error, "a template or text of the tenant's or the operator's fails; the next one is used");
+            }
+            Tried::PassedOver => {}
+            Tried::NoTurn => {
+                tracing::warn!(
+                    tenant,
+                    template = name,
+                    "no turn in time for a template of the tenant's or the operator's; ours is used"
+                );
+                break;
             }
         }
     }

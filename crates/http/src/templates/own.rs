@@ -2,11 +2,14 @@
 
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use minijinja::Environment;
-use vestibule_identity::{Tenant, TenantFile, Words};
+use parking_lot::Mutex;
+use vestibule_identity::{Templates, Tenant, TenantFile, Words};
 
+use super::patience::{self, Tried};
 use super::{engine, texts};
 
 /// A text is no longer, in characters.
@@ -89,53 +92,111 @@ pub(super) fn words<'a>(tenant: &'a Tenant, language: &str) -> Option<&'a Words>
     tenant.file.texts.get(language)
 }
 
-/// What an engine was made from: it is made anew when that has changed.
+/// What engines are made from: they are made anew when that has changed.
 type Source = Arc<dyn Any + Send + Sync>;
-type Engines =
-    HashMap<(String, &'static str), (Weak<dyn Any + Send + Sync>, Arc<Environment<'static>>)>;
+type Engine = Arc<OnceLock<Environment<'static>>>;
 
-/// Made when first asked for; by the tenant's id, the operator's by an empty one.
-static ENGINES: LazyLock<Mutex<Engines>> = LazyLock::new(Mutex::default);
+/// What is kept of a tenant, or of the operator.
+struct Kept {
+    source: Weak<dyn Any + Send + Sync>,
+    /// One for each language, made when first used.
+    engines: HashMap<&'static str, Engine>,
+    slow: Arc<AtomicBool>,
+}
+
+/// By the tenant's id, the operator's by an empty one. No engine is made while this is locked: all tenants look here.
+static KEPT: LazyLock<Mutex<HashMap<String, Kept>>> = LazyLock::new(Mutex::default);
+
+fn kept(id: &str, language: &'static str, source: &Source) -> (Engine, Arc<AtomicBool>) {
+    let mut all = KEPT.lock();
+    let is_same = |kept: &Kept| std::ptr::addr_eq(kept.source.as_ptr(), Arc::as_ptr(source));
+    if !all.get(id).is_some_and(is_same) {
+        all.remove(id);
+        all.retain(|_, kept| kept.source.strong_count() > 0);
+    }
+    let kept = all.entry(id.to_owned()).or_insert_with(|| Kept {
+        source: Arc::downgrade(source),
+        engines: HashMap::new(),
+        slow: Arc::default(),
+    });
+    let engine = kept.engines.entry(language).or_default();
+    (engine.clone(), kept.slow.clone())
+}
+
+/// An engine that is tried before ours.
+pub(super) struct Own<'a> {
+    tenant: &'a Arc<Tenant>,
+    language: &'static str,
+    engine: Engine,
+    /// Set for good when one of its templates was slow, in any language.
+    pub(super) slow: Arc<AtomicBool>,
+    of_tenant: bool,
+}
 
 /// What is tried for this tenant before ours: its own words and templates, with the operator's templates where it has none;
 /// then the operator's alone.
-pub(super) fn engines_of(
-    tenant: &Arc<Tenant>,
+pub(super) fn engines_of<'a>(
+    tenant: &'a Arc<Tenant>,
     language: &'static str,
-) -> impl Iterator<Item = Arc<Environment<'static>>> {
+) -> impl Iterator<Item = Own<'a>> {
     let operators = &tenant.operator_templates;
     let has_own = words(tenant, language).is_some() || !tenant.file.templates.is_empty();
-    let own = has_own.then(|| {
-        let make = || {
-            let replacing = [&**operators, &tenant.file.templates];
-            engine(language, Some(tenant.clone()), &replacing)
-        };
-        held((&tenant.id, language), tenant.clone(), make)
-    });
-    let operators = (!operators.is_empty()).then(|| {
-        let make = || engine(language, None, &[operators]);
-        held(("", language), operators.clone(), make)
-    });
-    own.into_iter().chain(operators)
+    let own = move |id: &str, source: Source, of_tenant| {
+        let (engine, slow) = kept(id, language, &source);
+        Own {
+            tenant,
+            language,
+            engine,
+            slow,
+            of_tenant,
+        }
+    };
+    let tenants = has_own.then(|| own(&tenant.id, tenant.clone(), true));
+    let operators = (!operators.is_empty()).then(|| own("", operators.clone(), false));
+    tenants.into_iter().chain(operators)
 }
 
-fn held(
-    (id, language): (&str, &'static str),
-    source: Source,
-    make: impl FnOnce() -> Environment<'static>,
-) -> Arc<Environment<'static>> {
-    let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (id.to_owned(), language);
-    let known = engines
-        .get(&key)
-        .filter(|(of, _)| std::ptr::addr_eq(of.as_ptr(), Arc::as_ptr(&source)));
-    if let Some((_, engine)) = known {
-        return engine.clone();
+impl Own<'_> {
+    /// What `fill` makes of the template of that name with this engine.
+    pub(super) fn fill<T>(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Environment<'static>) -> T,
+    ) -> Tried<T> {
+        // With words alone the templates are ours, whose cost is known.
+        if self
+            .replacing()
+            .iter()
+            .all(|templates| templates.is_empty())
+        {
+            return Tried::Filled(fill(self.engine()));
+        }
+        let tried = patience::patiently(&self.slow, || self.engine(), fill);
+        if let Tried::Slow(took, _) = &tried {
+            let (tenant, took) = (self.tenant.slug(), took.as_millis());
+            tracing::error!(
+                tenant,
+                template = name,
+                "a template of the tenant's or the operator's took {took} ms; ours are used until it changes"
+            );
+        }
+        tried
     }
-    engines.retain(|_, (of, _)| of.strong_count() > 0);
-    let engine = Arc::new(make());
-    engines.insert(key, (Arc::downgrade(&source), engine.clone()));
-    engine
+
+    fn replacing(&self) -> Vec<&Templates> {
+        let operators = &*self.tenant.operator_templates;
+        match self.of_tenant {
+            true => vec![operators, &self.tenant.file.templates],
+            false => vec![operators],
+        }
+    }
+
+    fn engine(&self) -> &Environment<'static> {
+        self.engine.get_or_init(|| {
+            let speaking = self.of_tenant.then_some(self.tenant);
+            engine(self.language, speaking, &self.replacing())
+        })
+    }
 }
 
 #[cfg(test)]
