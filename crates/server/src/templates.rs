@@ -22,8 +22,12 @@ fn of_folder(folder: &Path) -> anyhow::Result<Templates> {
     collect(folder, "", &mut found)?;
     match told(vestibule_http::check_templates(&found)).next() {
         Some((field, message)) => {
-            let name = field.trim_start_matches("templates.");
-            bail!("{}: {message}", folder.join(name).display())
+            // A fault of all of them is the folder's.
+            let place = match field.strip_prefix("templates.") {
+                Some(name) => folder.join(name),
+                None => folder.to_owned(),
+            };
+            bail!("{}: {message}", place.display())
         }
         None => Ok(found),
     }
@@ -110,5 +114,17 @@ mod tests {
         }
         let missing = of_folder(Path::new("/nowhere/at/all")).unwrap_err();
         assert!(format!("{missing:#}").starts_with("cannot read /nowhere/at/all: "));
+    }
+
+    #[test]
+    fn a_fault_of_all_is_told_of_the_folder() {
+        let folder = temporary::Folder::create("templates").unwrap();
+        for name in ["sign-in", "sign-up", "error", "account", "onboarding"] {
+            let file = folder.path().join(format!("{name}.html"));
+            fs::write(file, "x".repeat(60 * 1024)).unwrap();
+        }
+        let told = of_folder(folder.path()).unwrap_err().to_string();
+        let expected = format!("{}: have 256 KiB together at most", folder.path().display());
+        assert_eq!(told, expected);
     }
 }

@@ -12,6 +12,8 @@ use crate::language;
 
 /// A template is no longer, in bytes.
 const LONGEST: usize = 64 * 1024;
+/// All that stand in for ours together; they are compiled anew for each language.
+const LONGEST_TOGETHER: usize = 256 * 1024;
 /// Steps that such a page may take; ours take some thousand.
 const FUEL: u64 = 100_000;
 /// What every page and mail can ask for, beside what our own template of that name asks for.
@@ -41,7 +43,14 @@ pub(super) fn replace(engine: &mut Environment<'static>, replacing: &[&Templates
     let ours: Templates = ours
         .map(|(name, template)| (name.to_owned(), template.source().to_owned()))
         .collect();
-    let all = [&ours].into_iter().chain(replacing.iter().copied());
+    let few = replacing.iter().copied().filter(|templates| {
+        let few = together(templates) <= LONGEST_TOGETHER;
+        if !few {
+            tracing::error!("the templates of a tenant or the operator have more than 256 KiB together; ours are used");
+        }
+        few
+    });
+    let all = [&ours].into_iter().chain(few);
     for (name, source) in all.flatten() {
         let fault = match bounds::bounded(source) {
             Ok(source) => engine
@@ -56,11 +65,24 @@ pub(super) fn replace(engine: &mut Environment<'static>, replacing: &[&Templates
     }
 }
 
+/// Bytes of all of them.
+fn together(templates: &Templates) -> usize {
+    templates.values().map(String::len).sum()
+}
+
 /// What is wrong with templates that are to stand in for ours; empty when they can.
 pub fn check(templates: &Templates) -> Vec<TextFault> {
     let Some(ours) = ENGINES.get(language::DEFAULT) else {
         return Vec::new();
     };
+    if together(templates) > LONGEST_TOGETHER {
+        return vec![TextFault {
+            field: "templates".to_owned(),
+            message: "have 256 KiB together at most".to_owned(),
+            word: String::new(),
+            known: Vec::new(),
+        }];
+    }
     let mut faults = Vec::new();
     for (name, source) in templates {
         let fault = |message: String, word: &str, known: Vec<&'static str>| TextFault {
@@ -197,6 +219,30 @@ mod tests {
             ),
             []
         );
+    }
+
+    #[test]
+    fn together_they_are_not_long_either() {
+        let names = ENGINES[language::DEFAULT].templates();
+        let names = names.map(|(name, _)| name.to_owned());
+        let names = names.filter(|name| !name.starts_with("demo/"));
+        let mut templates: Templates = names
+            .take(4)
+            .map(|name| (name, "x".repeat(LONGEST)))
+            .collect();
+        assert_eq!(check(&templates), []);
+        templates.insert("verify-email.html".into(), "theirs".into());
+        let faults = check(&templates);
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].field, "templates");
+        assert_eq!(faults[0].message, "have 256 KiB together at most");
+        // Stored by an earlier version.
+        let mut tenant = with("verify-email.html", "");
+        tenant.file.templates = templates;
+        let values =
+            context! { email => "ada@example.com", ..crate::templates::base(None, "r1", "en") };
+        let html = render(Some(&Arc::new(tenant)), "en", "verify-email.html", values).unwrap();
+        assert!(html.contains("<title>"), "{html}");
     }
 
     #[test]
