@@ -5,28 +5,16 @@
 //! given and make, and what else makes values is wrapped in a call that measures them; not what a macro writes where it is shown at
 //! once. All that is shown is counted, and so is all that is measured; text between tags is cut into pieces that cost a step each.
 
+mod count;
+
 use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Spanned, Stmt};
-use minijinja::machinery::{Span, Token, parse, tokenize};
+use minijinja::machinery::{Span, parse};
 use minijinja::syntax::SyntaxConfig;
 
 use super::values::{FILTERS, MEASURED, TESTS};
 
-/// Words and signs in one tag; each can be a level of nesting, and a level takes a piece of the stack.
-const MOST_SIGNS: usize = 256;
-/// Blocks in blocks; an `elif` is a block in the one before, and none of them ends before the last does.
-const MOST_BLOCKS: usize = 40;
-const BLOCKS: [&str; 8] = [
-    "autoescape",
-    "block",
-    "call",
-    "filter",
-    "for",
-    "if",
-    "macro",
-    "with",
-];
 const NO_SET: &str = "`set` takes a value, as in `{% set name = value %}`, not a piece of the page";
-/// Bytes of text between tags that are written in one step, as long as they are not all braces.
+/// Bytes that text between tags is cut into; no more than two such pieces are written in one step.
 const PIECE: usize = 64;
 /// Splits text and writes nothing.
 const SPLIT: &str = "{##}";
@@ -56,7 +44,7 @@ fn refused<T>(line: usize, message: impl Into<String>) -> Bounded<T> {
 
 /// The template with its bounds put in; it says the same.
 pub(super) fn bounded(source: &str) -> Bounded<String> {
-    count(source)?;
+    count::count(source)?;
     if source.contains(MEASURED) {
         return refused(1, format!("`{MEASURED}` is not for templates"));
     }
@@ -73,41 +61,6 @@ pub(super) fn bounded(source: &str) -> Bounded<String> {
     // Nothing depends on the places that the parser tells: what has no bound now is refused.
     walk(&whole, true)?;
     Ok(whole)
-}
-
-/// Bounds the depth of what the parser, which calls itself, would make of it.
-fn count(source: &str) -> Bounded {
-    let (mut signs, mut blocks, mut elifs) = (0, 0_usize, 0);
-    let (mut begins, mut sets) = (false, false);
-    // What cannot be read is told by the parser.
-    for (token, span) in tokenize(source, false, SyntaxConfig::default()).map_while(Result::ok) {
-        signs += 1;
-        match token {
-            Token::TemplateData(_) | Token::VariableStart | Token::BlockStart => signs = 0,
-            Token::Ident("elif") if begins => elifs += 1,
-            Token::Ident("set") if begins => sets = true,
-            Token::Ident(name) if begins && BLOCKS.contains(&name) => blocks += 1,
-            Token::Ident(name) if begins => {
-                let ended = name
-                    .strip_prefix("end")
-                    .is_some_and(|of| BLOCKS.contains(&of));
-                blocks = blocks.saturating_sub(ended.into());
-            }
-            Token::Pipe | Token::BlockEnd if sets => return refused(line(span), NO_SET),
-            Token::Assign => sets = false,
-            _ => {}
-        }
-        begins = matches!(token, Token::BlockStart);
-        if signs > MOST_SIGNS {
-            let message = format!("a tag has {MOST_SIGNS} words and signs at most; make two of it");
-            return refused(line(span), message);
-        }
-        if blocks > MOST_BLOCKS || elifs > MOST_BLOCKS {
-            let message = format!("{MOST_BLOCKS} blocks in one another, or `elif`, are the most");
-            return refused(line(span), message);
-        }
-    }
-    Ok(())
 }
 
 /// What to put in where; when `done`, what should have been put in and is not is refused.
@@ -187,13 +140,14 @@ impl Walk<'_> {
         self.statements(&of.body)
     }
 
-    /// Text between tags, in pieces. Behind a brace it is not cut: that would begin a tag.
+    /// Text between tags, in pieces. Behind a brace it is not cut: that would begin a tag. In `raw` it cannot be: a cut would be shown.
     fn text(&mut self, text: &str, span: Span) -> Bounded {
+        if text.len() <= 2 * PIECE {
+            return Ok(());
+        }
         if self.done {
-            return match text.len() <= 2 * PIECE || text.bytes().all(|byte| byte == b'{') {
-                true => Ok(()),
-                false => refused(line(span), format!("`raw` takes {PIECE} bytes at most")),
-            };
+            let message = format!("`raw` takes {} bytes at most", 2 * PIECE);
+            return refused(line(span), message);
         }
         let Some(begin) = (text.as_ptr() as usize).checked_sub(self.source.as_ptr() as usize)
         else {

@@ -153,7 +153,20 @@ fn growing() -> Vec<(String, Fate<'static>)> {
         ),
         (
             format!("{{% raw %}}{raw}{{% endraw %}}"),
-            Refused("`raw` takes 64 bytes at most"),
+            Refused("`raw` takes 128 bytes at most"),
+        ),
+        (
+            format!(
+                "{{% macro m() %}}{}{{% raw %}}{}{{% endraw %}}{}{{% endmacro %}}{{{{ m() }}}}",
+                each.repeat(5),
+                "{".repeat(60_000),
+                end.repeat(5)
+            ),
+            Refused("`raw` takes 128 bytes at most"),
+        ),
+        (
+            format!("{{% raw %}}{}{{% endraw %}}", "{".repeat(129)),
+            Refused("`raw` takes 128 bytes at most"),
         ),
         (
             format!("{{% set x = 'xxxxxxxx' %}}{}", doubling("~")),
@@ -339,7 +352,21 @@ fn unbounded() -> Vec<(String, Fate<'static>)> {
         ("{% set n = 'frame.html' %}{% extends n %}", texts),
     ]
     .map(|(source, why)| (source.to_owned(), Refused(why)))
-    .to_vec()
+    .into_iter()
+    .chain([
+        (
+            blocks(65),
+            Refused("line 65: a template has 64 `block`s at most"),
+        ),
+        (blocks(64), Shows("named")),
+    ])
+    .collect()
+}
+
+/// Each in a line of its own.
+fn blocks(times: usize) -> String {
+    let blocks = (0..times).map(|block| format!("{{%- block b{block} %}}{{% endblock %}}\n"));
+    blocks.collect::<String>() + "named"
 }
 
 /// Templates that nest deeply.
@@ -471,6 +498,8 @@ fn bounds_change_nothing_of_what_a_template_says() {
     let macros = "{% import 'mail/parts.html' as p %}{% macro m(a, b='-') %}<{{ a }}{{ b }}>{% endmacro %}{% macro n() %}({{ caller() }}){% endmacro %}";
     let text = "long { text {\u{e9} ".repeat(40);
     let comment = format!("{{# {} #}}{text}", "{{ 'x' * 9 }}".repeat(40));
+    let braces = format!("{}{{##}}{}", "{".repeat(62), "}".repeat(62));
+    let in_raw = format!("{{% raw %}}{braces}{{% endraw %}}");
     for (source, shown) in [
         ("{{ 'a' ~ 1 ~ ('b' ~ 'c') ~ email }}", "a1bcada@example.com"),
         ("{{ ('a' ~ 'b')|upper ~ 'c' }}", "ABc"),
@@ -529,6 +558,7 @@ fn bounds_change_nothing_of_what_a_template_says() {
         ("a  {%- if 1 -%}  b  {%- endif +%}  c", "ab  c"),
         (&text, &text),
         (&comment, &text),
+        (&in_raw, &braces),
     ] {
         meets(&format!("{macros}[{source}]"), Shows(&format!("[{shown}]")));
     }
