@@ -89,6 +89,7 @@ fn as_a_new_person(server: &Server, browser: &Chromium, email: &str, see: &mut i
     browser.forget();
     browser.open(&link);
     see("verify-email");
+    browser.fill("[name=password]", PASSWORD);
     browser.follow("main form .primary");
     see("onboarding");
     browser.open(&link);

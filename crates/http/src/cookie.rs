@@ -119,10 +119,15 @@ pub(crate) fn sign_in(
 
 /// `Set-Cookie` lines that sign this browser out.
 pub(crate) fn sign_out(tenant: &Tenant) -> Vec<HeaderValue> {
-    [Cookie::Session, Cookie::Present, Cookie::Choice]
-        .into_iter()
-        .filter_map(|cookie| cookie.clear(tenant))
-        .collect()
+    [
+        Cookie::Session,
+        Cookie::Present,
+        Cookie::Choice,
+        Cookie::Flow,
+    ]
+    .into_iter()
+    .filter_map(|cookie| cookie.clear(tenant))
+    .collect()
 }
 
 #[cfg(test)]

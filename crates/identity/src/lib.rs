@@ -69,7 +69,7 @@ pub use restored::{HeldKey, Restored};
 pub use session::{
     Authenticated, Refresh, Session, SessionKind, SignedIn, TokenSpec, TokenSubject,
 };
-pub use sign_up::{Proposed, SignUp};
+pub use sign_up::{Brought, Proposed, SignUp};
 pub use signing_key::{KeyView, Purpose};
 pub use team::Team;
 pub use tenant::*;

@@ -8,7 +8,7 @@ use vestibule_identity::{CaptchaAt, Error, ForgotPassword, Kind, OneTimeKind, Re
 
 use super::captcha::{self, with_captcha};
 use super::{Alert, Answer, link_spent, see_other, with_alert, with_next};
-use crate::cookie::{self, Cookie};
+use crate::cookie;
 use crate::device;
 use crate::extract::{Form, PathToken, Query};
 use crate::flow::{Flow, Way};
@@ -126,7 +126,6 @@ pub(crate) async fn reset(
         Ok((account, return_to)) => {
             let on = with_next("/sign-in?notice=password-reset", &return_to);
             let mut cookies = cookie::sign_out(site.tenant());
-            cookies.extend(Cookie::Flow.clear(site.tenant()));
             // Whoever reads the mailbox is not held up by strangers' guesses.
             cookies.extend(device::remember(&shared.identity, &site, &account));
             Ok(with_cookies(see_other(&on), cookies))

@@ -100,7 +100,10 @@ fn samples() -> Vec<(&'static str, Value)> {
             "verify-email-told.html",
             context! { email => HOSTILE, next => HOSTILE, leads_to => HOSTILE, by_code => true },
         ),
-        ("verify-email.html", context! { email => HOSTILE }),
+        (
+            "verify-email.html",
+            context! { email => HOSTILE, asks_password => true },
+        ),
         (
             "link-spent.html",
             context! { again => "/verify-email", again_key => "link_spent.verify_again" },

@@ -5,14 +5,13 @@ use axum::extract::State;
 use http::HeaderMap;
 use minijinja::context;
 use secrecy::SecretString;
-use vestibule_identity::{
-    Account, Authenticated, Error, Kind, OneTimeKind, Proposed, SessionKind, VerifyEmail,
-};
+use vestibule_identity::{Account, Authenticated, Brought, Error, Kind, OneTimeKind};
 
 use super::{
     Alert, Answer, link_spent, onward, see_other, signed_in, welcome, with_alert, with_cookies,
     with_next,
 };
+use crate::cookie::Cookie;
 use crate::device;
 use crate::extract::{Fields, Form, PathToken, Person, Query, Visitor};
 use crate::flow::{Flow, Way};
@@ -126,43 +125,75 @@ pub(crate) async fn show(
     PathToken(token): PathToken,
     headers: HeaderMap,
 ) -> Answer {
-    let identity = &shared.identity;
-    match identity.peek_verification(&site.cx, &token).await {
-        Ok(Proposed { email, account_id }) => {
-            let own = match account_id {
+    let flow = Flow::read(&shared.identity, &site, Way::SignUp, &headers).map(|flow| flow.name());
+    let link = Link { token, flow };
+    link_page(&shared, (&site, who), &link, None).await
+}
+
+/// A mailed link, in this browser.
+struct Link {
+    token: SecretString,
+    /// The name of the sign-up that was begun here.
+    flow: Option<SecretString>,
+}
+
+async fn link_page(
+    shared: &Shared,
+    (site, who): (&Site, Option<Authenticated>),
+    link: &Link,
+    alert: Option<Alert>,
+) -> Answer {
+    let peeked = shared
+        .identity
+        .peek_verification(&site.cx, &link.token, link.flow.as_ref())
+        .await;
+    match peeked {
+        Ok(proposed) => {
+            let own = match proposed.account_id {
                 Some(id) => who.is_some_and(|who| who.account.id == id),
-                None => Flow::read(identity, &site, Way::SignUp, &headers)
-                    .is_some_and(|flow| flow.email == email),
+                None => !proposed.asks_password,
             };
             let script = own.then(|| templates::asset("continue.js"));
-            let values = context! { email, script };
-            with_alert(&site, None, "verify-email.html", values)
+            let (email, asks_password) = (proposed.email, proposed.asks_password);
+            let values = context! { email, asks_password, script };
+            with_alert(site, alert, "verify-email.html", values)
         }
-        Err(error) => spent(&shared, &site, who, error).await,
+        Err(error) => spent(shared, site, who, error).await,
     }
 }
 
-/// POST `/verify-email/{token}`: confirms the address and signs this browser in.
+/// POST `/verify-email/{token}`: confirms the address and signs this browser in. Of a sign-up that was made elsewhere the
+/// password is asked.
 pub(crate) async fn confirm(
     State(shared): State<Shared>,
     Visitor { site, who }: Visitor,
     PathToken(token): PathToken,
-    Form(_): Form,
+    headers: HeaderMap,
+    Form(fields): Form,
 ) -> Answer {
-    match shared
-        .identity
-        .confirm_email(
-            &site.cx,
-            VerifyEmail {
-                token,
-                kind: SessionKind::Browser,
-            },
-        )
+    let flow = Flow::read(&shared.identity, &site, Way::SignUp, &headers);
+    let link = Link {
+        token,
+        flow: flow.map(|flow| flow.name()),
+    };
+    let brought = Brought {
+        flow: link.flow.clone(),
+        password: Some(fields.secret("password")),
+    };
+    let identity = &shared.identity;
+    match identity
+        .confirm_on_page(&site.cx, link.token.clone(), brought)
         .await
     {
         Ok((new, return_to)) => {
             let leads_to = welcome(&site, &new.account, &return_to);
-            signed_in(&shared.identity, &site, who, &new, &leads_to).await
+            let answer = signed_in(identity, &site, who, &new, &leads_to).await?;
+            let begun = link.flow.and_then(|_| Cookie::Flow.clear(site.tenant()));
+            Ok(with_cookies(answer, begun.into_iter().collect()))
+        }
+        Err(error) if matches!(error.kind, Kind::InvalidCredentials | Kind::MissingPassword) => {
+            let alert = Some(Alert::of(&site, error)?);
+            link_page(&shared, (&site, who), &link, alert).await
         }
         Err(error) => spent(&shared, &site, who, error).await,
     }

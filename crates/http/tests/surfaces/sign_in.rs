@@ -155,7 +155,11 @@ async fn signing_up_confirming_and_resetting() {
     let link = stage.mailed_path().await;
     let shown = stage.get(&link).await;
     assert_eq!((shown.status, shown.cookie()), (StatusCode::OK, None));
-    let confirmed = stage.form(&link, &[]).await;
+    let unasked = stage.form(&link, &[]).await;
+    assert_eq!(unasked.status, StatusCode::BAD_REQUEST);
+    let confirmed = stage
+        .form(&link, &[("password", "sciences connected")])
+        .await;
     assert_eq!(
         (confirmed.status, confirmed.location()),
         (StatusCode::SEE_OTHER, "/onboarding")

@@ -84,11 +84,11 @@ limits! {
     SIGN_IN_TENANT = "sign_in_tenant": 20000 in QUARTER, Node,
         "wrong passwords" by "tenant; devices and client addresses that the account signed in from are not counted";
     PASSWORD_CHANGE = "password_change": 50 in QUARTER, Both,
-        "wrong present passwords where a signed-in person has to prove it is them" by "account and sign-in";
+        "wrong passwords where a signed-in person has to prove it is them, or whoever follows the link of a sign-up elsewhere" by "account and sign-in, or link";
     SIGN_UP_ADDRESS = "sign_up_address": 100 in HOUR, Node,
         "sign-ups, also refused ones" by "client address and tenant";
     SIGN_UP_EMAIL = "sign_up_email": 10 in HOUR, Node,
-        "sign-ups that mailed a link: one address, again and again" by "e-mail address and tenant";
+        "sign-ups that mailed: one address, again and again" by "e-mail address and tenant";
     SIGN_UP_TENANT = "sign_up_tenant": 10000 in HOUR, Node,
         "sign-ups, also refused ones" by "tenant";
     FORGOT_ACCOUNT = "forgot_account": 20 in HOUR, Node,

@@ -75,7 +75,12 @@ enum Outcome<T> {
     Spent(Option<Micros>),
 }
 
-fn flow_digest(identity: &Identity, cx: &Cx, kind: OneTimeKind, flow: &SecretString) -> [u8; 32] {
+pub(crate) fn flow_digest(
+    identity: &Identity,
+    cx: &Cx,
+    kind: OneTimeKind,
+    flow: &SecretString,
+) -> [u8; 32] {
     let parts = [
         cx.tenant.id.as_bytes(),
         kind.name().as_bytes(),

@@ -5,7 +5,7 @@ pub(crate) mod store;
 mod verify_email;
 
 pub use code::Begun;
-pub(crate) use code::{Kept, NewCode, Typed};
+pub(crate) use code::{Kept, NewCode, Typed, flow_digest};
 pub use verify_email::{ResendVerification, VerifyEmail};
 pub(crate) use verify_email::{VERIFICATION_LIFETIME, Verification, verification_mail};
 

@@ -245,6 +245,19 @@ pub(crate) fn code_expiry(tx: &mut Tx<'_>, cx: &Cx, flow: &[u8; 32]) -> Result<O
     )?)
 }
 
+/// The digest of the link that was mailed with the flow's code.
+pub(crate) fn code_token(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    (kind, flow): (OneTimeKind, &[u8; 32]),
+) -> Result<Option<[u8; 32]>> {
+    Ok(tx.opt(
+        "SELECT token FROM mailed_code WHERE tenant_id = $1 AND flow = $2 AND kind = $3 AND expires_at > $4",
+        &params![&cx.tenant.id, flow, kind.name(), cx.now],
+        |row| row.get(0),
+    )?)
+}
+
 pub(crate) fn purge_codes(tx: &mut Tx<'_>, now: Micros) -> Result<u64> {
     Ok(tx.exec(
         "DELETE FROM mailed_code WHERE expires_at <= $1",

@@ -14,7 +14,7 @@ use crate::outbox::{self, Mail, MailKind};
 use crate::session::{self, NewSession, Session, SessionKind, SignedIn};
 use crate::team::{self, TeamIds};
 use crate::tenant::CaptchaAt;
-use crate::{Identity, audit, limit, sign_up};
+use crate::{Identity, audit, limit};
 
 pub(crate) const VERIFICATION_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 /// The same link answers again for so long after its use: prefetchers, double clicks.
@@ -65,21 +65,32 @@ pub(crate) struct Following {
 }
 
 impl Following {
-    /// Uses the link's token: makes the account of a sign-up, marks the address verified, gives the default team and
-    /// project once, and signs in. `None`: there is no such token now. Answers also where it leads in the end.
+    /// Uses the link's token: marks the address verified, gives the default team and project once, and signs in. `None`: there is no such token now. Answers also where it leads in the end.
     pub(crate) fn follow(
         &self,
         tx: &mut Tx<'_>,
         cx: &Cx,
         digest: &[u8; 32],
     ) -> Result<Option<(SignedIn, String)>> {
-        sign_up::settle(tx, cx, &self.identity, digest)?;
         let Some(proof) = prove(tx, cx, (&self.identity, &self.ids), digest)? else {
             return Ok(None);
         };
         let signed_in = session::store::start(tx, cx, &proof.account_id, &self.new)?;
         store::set_session(tx, cx, digest, &signed_in.session.id)?;
         Ok(Some((signed_in, proof.return_to)))
+    }
+
+    /// The same, or into the session that the link opened a moment ago.
+    pub(crate) fn follow_or_again(
+        &self,
+        tx: &mut Tx<'_>,
+        cx: &Cx,
+        digest: &[u8; 32],
+    ) -> Result<(SignedIn, String)> {
+        match self.follow(tx, cx, digest)? {
+            Some(followed) => Ok(followed),
+            None => again(tx, cx, digest, self.new.kind),
+        }
     }
 }
 
@@ -137,10 +148,7 @@ impl Identity {
         let following = self.following(cx, command.kind);
         let cx = cx.clone();
         self.db()
-            .write(move |tx| match following.follow(tx, &cx, &digest)? {
-                Some(followed) => Ok(followed),
-                None => again(tx, &cx, &digest, command.kind),
-            })
+            .write(move |tx| following.follow_or_again(tx, &cx, &digest))
             .await
     }
 

@@ -2,12 +2,14 @@
 //! mailed link. So no answer tells whether an address has an account, and nobody sits in an account under an address of
 //! somebody else's. Whoever has an account already is told so by the mail.
 
+mod link;
 pub(crate) mod store;
+
+pub use link::{Brought, Proposed};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use vestibule_crypto::Opaque;
-use vestibule_db::Tx;
 
 use crate::account::{self, Account, check_line, check_tag};
 use crate::context::Cx;
@@ -16,9 +18,8 @@ use crate::error::{Error, Kind, Result};
 use crate::one_time::{self, Begun, NewCode, OneTimeKind, VERIFICATION_LIFETIME};
 use crate::outbox::{self, Mail, MailKind};
 use crate::password::rules;
-use crate::session::{SessionKind, SignedIn};
 use crate::tenant::CaptchaAt;
-use crate::{Identity, audit, limit, password};
+use crate::{Identity, audit, limit};
 
 /// A person signs up on a page of ours.
 #[derive(Debug)]
@@ -33,14 +34,6 @@ pub struct SignUp {
     pub begun: Begun,
 }
 
-/// What a mailed link would confirm.
-#[derive(Debug)]
-pub struct Proposed {
-    pub email: String,
-    /// None is there yet behind the link of a sign-up.
-    pub account_id: Option<String>,
-}
-
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
 struct Pending {
@@ -52,9 +45,12 @@ struct Pending {
     return_to: String,
 }
 
+fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn seal_context(cx: &Cx, digest: &[u8; 32]) -> String {
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sign-up/{}/{digest}", cx.tenant.id)
+    format!("sign-up/{}/{}", cx.tenant.id, hex(digest))
 }
 
 impl Pending {
@@ -164,80 +160,4 @@ impl Identity {
         self.limits()
             .count(&[(limit::SIGN_UP_EMAIL, &*mailbox)], cx.now)
     }
-
-    /// The address that a mailed link would confirm. Changes nothing.
-    pub async fn peek_verification(&self, cx: &Cx, token: &SecretString) -> Result<Proposed> {
-        let digest = one_time::digest_of(token).map_err(|error| self.bad_token(cx, error))?;
-        let find = cx.clone();
-        let sealed = self
-            .db()
-            .read(move |tx| store::find(tx, &find, &digest))
-            .await?;
-        if let Some(sealed) = sealed {
-            let email = Pending::open(self, cx, &digest, &sealed)?.email;
-            let account_id = None;
-            return Ok(Proposed { email, account_id });
-        }
-        let account = self
-            .peek_one_time(cx, OneTimeKind::VerifyEmail, token)
-            .await?;
-        Ok(Proposed {
-            email: account.email,
-            account_id: Some(account.id),
-        })
-    }
-
-    /// Makes the account by the code that was mailed with the link, typed in the browser that signed up, and signs in.
-    /// Answers also where it leads in the end.
-    pub async fn sign_up_by_code(
-        &self,
-        cx: &Cx,
-        (flow, email): (&SecretString, &str),
-        typed: &str,
-    ) -> Result<(SignedIn, String)> {
-        let email = Email::parse(email)?;
-        let of = (flow, email.canonical());
-        let typed = self.read_code(cx, OneTimeKind::VerifyEmail, of, typed)?;
-        let following = self.following(cx, SessionKind::Browser);
-        self.try_code(cx, typed, move |tx, cx, digest| {
-            following.follow(tx, cx, digest)
-        })
-        .await
-    }
-}
-
-/// Makes the account that waits behind the link, if one does. From then on the link is that of an unproven account.
-pub(crate) fn settle(
-    tx: &mut Tx<'_>,
-    cx: &Cx,
-    identity: &Identity,
-    digest: &[u8; 32],
-) -> Result<()> {
-    let Some(sealed) = store::take(tx, cx, digest)? else {
-        return Ok(());
-    };
-    if !cx.tenant.file.registration.open {
-        return Err(Kind::RegistrationClosed.into());
-    }
-    let pending = Pending::open(identity, cx, digest, &sealed)?;
-    let email = Email::parse(&pending.email)?;
-    let account = Account {
-        first_name: pending.first_name,
-        last_name: pending.last_name,
-        locale: pending.locale,
-        ..Account::new(identity, &cx.tenant, &email, cx.now)
-    };
-    let account = account::store::insert(tx, &cx.tenant.id, account)?.ok_or(Kind::EmailTaken)?;
-    password::store::set(tx, cx, &account.id, &pending.phc)?;
-    let token = one_time::New {
-        kind: OneTimeKind::VerifyEmail,
-        digest: *digest,
-        account_id: account.id.clone(),
-        lifetime: VERIFICATION_LIFETIME,
-        return_to: pending.return_to,
-        given_to: None,
-    };
-    one_time::store::add(tx, cx, &token)?;
-    let entry = audit::Entry::done("account.registered").account(&account.id);
-    audit::record(tx, cx, entry)
 }

@@ -204,7 +204,7 @@ on_both! {
         let verify = app.mailed_token(MailKind::VerifyEmail).await;
         secrets.add("verification token", &verify, "nobody");
         answers.keep("verification page", app.get(HOST, &format!("/verify-email/{verify}"), &[]).await).status(200);
-        let verified = answers.keep("verification", form(&format!("/verify-email/{verify}"), "", &[]).await).session_cookie().unwrap();
+        let verified = answers.keep("verification", form(&format!("/verify-email/{verify}"), "", &[("password", FIRST)]).await).session_cookie().unwrap();
         secrets.add("cookie of the verified", verified.split_once('=').unwrap().1, "verification");
         answers.keep("forgotten", form("/forgot-password", "", &[("email", "ada@example.com")]).await).status(303);
         let reset = app.mailed_token(MailKind::ResetPassword).await;

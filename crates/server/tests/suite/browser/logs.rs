@@ -78,7 +78,7 @@ on_both! {
         let lms = &lms["data"]["response"]["data"];
         submit(&app, "/sign-up", "", &[("email", "new@example.com"), ("password", PASSWORD), ("name", "New")]).await.status(303);
         let verify = app.mailed_token(MailKind::VerifyEmail).await;
-        submit(&app, &format!("/verify-email/{verify}"), "", &[]).await.status(303);
+        submit(&app, &format!("/verify-email/{verify}"), "", &[("password", PASSWORD)]).await.status(303);
         submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await.status(303);
         let reset = app.mailed_token(MailKind::ResetPassword).await;
         page(&app, &format!("/reset-password/{reset}"), "").await.status(200);

@@ -93,7 +93,7 @@ on_both! {
             submit(&app, "/sign-up", "", &form).await.status(303);
             let link = app.mailed_link(MailKind::VerifyEmail).await;
             for _ in 0..2 {
-                submit(&app, link.strip_prefix("https://lms.acme.test").unwrap(), "", &[]).await.status(303);
+                submit(&app, link.strip_prefix("https://lms.acme.test").unwrap(), "", &[("password", PASSWORD)]).await.status(303);
             }
             assert_eq!(kinds(&app).await, wanted.into_iter().collect::<Vec<_>>(), "{tables}");
         }

@@ -84,7 +84,7 @@ on_both! {
             let (flow, mail) = newcomer(&app, email).await;
             let done = match by_code {
                 true => type_in(&app, &flow, &mail).await,
-                false => submit(&app, &path(&mail), "", &[]).await,
+                false => submit(&app, &path(&mail), "", &[("password", PASSWORD)]).await,
             };
             leads_to(&done, "/onboarding");
             let cookies: Vec<_> = done.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
@@ -125,12 +125,6 @@ on_both! {
         }
         leads_to(&submit(&app, "/forgot-password/sent", &flow, &[("code", "123456")]).await, "/forgot-password");
         assert_eq!(people(&app, &cx).await, 0);
-        let shown = page(&app, &path(&mail), &flow).await;
-        assert!(shown.status(200).body.contains("continue.") && shown.body.contains("data-continue"), "{}", shown.body);
-        for elsewhere in ["", &*other, &*forgot] {
-            let shown = page(&app, &path(&mail), elsewhere).await;
-            assert!(shown.status(200).body.contains(EMAIL) && !shown.body.contains("data-continue"), "{}", shown.body);
-        }
         leads_to(&type_in(&app, &flow, &mail).await, "/onboarding");
     }
 
@@ -142,7 +136,7 @@ on_both! {
             async move {
                 match n % 2 {
                     0 => type_in(&app, &flow, &mail).await,
-                    _ => submit(&app, &path(&mail), "", &[]).await,
+                    _ => submit(&app, &path(&mail), &flow, &[]).await,
                 }
             }
         })
@@ -165,7 +159,7 @@ on_both! {
                 app.pass(Duration::from_secs(24 * 3_600));
             }
             refused(&page(&app, &path(&mail), "").await, 400);
-            refused(&submit(&app, &path(&mail), "", &[]).await, 400);
+            refused(&submit(&app, &path(&mail), "", &[("password", PASSWORD)]).await, 400);
             let typed = type_in(&app, &flow, &mail).await;
             assert!(typed.status == 429 || typed.header("location") == "/sign-up", "{how}: {}", typed.status);
             app.identity.purge().await.unwrap();
@@ -179,9 +173,9 @@ on_both! {
         let (flow, first) = newcomer(&app, EMAIL).await;
         sign_up(&app, "ADA@example.com", OTHER_PASSWORD).await.status(303);
         let link = app.mailed_link(MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
-        leads_to(&submit(&app, &link, "", &[]).await, "/onboarding");
+        leads_to(&submit(&app, &link, "", &[("password", OTHER_PASSWORD)]).await, "/onboarding");
         for _ in 0..2 {
-            let late = submit(&app, &path(&first), "", &[]).await;
+            let late = submit(&app, &path(&first), &flow, &[]).await;
             refused(&late, 409);
             assert!(late.body.contains("href=\"/forgot-password\""), "{}", late.body);
             refused(&type_in(&app, &flow, &first).await, 409);
@@ -194,11 +188,55 @@ on_both! {
         let cx = app.acme().await;
         let (flow, mail) = newcomer(&app, EMAIL).await;
         app.acme_with("[registration]\nopen = false").await;
-        refused(&submit(&app, &path(&mail), "", &[]).await, 403);
+        refused(&submit(&app, &path(&mail), &flow, &[]).await, 403);
         refused(&type_in(&app, &flow, &mail).await, 403);
         assert_eq!(people(&app, &cx).await, 0);
         app.acme().await;
-        leads_to(&submit(&app, &path(&mail), "", &[]).await, "/onboarding");
+        leads_to(&submit(&app, &path(&mail), &flow, &[]).await, "/onboarding");
+    }
+
+    /// A stranger may sign up with anybody's address, and the mail looks like the owner's own: it must not lead the owner
+    /// into an account with the stranger's password.
+    async fn the_link_is_good_for_whoever_signed_up(app: TestApp) {
+        let cx = app.acme().await;
+        let (own, owners) = newcomer(&app, EMAIL).await;
+        sign_up(&app, EMAIL, OTHER_PASSWORD).await.status(303);
+        let strangers = app.mailed_link(MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
+        let bobs = flow_cookie(&sign_up(&app, "bob@example.com", PASSWORD).await);
+        app.mails().await;
+        let forgot = flow_cookie(&submit(&app, "/forgot-password", "", &[("email", EMAIL)]).await);
+        for (link, cookie) in [(&strangers, &*own), (&strangers, ""), (&strangers, &*bobs), (&path(&owners), &*bobs), (&path(&owners), &*forgot)] {
+            let shown = page(&app, link, cookie).await;
+            let asks = shown.status(200).body.contains("name=\"password\"") && !shown.body.contains("data-continue");
+            assert!(asks && shown.body.contains(EMAIL), "{}", shown.body);
+            refused(&submit(&app, link, cookie, &[]).await, 400);
+            refused(&submit(&app, link, cookie, &[("password", "wrong-password-1")]).await, 401);
+        }
+        refused(&submit(&app, &strangers, &own, &[("password", PASSWORD)]).await, 401);
+        let token = path(&owners).replace("/verify-email/", "");
+        app.get(HOST, &format!("/api/verify-email/{token}"), &[]).await.status(400);
+        assert_eq!(people(&app, &cx).await, 0);
+        let shown = page(&app, &path(&owners), &own).await;
+        assert!(shown.status(200).body.contains("data-continue") && !shown.body.contains("name=\"password\""), "{}", shown.body);
+        let done = submit(&app, &path(&owners), &own, &[]).await;
+        leads_to(&done, "/onboarding");
+        let cookies: Vec<_> = done.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+        assert!(cookies.iter().any(|line| line.starts_with("__Host-vestibule-flow=; ")), "{cookies:?}");
+        assert!(password_works(&app, EMAIL, PASSWORD).await);
+    }
+
+    async fn passwords_are_not_guessed_behind_a_link(app: TestApp) {
+        app.acme().await;
+        let node = app.with_limits(&[("password_change", 3)]).await;
+        let (_, mail) = newcomer(&node, EMAIL).await;
+        for _ in 0..3 {
+            refused(&submit(&node, &path(&mail), "", &[("password", "wrong-password-1")]).await, 401);
+        }
+        refused(&submit(&node, &path(&mail), "", &[("password", PASSWORD)]).await, 429);
+        let (_, other) = newcomer(&node, "bob@example.com").await;
+        leads_to(&submit(&node, &path(&other), "", &[("password", PASSWORD)]).await, "/onboarding");
+        app.pass(Duration::from_secs(901));
+        leads_to(&submit(&node, &path(&mail), "", &[("password", PASSWORD)]).await, "/onboarding");
     }
 
     async fn wrong_fields_are_told_and_make_nobody(app: TestApp) {
@@ -271,7 +309,7 @@ on_both! {
         submit(&app, "/sign-up", &ada, &form("new@example.com", PASSWORD, "New")).await.status(303);
         assert!(is_live(&app, &ada).await, "nothing is proven yet");
         let link = app.mailed_link(MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
-        let new = submit(&app, &link, &ada, &[]).await.session_cookie().unwrap();
+        let new = submit(&app, &link, &ada, &[("password", PASSWORD)]).await.session_cookie().unwrap();
         assert!(is_live(&app, &new).await && !is_live(&app, &ada).await, "the session that this browser had has ended");
         let again = submit(&app, &link, &new, &[]).await.session_cookie().unwrap();
         assert!(is_live(&app, &again).await, "the button pressed twice");
@@ -295,7 +333,8 @@ on_both! {
         let all = [&form(EMAIL, PASSWORD, "Ada")[..], &more].concat();
         submit(&app, "/sign-up", "", &all).await.status(303);
         let link = app.mailed_link(MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
-        let cookie = submit(&app, &link, "", &more).await.session_cookie().unwrap();
+        let brought = [&more[..], &[("password", PASSWORD)]].concat();
+        let cookie = submit(&app, &link, "", &brought).await.session_cookie().unwrap();
         let account = app.identity.user(&cx, EMAIL).await.unwrap();
         assert_eq!((&*account.role, account.onboarded), ("Trainee", false));
         assert_ne!(account.id, "AAAAAAAAAAAAAAAAAAAA");
@@ -309,7 +348,7 @@ on_both! {
         let mails = app.mails().await;
         let rendered = format!("{:?}", vestibule_http::mail::render(&app.cx("acme").await.tenant, &mails[0]).unwrap());
         assert!(!rendered.contains("<img"), "{rendered}");
-        let cookie = submit(&app, &path(&mails[0]), "", &[]).await.session_cookie().unwrap();
+        let cookie = submit(&app, &path(&mails[0]), "", &[("password", PASSWORD)]).await.session_cookie().unwrap();
         for path in ["/account", "/onboarding"] {
             let shown = page(&app, path, &cookie).await;
             assert!(!shown.status(200).body.contains("<img") && !shown.body.contains("49"), "{path}: {}", shown.body);
@@ -323,7 +362,7 @@ on_both! {
         app.post_form("lms.zeta.test", "/sign-up", &zetas, &form(EMAIL, "another password", "Ada")).await.status(303);
         let link = app.mailed_link(MailKind::VerifyEmail).await.replace("https://lms.zeta.test", "");
         refused(&submit(&app, &link, "", &[]).await, 400);
-        let done = app.post_form("lms.zeta.test", &link, &zetas, &[]).await;
+        let done = app.post_form("lms.zeta.test", &link, &zetas, &[("password", "another password")]).await;
         leads_to(&done, "/onboarding");
         assert_eq!(app.identity.users(&zeta, 0, 10).await.unwrap().len(), 1);
         assert!(!password_works(&app, EMAIL, "another password").await);

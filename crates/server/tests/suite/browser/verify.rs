@@ -9,6 +9,9 @@ use super::{
 };
 use crate::app::{TestApp, at_once, build, on_both};
 
+/// What somebody types who follows the link of a sign-up in another browser.
+const CHOSEN: &[(&str, &str)] = &[("password", PASSWORD)];
+
 async fn mailed_path(app: &TestApp) -> String {
     let link = app.mailed_link(MailKind::VerifyEmail).await;
     link.strip_prefix("https://lms.acme.test")
@@ -40,14 +43,14 @@ on_both! {
         let head = app.send(build("HEAD", HOST, &link, &[], "")).await;
         assert_eq!((head.status.as_u16(), head.session_cookie()), (200, None));
         assert!(!is_verified(&app, &cx).await);
-        leads_to(&submit(&app, &link, "", &[]).await, "/onboarding");
+        leads_to(&submit(&app, &link, "", CHOSEN).await, "/onboarding");
         assert!(is_verified(&app, &cx).await);
     }
 
     async fn the_button_confirms_signs_in_and_makes_the_team(app: TestApp) {
         let cx = app.acme().await;
         let link = newcomer(&app).await;
-        let reply = submit(&app, &link, "", &[]).await;
+        let reply = submit(&app, &link, "", CHOSEN).await;
         let cookie = reply.session_cookie().unwrap();
         assert!(is_live(&app, &cookie).await && is_verified(&app, &cx).await);
         let teams = page(&app, "/account/v1/teams", &cookie).await.json();
@@ -58,11 +61,11 @@ on_both! {
     async fn the_same_button_again_within_five_minutes(app: TestApp) {
         let cx = app.acme().await;
         let link = newcomer(&app).await;
-        leads_to(&submit(&app, &link, "", &[]).await, "/onboarding");
+        leads_to(&submit(&app, &link, "", CHOSEN).await, "/onboarding");
         app.pass(Duration::from_secs(299));
-        leads_to(&submit(&app, &link, "", &[]).await, "/onboarding");
+        leads_to(&submit(&app, &link, "", CHOSEN).await, "/onboarding");
         app.pass(Duration::from_secs(2));
-        refused(&submit(&app, &link, "", &[]).await, 400);
+        refused(&submit(&app, &link, "", CHOSEN).await, 400);
         let account = app.identity.user(&cx, EMAIL).await.unwrap();
         assert_eq!(app.identity.teams(&cx, &account.id).await.unwrap().len(), 1);
         refused(&page(&app, &link, "").await, 400);
@@ -79,7 +82,7 @@ on_both! {
         let link = newcomer(&app).await;
         let replies = at_once(16, |_| {
             let (app, link) = (app.clone(), link.clone());
-            async move { submit(&app, &link, "", &[]).await }
+            async move { submit(&app, &link, "", CHOSEN).await }
         })
         .await;
         for reply in &replies {
@@ -94,17 +97,17 @@ on_both! {
         let cx = app.acme().await;
         app.zeta().await;
         let link = newcomer(&app).await;
-        let foreign = app.post_form("lms.zeta.test", &link, &[("origin", "https://lms.zeta.test")], &[]).await;
+        let foreign = app.post_form("lms.zeta.test", &link, &[("origin", "https://lms.zeta.test")], CHOSEN).await;
         refused(&foreign, 400);
         let cut = &link[..link.len() - 1];
         for path in ["/verify-email/x", cut, &format!("{link}x"), "/verify-email/%00", "/verify-email/%ff", &format!("/verify-email/{}", "x".repeat(2_000)), &link.to_uppercase().replace("/VERIFY-EMAIL/", "/verify-email/")] {
             refused(&page(&app, path, "").await, 400);
-            refused(&submit(&app, path, "", &[]).await, 400);
+            refused(&submit(&app, path, "", CHOSEN).await, 400);
         }
         assert!(!is_verified(&app, &cx).await);
         app.pass(Duration::from_secs(24 * 3_600 + 1));
         refused(&page(&app, &link, "").await, 400);
-        refused(&submit(&app, &link, "", &[]).await, 400);
+        refused(&submit(&app, &link, "", CHOSEN).await, 400);
         assert!(!is_verified(&app, &cx).await);
     }
 
@@ -148,7 +151,7 @@ on_both! {
         assert!(shown.status(200).body.contains(EMAIL), "the page says whose address it is: {}", shown.body);
         assert!(!is_verified(&app, &cx).await && is_live(&app, &bob).await);
         let headers = [("cookie", &*bob), ORIGIN];
-        let ada = app.post_form(HOST, &link, &headers, &[]).await.session_cookie().unwrap();
+        let ada = app.post_form(HOST, &link, &headers, CHOSEN).await.session_cookie().unwrap();
         assert!(!is_live(&app, &bob).await, "his session ended with its cookie");
         assert_eq!(page(&app, "/account/v1/session", &ada).await.json()["account"]["email"], EMAIL);
     }

@@ -124,7 +124,7 @@ on_both! {
                 submit(&app, "/sign-up/sent", &flow, &[("code", mails[0].code.as_ref().unwrap().expose_secret())]).await
             } else {
                 let path = mails[0].link.as_ref().unwrap().expose_secret().replace("https://lms.acme.test", "");
-                submit(&app, &path, "", &[]).await
+                submit(&app, &path, "", &[("password", PASSWORD)]).await
             };
             let cookie = done.session_cookie().unwrap();
             let onboarding = page(&app, done.header("location"), &cookie).await;
