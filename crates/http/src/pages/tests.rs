@@ -102,7 +102,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ),
         (
             "verify-email.html",
-            context! { email => HOSTILE, asks_password => true },
+            context! { email => HOSTILE, asks_password => true, instead_of => HOSTILE },
         ),
         (
             "link-spent.html",

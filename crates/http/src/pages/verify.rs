@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::HeaderMap;
 use minijinja::context;
 use secrecy::SecretString;
-use vestibule_identity::{Account, Authenticated, Brought, Error, Kind, OneTimeKind};
+use vestibule_identity::{Account, Authenticated, Brought, Error, Kind, OneTimeKind, Proposed};
 
 use super::{
     Alert, Answer, link_spent, onward, see_other, signed_in, welcome, with_alert, with_cookies,
@@ -149,13 +149,18 @@ async fn link_page(
         .await;
     match peeked {
         Ok(proposed) => {
-            let own = match proposed.account_id {
-                Some(id) => who.is_some_and(|who| who.account.id == id),
-                None => !proposed.asks_password,
-            };
+            let Proposed {
+                email,
+                account_id,
+                asks_password,
+            } = proposed;
+            let is_here = who
+                .as_ref()
+                .is_some_and(|who| Some(&who.account.id) == account_id.as_ref());
+            let own = is_here || (account_id.is_none() && !asks_password);
             let script = own.then(|| templates::asset("continue.js"));
-            let (email, asks_password) = (proposed.email, proposed.asks_password);
-            let values = context! { email, asks_password, script };
+            let instead_of = who.filter(|_| !is_here).map(|who| who.account.email);
+            let values = context! { email, asks_password, instead_of, script };
             with_alert(site, alert, "verify-email.html", values)
         }
         Err(error) => spent(shared, site, who, error).await,

@@ -149,6 +149,7 @@ on_both! {
         let bob = sign_in(&app, "bob@example.com", PASSWORD).await;
         let shown = page(&app, &link, &bob).await;
         assert!(shown.status(200).body.contains(EMAIL), "the page says whose address it is: {}", shown.body);
+        assert!(shown.body.contains("bob@example.com is signed in here"), "and who is signed out: {}", shown.body);
         assert!(!is_verified(&app, &cx).await && is_live(&app, &bob).await);
         let headers = [("cookie", &*bob), ORIGIN];
         let ada = app.post_form(HOST, &link, &headers, CHOSEN).await.session_cookie().unwrap();
