@@ -30,6 +30,15 @@ pub struct Hashing {
     pub cpu: f64,
 }
 
+impl Hashing {
+    pub fn mean(self, other: Hashing) -> Hashing {
+        Hashing {
+            throughput: f64::midpoint(self.throughput, other.throughput),
+            cpu: f64::midpoint(self.cpu, other.cpu),
+        }
+    }
+}
+
 /// Argon2id on every core at once, each with memory that was taken and touched before.
 pub fn argon2(seconds: f64) -> Result<Hashing> {
     let cores = std::thread::available_parallelism()?.get();

@@ -1,10 +1,14 @@
 //! What it was measured on.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-/// One line for each fact.
-pub fn facts() -> Vec<(&'static str, String)> {
+/// What a fact is called, and what it is.
+pub type Fact = (&'static str, String);
+
+/// Taken before anything is measured. `docs` is in the repository whose commit is told.
+pub fn facts(docs: &Path) -> Vec<Fact> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let model = line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
     let memory = line_of("/proc/meminfo", "MemTotal").unwrap_or_default();
@@ -24,7 +28,9 @@ pub fn facts() -> Vec<(&'static str, String)> {
         "Load before the start",
         said("cut", &["-d ", "-f1-3", "/proc/loadavg"]),
     ));
-    facts.push(("Commit", said("git", &["describe", "--always", "--dirty"])));
+    let docs = docs.to_string_lossy();
+    let describe = ["-C", &docs, "describe", "--always", "--dirty"];
+    facts.push(("Commit", said("git", &describe)));
     facts
 }
 

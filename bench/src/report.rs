@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::{chart, machine};
+use crate::chart;
+use crate::machine::Fact;
 
 /// What a figure should be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,7 +129,7 @@ const BEGIN: &str = "<!-- written by cargo xtask bench -->\n";
 const END: &str = "<!-- end of what cargo xtask bench writes -->\n";
 
 /// Writes the table between the marks of the page, and the chart beside it.
-pub fn write(docs: &Path, figures: &[Figure], how: &str) -> Result<()> {
+pub fn write(docs: &Path, facts: &[Fact], figures: &[Figure], how: &str) -> Result<()> {
     let page = docs.join("benchmarks.md");
     let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
     let (before, rest) = text
@@ -138,7 +139,7 @@ pub fn write(docs: &Path, figures: &[Figure], how: &str) -> Result<()> {
         .split_once(END)
         .context("benchmarks.md: the table's place has no end")?;
     let mut table = String::new();
-    for (name, fact) in machine::facts() {
+    for (name, fact) in facts {
         writeln!(table, "- {name}: {fact}")?;
     }
     writeln!(

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use crate::Options;
 use crate::bare::Bare;
 use crate::load::{self, Ask, Clients, HOST, Load, Reply, Same, Sample};
+use crate::machine::{self, Fact};
 use crate::path::{self, Case};
 use crate::report::{self, Figure, Wanted};
 use crate::server::{Server, Site};
@@ -43,6 +44,7 @@ pub struct Stage {
     /// A private key of the tenant.
     pub key: String,
     bar: ProgressBar,
+    facts: Vec<Fact>,
     figures: Vec<Figure>,
 }
 
@@ -78,6 +80,7 @@ impl Stage {
         bar.set_style(style);
         bar.enable_steady_tick(Duration::from_millis(250));
         bar.set_message("preparing");
+        let facts = machine::facts(&options.docs);
         let runtime = Runtime::new()?;
         let site = Site::new(&folder.join("site"), &options.program, None)?;
         let server = site.start()?;
@@ -91,6 +94,7 @@ impl Stage {
             folder,
             server,
             bar,
+            facts,
             figures: Vec::new(),
         })
     }
@@ -130,7 +134,7 @@ impl Stage {
                     ""
                 },
             );
-            report::write(&self.options.docs, &self.figures, &how)?;
+            report::write(&self.options.docs, &self.facts, &self.figures, &how)?;
             println!(
                 "written to {}",
                 self.options.docs.join("benchmarks.md").display()

@@ -38,8 +38,10 @@ pub fn clients(stage: &Stage, right: bool) -> Result<Vec<Box<dyn Client>>> {
 }
 
 fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
-    let raw = bound::argon2(stage.seconds())?;
+    // Before and after: the processor's own speed drifts.
+    let before = bound::argon2(stage.seconds())?;
     let right = load(stage, true)?;
+    let raw = before.mean(bound::argon2(stage.seconds())?);
     let wrong = load(stage, false)?;
     let fair = 1e3 * CLIENTS as f64 / right.throughput();
     let mut figures = vec![
