@@ -6,8 +6,8 @@ mod verify_email;
 
 pub use code::Begun;
 pub(crate) use code::{Kept, NewCode, Typed, flow_digest};
+pub(crate) use verify_email::{REPEAT, VERIFICATION_LIFETIME, Verification, verification_mail};
 pub use verify_email::{ResendVerification, VerifyEmail};
-pub(crate) use verify_email::{VERIFICATION_LIFETIME, Verification, verification_mail};
 
 use std::time::Duration;
 

@@ -10,6 +10,8 @@ use crate::ports::Micros;
 
 /// A token that was used: when, the session it opened, and where it leads.
 pub(crate) struct Used {
+    pub(crate) account_id: String,
+    pub(crate) created_at: Micros,
     pub(crate) used_at: Micros,
     pub(crate) session_id: Option<String>,
     pub(crate) return_to: String,
@@ -147,9 +149,18 @@ pub(crate) fn used(
     digest: &[u8; 32],
 ) -> Result<Option<Used>> {
     Ok(tx.opt(
-        "SELECT used_at, session_id, return_to FROM one_time_token WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NOT NULL",
+        "SELECT account_id, created_at, used_at, session_id, return_to FROM one_time_token
+         WHERE tenant_id = $1 AND digest = $2 AND kind = $3 AND used_at IS NOT NULL",
         &params![&cx.tenant.id, digest, kind.name()],
-        |row| Ok(Used { used_at: row.get(0)?, session_id: row.get(1)?, return_to: row.get::<Option<String>>(2)?.unwrap_or_default() }),
+        |row| {
+            Ok(Used {
+                account_id: row.get(0)?,
+                created_at: row.get(1)?,
+                used_at: row.get(2)?,
+                session_id: row.get(3)?,
+                return_to: row.get::<Option<String>>(4)?.unwrap_or_default(),
+            })
+        },
     )?)
 }
 

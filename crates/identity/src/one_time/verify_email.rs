@@ -18,7 +18,7 @@ use crate::{Identity, audit, limit};
 
 pub(crate) const VERIFICATION_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 /// The same link answers again for so long after its use: prefetchers, double clicks.
-const REPEAT: Duration = Duration::from_secs(300);
+pub(crate) const REPEAT: Duration = Duration::from_secs(300);
 
 /// A mailed verification token.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::context::Cx;
 use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::limit::{self, Budget};
-use crate::one_time::{self, OneTimeKind, VERIFICATION_LIFETIME, VerifyEmail};
+use crate::one_time::{self, OneTimeKind, REPEAT, VERIFICATION_LIFETIME, VerifyEmail};
 use crate::password::{self, rules};
 use crate::session::{SessionKind, SignedIn};
 use crate::{Identity, audit};
@@ -33,9 +33,12 @@ pub struct Brought {
     pub password: Option<SecretString>,
 }
 
-/// A sign-up that waits behind a link.
-struct Waiting {
-    pending: Pending,
+/// A sign-up behind a link.
+struct Behind {
+    /// What waits, or nothing where the link was followed already.
+    pending: Option<Pending>,
+    /// The hash of the password that was chosen.
+    phc: String,
     /// Whether this browser made it.
     is_own: bool,
 }
@@ -48,11 +51,12 @@ impl Identity {
         token: &SecretString,
         flow: Option<&SecretString>,
     ) -> Result<Proposed> {
-        if let Some(waiting) = self.waiting(cx, token, flow).await? {
+        let behind = self.behind(cx, token, flow).await?;
+        if let Some((pending, is_own)) = behind.and_then(|it| Some((it.pending?, it.is_own))) {
             return Ok(Proposed {
-                email: waiting.pending.email,
+                email: pending.email,
                 account_id: None,
-                asks_password: !waiting.is_own,
+                asks_password: !is_own,
             });
         }
         let account = self
@@ -65,31 +69,41 @@ impl Identity {
         })
     }
 
-    async fn waiting(
+    async fn behind(
         &self,
         cx: &Cx,
         token: &SecretString,
         flow: Option<&SecretString>,
-    ) -> Result<Option<Waiting>> {
+    ) -> Result<Option<Behind>> {
         let digest = one_time::digest_of(token).map_err(|error| self.bad_token(cx, error))?;
         let kind = OneTimeKind::VerifyEmail;
         let flow = flow.map(|flow| one_time::flow_digest(self, cx, kind, flow));
-        let find = cx.clone();
-        let found = self.db().read(move |tx| {
-            let Some(sealed) = store::find(tx, &find, &digest)? else {
-                return Ok(None);
-            };
-            let begun = match flow {
-                Some(flow) => one_time::store::code_token(tx, &find, (kind, &flow))?,
-                None => None,
-            };
-            Ok::<_, Error>(Some((sealed, begun == Some(digest))))
-        });
-        let Some((sealed, is_own)) = found.await? else {
-            return Ok(None);
-        };
-        let pending = Pending::open(self, cx, &digest, &sealed)?;
-        Ok(Some(Waiting { pending, is_own }))
+        let (identity, cx) = (self.clone(), cx.clone());
+        self.db()
+            .read(move |tx| {
+                let waiting = store::find(tx, &cx, &digest)?;
+                let pending = waiting
+                    .map(|sealed| Pending::open(&identity, &cx, &digest, &sealed))
+                    .transpose()?;
+                let phc = match &pending {
+                    Some(pending) => Some(pending.phc.clone()),
+                    None => followed(tx, &cx, &digest)?,
+                };
+                let Some(phc) = phc else {
+                    return Ok(None);
+                };
+                let begun = match flow {
+                    Some(flow) => one_time::store::code_token(tx, &cx, (kind, &flow))?,
+                    None => None,
+                };
+                let is_own = begun == Some(digest);
+                Ok(Some(Behind {
+                    pending,
+                    phc,
+                    is_own,
+                }))
+            })
+            .await
     }
 
     /// Follows a mailed link on the page: makes the account of a sign-up, proves the address, and signs in. Answers also
@@ -101,15 +115,14 @@ impl Identity {
         brought: Brought,
     ) -> Result<(SignedIn, String)> {
         let kind = SessionKind::Browser;
-        let waiting = self.waiting(cx, &token, brought.flow.as_ref()).await?;
+        let behind = self.behind(cx, &token, brought.flow.as_ref()).await?;
         let digest = one_time::digest_of(&token)?;
-        match waiting {
-            None => return self.confirm_email(cx, VerifyEmail { token, kind }).await,
-            Some(waiting) if waiting.is_own => {}
-            Some(waiting) => {
-                self.check_chosen(cx, (&digest, &waiting.pending.phc), brought.password)
-                    .await?;
-            }
+        if let Some(behind) = behind.as_ref().filter(|behind| !behind.is_own) {
+            self.check_chosen(cx, (&digest, &behind.phc), brought.password)
+                .await?;
+        }
+        if behind.is_none_or(|behind| behind.pending.is_none()) {
+            return self.confirm_email(cx, VerifyEmail { token, kind }).await;
         }
         let (following, identity) = (self.following(cx, kind), self.clone());
         let cx = cx.clone();
@@ -177,6 +190,19 @@ impl Identity {
             following.follow(tx, cx, digest)
         })
         .await
+    }
+}
+
+/// The password of the account that the link of a sign-up made: who follows it again is asked no less. Only such a token is
+/// used in the moment in which it is made.
+fn followed(tx: &mut Tx<'_>, cx: &Cx, digest: &[u8; 32]) -> Result<Option<String>> {
+    let used = one_time::store::used(tx, cx, OneTimeKind::VerifyEmail, digest)?;
+    let is_fresh = |used: &one_time::store::Used| {
+        used.created_at == used.used_at && cx.now.is_within(REPEAT, used.used_at)
+    };
+    match used.filter(is_fresh) {
+        Some(used) => password::store::find(tx, &cx.tenant.id, &used.account_id),
+        None => Ok(None),
     }
 }
 

@@ -105,7 +105,7 @@ on_both! {
             }
             // The other way of the same mail is spent.
             if by_code {
-                leads_to(&submit(&app, &path(&mail), "", &[]).await, "/onboarding");
+                leads_to(&submit(&app, &path(&mail), "", &[("password", PASSWORD)]).await, "/onboarding");
             } else {
                 refused(&type_in(&app, &flow, &mail).await, 429);
             }
@@ -225,6 +225,20 @@ on_both! {
         assert!(password_works(&app, EMAIL, PASSWORD).await);
     }
 
+    /// For five minutes the link answers again, but nobody else.
+    async fn a_followed_link_leads_nobody_else_in(app: TestApp) {
+        app.acme().await;
+        let (flow, mail) = newcomer(&app, EMAIL).await;
+        leads_to(&submit(&app, &path(&mail), &flow, &[]).await, "/onboarding");
+        for form in [&[][..], &[("password", "")], &[("password", OTHER_PASSWORD)]] {
+            refused(&submit(&app, &path(&mail), "", form).await, 400);
+        }
+        leads_to(&submit(&app, &path(&mail), &flow, &[]).await, "/onboarding");
+        leads_to(&submit(&app, &path(&mail), "", &[("password", PASSWORD)]).await, "/onboarding");
+        app.pass(Duration::from_secs(301));
+        refused(&submit(&app, &path(&mail), &flow, &[]).await, 400);
+    }
+
     async fn passwords_are_not_guessed_behind_a_link(app: TestApp) {
         app.acme().await;
         let node = app.with_limits(&[("password_change", 3)]).await;
@@ -311,7 +325,7 @@ on_both! {
         let link = app.mailed_link(MailKind::VerifyEmail).await.replace("https://lms.acme.test", "");
         let new = submit(&app, &link, &ada, &[("password", PASSWORD)]).await.session_cookie().unwrap();
         assert!(is_live(&app, &new).await && !is_live(&app, &ada).await, "the session that this browser had has ended");
-        let again = submit(&app, &link, &new, &[]).await.session_cookie().unwrap();
+        let again = submit(&app, &link, &new, &[("password", PASSWORD)]).await.session_cookie().unwrap();
         assert!(is_live(&app, &again).await, "the button pressed twice");
         let account = app.identity.user(&cx, "new@example.com").await.unwrap();
         assert_eq!(app.identity.sessions(&cx, &account.id).await.unwrap().len(), 1);
