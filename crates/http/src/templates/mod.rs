@@ -201,12 +201,16 @@ pub(crate) fn render(
                 tracing::error!(tenant, template = name, %error, "a template or text of the tenant's or the operator's fails; the next one is used");
             }
             Tried::PassedOver => {}
-            Tried::NoTurn => {
-                tracing::warn!(
-                    tenant,
-                    template = name,
-                    "no turn in time for a template of the tenant's or the operator's; ours is used"
-                );
+            Tried::NoTurn(times) => {
+                // Whoever floods the pages must not flood the log as well.
+                if times.is_power_of_two() {
+                    tracing::warn!(
+                        tenant,
+                        template = name,
+                        times,
+                        "no turn in time for a template of the tenant's or the operator's; ours is used"
+                    );
+                }
                 break;
             }
         }

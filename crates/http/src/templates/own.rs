@@ -2,14 +2,13 @@
 
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use minijinja::Environment;
 use parking_lot::Mutex;
 use vestibule_identity::{Templates, Tenant, TenantFile, Words};
 
-use super::patience::{self, Tried};
+use super::patience::{self, Pace, Tried};
 use super::{engine, texts};
 
 /// A text is no longer, in characters.
@@ -101,13 +100,13 @@ struct Kept {
     source: Weak<dyn Any + Send + Sync>,
     /// One for each language, made when first used.
     engines: HashMap<&'static str, Engine>,
-    slow: Arc<AtomicBool>,
+    pace: Arc<Pace>,
 }
 
 /// By the tenant's id, the operator's by an empty one. No engine is made while this is locked: all tenants look here.
 static KEPT: LazyLock<Mutex<HashMap<String, Kept>>> = LazyLock::new(Mutex::default);
 
-fn kept(id: &str, language: &'static str, source: &Source) -> (Engine, Arc<AtomicBool>) {
+fn kept(id: &str, language: &'static str, source: &Source) -> (Engine, Arc<Pace>) {
     let mut all = KEPT.lock();
     let is_same = |kept: &Kept| std::ptr::addr_eq(kept.source.as_ptr(), Arc::as_ptr(source));
     if !all.get(id).is_some_and(is_same) {
@@ -117,10 +116,10 @@ fn kept(id: &str, language: &'static str, source: &Source) -> (Engine, Arc<Atomi
     let kept = all.entry(id.to_owned()).or_insert_with(|| Kept {
         source: Arc::downgrade(source),
         engines: HashMap::new(),
-        slow: Arc::default(),
+        pace: Arc::default(),
     });
     let engine = kept.engines.entry(language).or_default();
-    (engine.clone(), kept.slow.clone())
+    (engine.clone(), kept.pace.clone())
 }
 
 /// An engine that is tried before ours.
@@ -128,8 +127,8 @@ pub(super) struct Own<'a> {
     tenant: &'a Arc<Tenant>,
     language: &'static str,
     engine: Engine,
-    /// Set for good when one of its templates was slow, in any language.
-    pub(super) slow: Arc<AtomicBool>,
+    /// Of its templates in all languages.
+    pub(super) pace: Arc<Pace>,
     of_tenant: bool,
 }
 
@@ -142,12 +141,12 @@ pub(super) fn engines_of<'a>(
     let operators = &tenant.operator_templates;
     let has_own = words(tenant, language).is_some() || !tenant.file.templates.is_empty();
     let own = move |id: &str, source: Source, of_tenant| {
-        let (engine, slow) = kept(id, language, &source);
+        let (engine, pace) = kept(id, language, &source);
         Own {
             tenant,
             language,
             engine,
-            slow,
+            pace,
             of_tenant,
         }
     };
@@ -171,7 +170,7 @@ impl Own<'_> {
         {
             return Tried::Filled(fill(self.engine()));
         }
-        let tried = patience::patiently(&self.slow, || self.engine(), fill);
+        let tried = patience::patiently(&self.pace, || self.engine(), fill);
         if let Tried::Slow(took, _) = &tried {
             let (tenant, took) = (self.tenant.slug(), took.as_millis());
             tracing::error!(

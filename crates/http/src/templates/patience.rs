@@ -5,7 +5,7 @@
 
 use std::num::NonZero;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -15,7 +15,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
 /// Processor time of a rendering that is too much; ours take some milliseconds.
-const SLOW: Duration = Duration::from_millis(250);
+const SLOW: Duration = Duration::from_millis(100);
+/// Renderings of one tenant wait for no more work of its own than this: a flood there leaves the others their turns.
+const OWN_WORK: Duration = Duration::from_millis(150);
 /// Nobody waits longer for a turn: then a page of ours is better than none.
 const WAIT: Duration = Duration::from_millis(300);
 /// More than these do not wait at all: each takes a thread.
@@ -33,33 +35,91 @@ pub(super) enum Tried<T> {
     Slow(Duration, T),
     /// It was slow before.
     PassedOver,
-    NoTurn,
+    /// How often that has happened.
+    NoTurn(u64),
 }
 
-/// Makes the engine and fills a template in a turn of their own, unless it `was_slow`; sets that when it is.
+/// What is known of the templates of one tenant, or of the operator.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    slow: AtomicBool,
+    /// Microseconds of processor time that a rendering takes, smoothed.
+    cost: AtomicU64,
+    /// Renderings that work or wait.
+    at_once: AtomicU64,
+    turned_away: AtomicU64,
+}
+
+/// A rendering that works or waits.
+struct Coming<'a>(&'a Pace);
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.0.at_once.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Pace {
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
+    }
+
+    /// `None`: too much work of the same is waiting.
+    fn come(&self) -> Option<Coming<'_>> {
+        let before = self.at_once.fetch_add(1, Ordering::Relaxed);
+        let coming = Coming(self);
+        let work = before.saturating_mul(self.cost.load(Ordering::Relaxed));
+        (Duration::from_micros(work) <= OWN_WORK).then_some(coming)
+    }
+
+    /// Whether this was the first that took too long.
+    fn learn(&self, took: Duration) -> bool {
+        let (took, before) = (micros(took), self.cost.load(Ordering::Relaxed));
+        let cost = if before == 0 {
+            took
+        } else {
+            (before * 7 + took) / 8
+        };
+        self.cost.store(cost, Ordering::Relaxed);
+        took > micros(SLOW) && !self.slow.swap(true, Ordering::Relaxed)
+    }
+
+    fn turn_away<T>(&self) -> Tried<T> {
+        Tried::NoTurn(self.turned_away.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Makes the engine and fills a template in a turn of their own, unless one was slow before.
 pub(super) fn patiently<E, T>(
-    was_slow: &AtomicBool,
+    pace: &Pace,
     engine: impl FnOnce() -> E,
     fill: impl FnOnce(E) -> T,
 ) -> Tried<T> {
-    if was_slow.load(Ordering::Relaxed) {
+    if pace.is_slow() {
         return Tried::PassedOver;
     }
+    let Some(_coming) = pace.come() else {
+        return pace.turn_away();
+    };
     let tried = in_turn(&TURNS, || {
         // Others may have found out while this one waited.
-        if was_slow.load(Ordering::Relaxed) {
+        if pace.is_slow() {
             return Tried::PassedOver;
         }
         let engine = engine();
         let begin = thread_time();
         let filled = fill(engine);
         let took = thread_time().saturating_sub(begin);
-        match took > SLOW && !was_slow.swap(true, Ordering::Relaxed) {
+        match pace.learn(took) {
             true => Tried::Slow(took, filled),
             false => Tried::Filled(filled),
         }
     });
-    tried.unwrap_or(Tried::NoTurn)
+    tried.unwrap_or_else(|| pace.turn_away())
 }
 
 /// The processor time that this thread has had: waiting for a processor is not the template's fault.

@@ -34,7 +34,7 @@ fn is_ours(html: &str) -> bool {
 }
 
 fn is_marked(tenant: &Arc<Tenant>, language: &'static str) -> bool {
-    own::engines_of(tenant, language).all(|own| own.slow.load(Ordering::Relaxed))
+    own::engines_of(tenant, language).all(|own| own.pace.is_slow())
 }
 
 /// Takes thousands of empty `with` for each step that is counted: some 0.8 seconds of processor time.
@@ -99,6 +99,25 @@ async fn others_go_on_while_a_template_renders() {
     assert!(shown(&of_words, "ada@example.com").contains("Own words"));
     drop(all);
     assert_eq!(shown(&theirs, "ada@example.com"), "ada@example.com");
+}
+
+/// One tenant's flood takes no turns from the others, as far as its templates are dear.
+#[test]
+fn dear_templates_do_not_queue() {
+    let pace = Pace::default();
+    let cheap = Duration::from_millis(2);
+    assert!(!pace.learn(cheap));
+    let all: Vec<_> = from_fn(|| pace.come()).take(50).collect();
+    assert_eq!(all.len(), 50);
+    drop(all);
+    let dear = Pace::default();
+    assert!(!dear.learn(Duration::from_millis(90)));
+    let (first, second, third) = (dear.come(), dear.come(), dear.come());
+    assert!(first.is_some() && second.is_some() && third.is_none());
+    drop(first);
+    assert!(dear.come().is_some());
+    assert!(dear.learn(Duration::from_millis(101)) && dear.is_slow());
+    assert!(!dear.learn(Duration::from_millis(101)), "told once");
 }
 
 #[test]
