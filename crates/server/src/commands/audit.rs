@@ -67,9 +67,7 @@ async fn list(wanted: AuditList, node: &Node, output: Output) -> anyhow::Result<
         found.truncate(wanted.limit.into());
     }
     if found.is_empty() && !output.json {
-        complain(
-            "no entry is as you say; without options, all are listed, and what their EVENT is called",
-        );
+        complain("no entries match; `audit list` without options shows them all");
     }
     let documents: Vec<Value> = found.iter().map(document).collect();
     let rows: Vec<_> = found.iter().map(row).collect();
