@@ -76,19 +76,7 @@ impl Identity {
         let (Some(account), Some(phc), budget) = found else {
             return Err(Kind::InvalidCredentials.into());
         };
-        let charge = self.charge(&budget, &[], cx.now)?;
-        let verdict = match rules::too_long(password) {
-            true => Ok(false),
-            false => self
-                .passwords(&cx.tenant)
-                .verify(&phc, rules::normalize(password))
-                .await
-                .map(|verdict| verdict.matches),
-        };
-        if !matches!(verdict, Ok(false)) {
-            self.limits().give_back(charge);
-        }
-        if !verdict? {
+        if !self.is_password(cx, &budget, (&phc, password)).await? {
             self.password_refused(cx, Some(account), budget).await?;
             return Err(Error::with_detail(
                 Kind::InvalidCredentials,
@@ -97,5 +85,27 @@ impl Identity {
             .because("present", 0));
         }
         Ok((account, phc))
+    }
+
+    /// Whether the hash is this password's, within the budget. What is wrong is the caller's to count there for good.
+    pub(crate) async fn is_password(
+        &self,
+        cx: &Cx,
+        budget: &Budget,
+        (phc, password): (&str, &SecretString),
+    ) -> Result<bool> {
+        let charge = self.charge(budget, &[], cx.now)?;
+        let verdict = match rules::too_long(password) {
+            true => Ok(false),
+            false => self
+                .passwords(&cx.tenant)
+                .verify(phc, rules::normalize(password))
+                .await
+                .map(|verdict| verdict.matches),
+        };
+        if !matches!(verdict, Ok(false)) {
+            self.limits().give_back(charge);
+        }
+        Ok(verdict?)
     }
 }

@@ -11,7 +11,7 @@ use crate::email::Email;
 use crate::error::{Error, Kind, Result};
 use crate::limit::{self, Budget};
 use crate::one_time::{self, OneTimeKind, REPEAT, VERIFICATION_LIFETIME, VerifyEmail};
-use crate::password::{self, rules};
+use crate::password;
 use crate::session::{SessionKind, SignedIn};
 use crate::{Identity, audit};
 
@@ -143,24 +143,12 @@ impl Identity {
     ) -> Result<()> {
         let password = password.filter(|password| !password.expose_secret().is_empty());
         let password = password.ok_or(Kind::MissingPassword)?;
-        let key = format!("{}/sign-up/{}", cx.tenant.id, super::hex(digest));
+        let key = format!("{}/sign-up/{}", cx.tenant.id, crate::hex(digest));
         let budget = Budget::new(self, limit::PASSWORD_CHANGE, key);
         let tenant = cx.tenant.id.clone();
         let read = self.db().read(move |tx| budget.clone().read(tx, &tenant));
         let budget = read.await?;
-        let charge = self.charge(&budget, &[], cx.now)?;
-        let is_chosen = match rules::too_long(&password) {
-            true => Ok(false),
-            false => self
-                .passwords(&cx.tenant)
-                .verify(phc, rules::normalize(&password))
-                .await
-                .map(|verdict| verdict.matches),
-        };
-        if !matches!(is_chosen, Ok(false)) {
-            self.limits().give_back(charge);
-        }
-        if is_chosen? {
+        if self.is_password(cx, &budget, (phc, &password)).await? {
             return Ok(());
         }
         let (tenant, now) = (cx.tenant.id.clone(), cx.now);
