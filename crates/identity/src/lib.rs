@@ -128,6 +128,11 @@ impl std::fmt::Debug for Identity {
 /// What the value is sealed as that only the database's own secret key opens.
 const KEY_CHECK: &str = "key-check";
 
+/// Lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Ended sessions, used tokens and sent mails are kept for so long.
 const KEEP: Duration = Duration::from_secs(7 * 86_400);
 /// Where it must not tell who has an account, an answer comes so much after the question, as a rule.
@@ -170,8 +175,7 @@ impl Identity {
     /// What tells this installation from every other, whichever database it is in; `None` before any key has opened it.
     pub async fn installation(db: &Db) -> Result<Option<String>> {
         let kept = db.read(tenant::store::kept_key_check).await?;
-        let hex = |sealed: Vec<u8>| sealed.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(kept.map(hex))
+        Ok(kept.map(|sealed| hex(&sealed)))
     }
 
     /// Whether this secret key is the one that first opened the database; `None` before any has.

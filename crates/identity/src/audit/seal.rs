@@ -202,14 +202,13 @@ fn verify(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<AuditReport> {
             .find_map(|line| check_unsealed(&tenant.audit_key, &tenant.id, line).err()),
         fault => fault,
     };
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(AuditReport {
         tenant: tenant.slug().to_owned(),
         first: chain.as_ref().map_or(1, |chain| chain.first_seq + 1),
         last: chain.as_ref().map_or(0, |chain| chain.last_seq),
         head: chain
             .as_ref()
-            .map_or_else(String::new, |chain| hex(&chain.last_hash)),
+            .map_or_else(String::new, |chain| crate::hex(&chain.last_hash)),
         unsealed,
         fault,
     })

@@ -13,6 +13,7 @@ use super::store;
 use crate::Identity;
 use crate::context::Cx;
 use crate::error::{Error, Kind, Result};
+use crate::hex;
 use crate::ports::Micros;
 use crate::tenant::Captcha;
 
@@ -181,10 +182,6 @@ fn read(answer: &str) -> Option<Answer> {
     } = &answer.challenge.parameters;
     let ours = algorithm == ALGORITHM && *key_length == KEY_LENGTH && key_prefix == KEY_PREFIX;
     ours.then_some(answer)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Lower case only: one text for each value.

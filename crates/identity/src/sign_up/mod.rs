@@ -45,12 +45,8 @@ struct Pending {
     return_to: String,
 }
 
-fn hex(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn seal_context(cx: &Cx, digest: &[u8; 32]) -> String {
-    format!("sign-up/{}/{}", cx.tenant.id, hex(digest))
+    format!("sign-up/{}/{}", cx.tenant.id, crate::hex(digest))
 }
 
 impl Pending {

@@ -48,10 +48,7 @@ impl Picture {
                 "svg"
             }
         };
-        let hash: String = digest(&bytes)[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = crate::hex(&digest(&bytes)[..16]);
         let name = format!("{hash}.{kind}");
         Ok(Picture { name, bytes })
     }
