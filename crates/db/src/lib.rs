@@ -35,4 +35,4 @@ pub use error::{ConstraintKind, Error};
 pub use migrate::{MigrateError, Migration};
 pub use sqlite::{Restore, lock_file, sqlite_file, sweep_partial};
 pub use tx::Tx;
-pub use value::{FromValue, Row, Value};
+pub use value::{FromValue, Row, Value, ValueRef};

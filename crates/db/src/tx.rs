@@ -102,7 +102,7 @@ impl<'a> Tx<'a> {
         &mut self,
         sql: &'static str,
         params: &[Value],
-        map: impl FnMut(&Row) -> Result<T, Error>,
+        map: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.opt(sql, params, map)?.ok_or(Error::NoRow)
     }
@@ -112,7 +112,7 @@ impl<'a> Tx<'a> {
         &mut self,
         sql: &'static str,
         params: &[Value],
-        map: impl FnMut(&Row) -> Result<T, Error>,
+        map: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut rows = self.all(sql, params, map)?;
         if rows.len() > 1 {
@@ -128,7 +128,17 @@ impl<'a> Tx<'a> {
         &mut self,
         sql: &'static str,
         params: &[Value],
-        mut map: impl FnMut(&Row) -> Result<T, Error>,
+        map: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.all_of(sql, params, map)
+    }
+
+    /// [`Tx::all`] of a text that was put together.
+    pub(crate) fn all_of<T>(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut rows = Ok(Vec::new());
         self.each(sql, params, &mut |row| {
@@ -151,13 +161,6 @@ impl<'a> Tx<'a> {
             Handle::Postgres(session) => session.exec(sql, params),
         };
         self.note(result)
-    }
-
-    /// Every row of a text that was put together.
-    pub(crate) fn all_text(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, Error> {
-        let mut rows = Vec::new();
-        self.each(sql, params, &mut |row| rows.push(row.clone()))?;
-        Ok(rows)
     }
 
     /// Tells every [`Listener`](crate::Listener) on this database, once the transaction is committed. On SQLite it tells
@@ -194,7 +197,7 @@ impl<'a> Tx<'a> {
         &mut self,
         sql: &str,
         params: &[Value],
-        each: &mut dyn FnMut(&Row),
+        each: &mut dyn FnMut(&Row<'_>),
     ) -> Result<(), Error> {
         self.ready(params)?;
         let result = match &self.engine {

@@ -117,14 +117,16 @@ pub(crate) type Decoded<'a> = Option<Cow<'a, str>>;
 /// The segments of a request's path. An encoded `/` stays inside its segment.
 pub(crate) fn decode(path: &str) -> Vec<Decoded<'_>> {
     let rest = path.strip_prefix('/').unwrap_or(path);
-    rest.split('/')
-        .map(|part| {
-            percent_decode_str(part)
-                .decode_utf8()
-                .ok()
-                .filter(|text| !text.contains('\0'))
-        })
-        .collect()
+    rest.split('/').map(decoded).collect()
+}
+
+fn decoded(part: &str) -> Decoded<'_> {
+    let plain = !part.bytes().any(|byte| matches!(byte, b'%' | 0));
+    if plain {
+        return Some(Cow::Borrowed(part));
+    }
+    let text = percent_decode_str(part).decode_utf8().ok();
+    text.filter(|text| !text.contains('\0'))
 }
 
 #[cfg(test)]

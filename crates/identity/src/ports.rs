@@ -68,7 +68,7 @@ impl From<Micros> for vestibule_db::Value {
 impl vestibule_db::FromValue for Micros {
     const WANTED: &'static str = "INTEGER (microseconds)";
 
-    fn from_value(value: &vestibule_db::Value) -> Option<Self> {
+    fn from_value(value: vestibule_db::ValueRef<'_>) -> Option<Self> {
         i64::from_value(value).map(Micros)
     }
 }

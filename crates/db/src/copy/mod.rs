@@ -175,8 +175,8 @@ async fn count(db: &Db, table: &Arc<Table>) -> Result<u64, Error> {
     let sql = format!("SELECT count(*) FROM {}", table.name);
     let count: i64 = db
         .read(move |tx| {
-            let mut rows = tx.all_text(&sql, &[])?;
-            rows.pop().ok_or(Error::NoRow)?.get(0)
+            let mut counts = tx.all_of(&sql, &[], |row| row.get(0))?;
+            counts.pop().ok_or(Error::NoRow)
         })
         .await?;
     Ok(count.unsigned_abs())
@@ -191,8 +191,10 @@ async fn last_key(db: &Db, table: &Arc<Table>) -> Result<Option<Vec<Value>>, Err
         table.name,
         descending.join(", ")
     );
-    let mut rows = db.read(move |tx| tx.all_text(&sql, &[])).await?;
-    Ok(rows.pop().map(|row| row.values))
+    let mut rows = db
+        .read(move |tx| tx.all_of(&sql, &[], |row| row.values()))
+        .await?;
+    Ok(rows.pop())
 }
 
 /// The next rows behind a primary key, in its order.
@@ -216,8 +218,7 @@ async fn rows_after(
             table.columns.join(", "),
             table.name
         );
-        let rows = tx.all_text(&sql, &params)?;
-        Ok(rows.into_iter().map(|row| row.values).collect())
+        tx.all_of(&sql, &params, |row| row.values())
     })
     .await
 }

@@ -25,6 +25,7 @@ use error::Fault;
 use lease::{Connections, Lease};
 pub(crate) use listen::{ANNOUNCE, Listener};
 pub(crate) use session::Session;
+pub(crate) use value::column;
 
 pub(crate) struct Postgres {
     gate: Gate,

@@ -8,7 +8,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::lease::Lease;
-use super::value::{Param, row_of};
+use super::value::Param;
 use crate::{Error, Row, Value};
 
 /// So many statements may be on their way at once.
@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
         &self,
         sql: &str,
         params: &[Value],
-        each: &mut dyn FnMut(&Row),
+        each: &mut dyn FnMut(&Row<'_>),
     ) -> Result<(), Error> {
         let client = self.lease.client();
         let given: Vec<Param<'_>> = params.iter().map(Param).collect();
@@ -94,9 +94,7 @@ impl<'a> Session<'a> {
         } else {
             self.wait(sql, client.inner().query_typed(sql, &typed(&given)))?
         };
-        for row in &rows {
-            each(&row_of(row)?);
-        }
+        rows.iter().for_each(|row| each(&Row::postgres(row)));
         Ok(())
     }
 

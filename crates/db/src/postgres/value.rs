@@ -5,7 +5,8 @@ use std::error::Error as StdError;
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::{Error, Row, Value};
+use crate::value::ValueRef;
+use crate::{Error, Value};
 
 /// A parameter that takes the form of the column it meets.
 #[derive(Debug)]
@@ -69,29 +70,32 @@ impl ToSql for Param<'_> {
     to_sql_checked!();
 }
 
-pub(super) fn row_of(row: &tokio_postgres::Row) -> Result<Row, Error> {
-    let values = (0..row.len())
-        .map(|index| column(row, index))
-        .collect::<Result<_, _>>()?;
-    Ok(Row { values })
-}
-
-fn column(row: &tokio_postgres::Row, index: usize) -> Result<Value, Error> {
+/// A column that the row has.
+pub(crate) fn column(row: &tokio_postgres::Row, index: usize) -> Result<ValueRef<'_>, Error> {
     let ty = row.columns()[index].type_();
     let value = match *ty {
-        Type::INT8 => row.try_get::<_, Option<i64>>(index).map(Value::from),
-        Type::INT4 => row.try_get::<_, Option<i32>>(index).map(Value::from),
-        Type::INT2 => row
-            .try_get::<_, Option<i16>>(index)
-            .map(|value| value.map(i32::from).into()),
-        Type::BOOL => row.try_get::<_, Option<bool>>(index).map(Value::from),
-        Type::BYTEA => row.try_get::<_, Option<&[u8]>>(index).map(Value::from),
+        Type::INT8 => int(row.try_get::<_, Option<i64>>(index)),
+        Type::INT4 => int(row.try_get::<_, Option<i32>>(index)),
+        Type::INT2 => int(row.try_get::<_, Option<i16>>(index)),
+        Type::BOOL => int(row.try_get::<_, Option<bool>>(index)),
+        Type::BYTEA => held(row.try_get(index), ValueRef::Blob),
         // A function without a result, such as pg_advisory_xact_lock.
-        Type::VOID => Ok(Value::Null),
-        _ if is_text(ty) => row.try_get::<_, Option<&str>>(index).map(Value::from),
+        Type::VOID => Ok(ValueRef::Null),
+        _ if is_text(ty) => held(row.try_get(index), ValueRef::Text),
         _ => return Err(unreadable(index, ty)),
     };
     value.map_err(|_| unreadable(index, ty))
+}
+
+type Held<'a> = Result<ValueRef<'a>, tokio_postgres::Error>;
+type Got<T> = Result<Option<T>, tokio_postgres::Error>;
+
+fn int<'a>(got: Got<impl Into<i64>>) -> Held<'a> {
+    held(got, |value| ValueRef::Int(value.into()))
+}
+
+fn held<'a, T>(got: Got<T>, of: impl FnOnce(T) -> ValueRef<'a>) -> Held<'a> {
+    Ok(got?.map_or(ValueRef::Null, of))
 }
 
 fn unreadable(index: usize, ty: &Type) -> Error {

@@ -1,18 +1,19 @@
 //! Preparing, binding and stepping one statement.
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef as Held};
 use rusqlite::{Connection, Statement};
 
 use super::error::failed;
+use crate::value::ValueRef;
 use crate::{Error, Row, Value};
 
 impl rusqlite::ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Int(value) => ValueRef::Integer(*value),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Blob(bytes) => ValueRef::Blob(bytes),
+            Self::Null => Held::Null,
+            Self::Int(value) => Held::Integer(*value),
+            Self::Text(text) => Held::Text(text.as_bytes()),
+            Self::Blob(bytes) => Held::Blob(bytes),
         }))
     }
 }
@@ -45,24 +46,15 @@ pub(crate) fn query(
     connection: &Connection,
     sql: &str,
     params: &[Value],
-    each: &mut dyn FnMut(&Row),
+    each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<(), Error> {
     let mut statement = bound(connection, sql, params)?;
-    let columns = statement.column_count();
     let mut rows = statement.raw_query();
     while let Some(row) = rows
         .next()
         .map_err(|error| failed(connection, error, sql))?
     {
-        let values = (0..columns)
-            .map(|index| {
-                let value = row
-                    .get_ref(index)
-                    .map_err(|error| failed(connection, error, sql))?;
-                value_of(index, value)
-            })
-            .collect::<Result<_, _>>()?;
-        each(&Row { values });
+        each(&Row::sqlite(row));
     }
     Ok(())
 }
@@ -135,16 +127,18 @@ fn numbers(statement: &Statement<'_>) -> Result<Vec<usize>, Error> {
     }
 }
 
-fn value_of(index: usize, value: ValueRef<'_>) -> Result<Value, Error> {
+/// A column that the row has.
+pub(crate) fn column<'r>(row: &'r rusqlite::Row<'_>, index: usize) -> Result<ValueRef<'r>, Error> {
     const WANTED: &str = "INTEGER, TEXT or BLOB";
-    match value {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(value) => Ok(Value::Int(value)),
-        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_vec())),
-        ValueRef::Text(bytes) => std::str::from_utf8(bytes)
-            .map(|text| Value::Text(text.to_owned()))
-            .map_err(|_| Error::column(index, WANTED, "TEXT that is not UTF-8")),
-        ValueRef::Real(_) => Err(Error::column(index, WANTED, "REAL")),
+    let wrong = |found| Error::column(index, WANTED, found);
+    match row.get_ref(index).map_err(|_| wrong("nothing"))? {
+        Held::Null => Ok(ValueRef::Null),
+        Held::Integer(value) => Ok(ValueRef::Int(value)),
+        Held::Blob(bytes) => Ok(ValueRef::Blob(bytes)),
+        Held::Text(bytes) => std::str::from_utf8(bytes)
+            .map(ValueRef::Text)
+            .map_err(|_| wrong("TEXT that is not UTF-8")),
+        Held::Real(_) => Err(wrong("REAL")),
     }
 }
 

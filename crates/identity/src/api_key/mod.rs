@@ -179,7 +179,7 @@ impl Identity {
         let id = key.id.clone();
         let stored = self
             .db()
-            .read(move |tx| store::find(tx, &id))
+            .read_one(move |tx| store::find(tx, &id))
             .await?
             .ok_or(Kind::UnauthorizedKey)?;
         let ended = stored.revoked_at.is_some() || stored.held_at.is_some();

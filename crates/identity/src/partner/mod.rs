@@ -91,13 +91,7 @@ impl Identity {
         let (tenant, wanted) = (cx.tenant.id.clone(), email.clone());
         let found = self
             .db()
-            .read(move |tx| {
-                let Some(account) = account::store::by_email(tx, &tenant, &wanted)? else {
-                    return Ok::<_, Error>(None);
-                };
-                let phc = store::find(tx, &tenant, &account.id)?;
-                Ok(Some((account, phc)))
-            })
+            .read_one(move |tx| store::known(tx, &tenant, &wanted))
             .await?;
         let Some((account, phc)) = found else {
             return Ok(None);

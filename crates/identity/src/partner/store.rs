@@ -2,14 +2,24 @@
 
 use vestibule_db::{Tx, params};
 
+use crate::account::{self, Account};
+use crate::email::Email;
 use crate::error::Result;
 use crate::ports::Micros;
 
-pub(crate) fn find(tx: &mut Tx<'_>, tenant: &str, account: &str) -> Result<Option<String>> {
+/// Who has the address, and the hash of the uid that is bound to the account. One statement.
+pub(crate) fn known(
+    tx: &mut Tx<'_>,
+    tenant: &str,
+    email: &Email,
+) -> Result<Option<(Account, Option<String>)>> {
     Ok(tx.opt(
-        "SELECT phc FROM partner_secret WHERE tenant_id = $1 AND account_id = $2",
-        &params![tenant, account],
-        |row| row.get(0),
+        "SELECT account.id, number, email, email_verified_at, first_name, last_name, mobile, unique_id, role, locale, timezone, state,
+             onboarded_at, created_at, phc
+         FROM account LEFT JOIN partner_secret ON partner_secret.tenant_id = account.tenant_id AND partner_secret.account_id = account.id
+         WHERE account.tenant_id = $1 AND email_canonical = $2 AND state <> 'deleted'",
+        &params![tenant, email.canonical()],
+        |row| Ok((account::store::account_at(row, 0)?, row.get(14)?)),
     )?)
 }
 

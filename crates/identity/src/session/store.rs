@@ -161,45 +161,70 @@ pub(crate) fn resume(tx: &mut Tx<'_>, cx: &Cx, id: &str) -> Result<Option<Signed
     Ok(turning(tx, cx, id)?.map(|(signed_in, _)| signed_in))
 }
 
-/// The same with its generations. The session comes first and alone: otherwise PostgreSQL may begin with all accounts of the
-/// tenant, of which it expects one as long as it has not counted.
+/// The same with its generations. The session comes first and alone, which LIMIT sees to: otherwise PostgreSQL may begin with
+/// all accounts of the tenant, of which it expects one as long as it has not counted. Of the person's teams the first is
+/// chosen here: nearly everybody has one, and to sort it SQLite makes a table.
 pub(crate) fn turning(
     tx: &mut Tx<'_>,
     cx: &Cx,
     id: &str,
 ) -> Result<Option<(SignedIn, Generations)>> {
-    Ok(tx.opt(
-        "WITH found AS MATERIALIZED
-             (SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent,
-                  replaced_at, tenant_id
-              FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4)
-         SELECT found.id, found.account_id, found.kind, found.dialect, found.generation, found.created_at, found.last_seen_at,
+    let mut first = None;
+    let rows = tx.all(
+        "SELECT found.id, found.account_id, found.kind, found.dialect, found.generation, found.created_at, found.last_seen_at,
              found.expires_at, found.client_address, found.user_agent, found.replaced_at,
              account.id, account.number, account.email, account.email_verified_at, account.first_name, account.last_name, account.mobile,
              account.unique_id, account.role, account.locale, account.timezone, account.state, account.onboarded_at, account.created_at,
-             team.id, team.name, team_member.role, project.id, project.name
-         FROM found
+             team.id, team.name, team_member.role, project.id, project.name, team_member.joined_at, project.created_at
+         FROM (SELECT id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent,
+                   replaced_at, tenant_id
+               FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4 LIMIT 1) AS found
          JOIN account ON account.tenant_id = found.tenant_id AND account.id = found.account_id
          LEFT JOIN team_member ON team_member.tenant_id = found.tenant_id AND team_member.account_id = found.account_id
          LEFT JOIN team ON team.tenant_id = team_member.tenant_id AND team.id = team_member.team_id
          LEFT JOIN project ON project.tenant_id = team.tenant_id AND project.team_id = team.id
-         WHERE account.state = 'active'
-         ORDER BY project.id IS NULL, team_member.joined_at, team.id, project.created_at, project.id LIMIT 1",
+         WHERE account.state = 'active'",
         &params![&cx.tenant.id, id, cx.now, idle_since(cx)],
         |row| {
+            let place = place(row)?;
+            if first.as_ref().is_some_and(|first| *first <= place) {
+                return Ok(None);
+            }
             let generations = Generations {
                 current: row.get(4)?,
                 replaced_at: times(&row.get::<String>(10)?),
             };
-            let has_team = row.get::<Option<String>>(28)?.is_some();
+            let team = place.4.is_some().then(|| team::store::team(row, 25));
             let signed_in = SignedIn {
                 session: session(row)?,
                 account: account::store::account_at(row, 11)?,
-                team: has_team.then(|| team::store::team(row, 25)).transpose()?,
+                team: team.transpose()?,
             };
-            Ok((signed_in, generations))
+            first = Some(place);
+            Ok(Some((signed_in, generations)))
         },
-    )?)
+    )?;
+    Ok(rows.into_iter().flatten().last())
+}
+
+/// Where a team with its project comes among a person's: the oldest first, one without a project last.
+type Place = (
+    bool,
+    Option<Micros>,
+    Option<String>,
+    Option<Micros>,
+    Option<String>,
+);
+
+fn place(row: &Row<'_>) -> Result<Place, vestibule_db::Error> {
+    let project: Option<String> = row.get(28)?;
+    Ok((
+        project.is_none(),
+        row.get(30)?,
+        row.get(25)?,
+        row.get(31)?,
+        project,
+    ))
 }
 
 /// Sessions last used before have idled too long.
