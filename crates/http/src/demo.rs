@@ -169,8 +169,8 @@ pub(crate) async fn app_page(shared: &Everything, parts: &Parts) -> Result<Respo
         script => templates::asset("demo.js"),
         path => parts.uri.path_and_query().map(|path| path.as_str()),
         name => who.account.display_name(),
-        email => who.account.email,
-        role => who.account.role,
+        email => &who.account.email,
+        role => &who.account.role,
         onboarded => who.account.onboarded,
     };
     Ok(templates::page(

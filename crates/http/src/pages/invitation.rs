@@ -70,7 +70,7 @@ async fn page(
 /// The link is no good: says so, and how to get in all the same.
 async fn spent(shared: &Shared, site: &Site, who: Option<Authenticated>, error: Error) -> Answer {
     let values = context! {
-        confirmed => who.map(|who| who.account.email),
+        confirmed => who.map(|who| who.account.email.clone()),
         leads_to => onward(site, ""),
         again => "/forgot-password",
         again_key => "link_spent.invitation_again",

@@ -91,7 +91,7 @@ pub(crate) async fn ask_keep(
         .await?;
     match due {
         Some(due) => {
-            let values = context! { due => moment::readable(due, site.language(), &who.account.timezone), email => who.account.email, next };
+            let values = context! { due => moment::readable(due, site.language(), &who.account.timezone), email => &who.account.email, next };
             with_alert(&site, None, "keep-account.html", values)
         }
         None => Ok(see_other(&onward(&site, next))),

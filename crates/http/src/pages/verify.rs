@@ -159,7 +159,9 @@ async fn link_page(
                 .is_some_and(|who| Some(&who.account.id) == account_id.as_ref());
             let own = is_here || (account_id.is_none() && !asks_password);
             let script = own.then(|| templates::asset("continue.js"));
-            let instead_of = who.filter(|_| !is_here).map(|who| who.account.email);
+            let instead_of = who
+                .filter(|_| !is_here)
+                .map(|who| who.account.email.clone());
             let values = context! { email, asks_password, instead_of, script };
             with_alert(site, alert, "verify-email.html", values)
         }
@@ -213,7 +215,7 @@ async fn spent(shared: &Shared, site: &Site, who: Option<Authenticated>, error: 
     }
     let confirmed = who.filter(|who| who.account.email_verified);
     let values = context! {
-        confirmed => confirmed.map(|who| who.account.email),
+        confirmed => confirmed.map(|who| who.account.email.clone()),
         leads_to => onward(site, ""),
         again => "/verify-email",
         again_key => "link_spent.verify_again",

@@ -86,7 +86,7 @@ impl Identity {
             Some(current) if current.account.id != offered.id && !command.confirmed => {
                 Ok(Opened::Ask {
                     offered: Box::new(offered),
-                    current: Box::new(current.account),
+                    current: Box::new(current.account.clone()),
                 })
             }
             _ => {
@@ -150,10 +150,10 @@ impl Identity {
             return Err(Kind::WrongRole.into());
         }
         Ok(Offer {
-            account_id: who.account.id,
+            account_id: who.account.id.clone(),
             once: None,
             issued_at: None,
-            session: Some(who.session),
+            session: Some(who.session.clone()),
             event: "sign_in.access_token",
         })
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use vestibule_crypto::Opaque;
 use vestibule_db::Tx;
@@ -191,7 +193,7 @@ impl Identity {
         self.check_captcha(cx, CaptchaAt::SignUp, command.captcha.as_deref())
             .await?;
         self.mail_verification(cx, &who, None).await?;
-        Ok(who)
+        Ok(Arc::unwrap_or_clone(who))
     }
 
     /// As `resend_verification`, for a browser that is signed in; what it asked for in the end is kept.

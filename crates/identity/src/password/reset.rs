@@ -243,8 +243,8 @@ impl Identity {
         match self.authenticate_dialect(cx, proof).await {
             Ok(who) => {
                 let holder = Holder::Account {
-                    id: who.account.id,
-                    session: who.session.id,
+                    id: who.account.id.clone(),
+                    session: who.session.id.clone(),
                 };
                 Ok(match who.account.role.as_str() {
                     ADMIN => Proof::BackEnd(holder),

@@ -20,8 +20,8 @@ const LEEWAY: i64 = 30;
 /// A session's last use is written down at most so often.
 const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// A person proven to be signed in.
-pub type Authenticated = SignedIn;
+/// A person proven to be signed in; memory may hold the same.
+pub type Authenticated = Arc<SignedIn>;
 
 /// What a signature of ours vouches for: a key's id is made of the key itself, so no other key goes by it.
 pub(crate) struct Proven {
@@ -106,8 +106,9 @@ impl Identity {
     ) -> Result<Authenticated> {
         let mut who = self.authenticate_dialect(cx, token).await?;
         let claims = self.access_claims(cx, token.expose_secret(), Some(cx.surface()))?;
-        who.session.generation = claims.named.generation;
-        who.session.expires_at = who.session.expires_at.min(claims.expires_at);
+        let session = &mut Arc::make_mut(&mut who).session;
+        session.generation = claims.named.generation;
+        session.expires_at = session.expires_at.min(claims.expires_at);
         Ok(who)
     }
 
@@ -163,7 +164,8 @@ impl Identity {
         let found = self
             .db()
             .read_one(move |tx| store::resume(tx, &reading, &id))
-            .await?;
+            .await?
+            .map(Arc::new);
         if let Some(who) = &found {
             held.keep(&cx.tenant.id, who, moment);
         }

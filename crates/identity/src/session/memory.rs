@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::SignedIn;
+use super::Authenticated;
 use crate::ports::Micros;
 use crate::recent::Recent;
 
@@ -30,7 +30,7 @@ pub(crate) struct Memory {
 #[derive(Clone)]
 struct Held {
     tenant: Arc<str>,
-    who: Arc<SignedIn>,
+    who: Authenticated,
     read: Moment,
 }
 
@@ -89,17 +89,22 @@ impl Memory {
         }
     }
 
-    pub(crate) fn keep(&self, tenant: &str, who: &SignedIn, read: Moment) {
+    pub(crate) fn keep(&self, tenant: &str, who: &Authenticated, read: Moment) {
         let held = Held {
             tenant: tenant.into(),
-            who: Arc::new(who.clone()),
+            who: who.clone(),
             read,
         };
         self.recent.put(who.session.id.clone(), held);
     }
 
     /// The session, if it was read within [`HELD`] and nothing of it has changed here since.
-    pub(crate) fn find(&self, tenant: &str, session: &String, now: Micros) -> Option<SignedIn> {
+    pub(crate) fn find(
+        &self,
+        tenant: &str,
+        session: &String,
+        now: Micros,
+    ) -> Option<Authenticated> {
         let held = self.recent.get(session)?;
         let is_fresh = now >= held.read.at && now.since(held.read.at) < HELD;
         let names = [tenant, session, &held.who.account.id];
@@ -107,7 +112,7 @@ impl Memory {
             let same = |name: &&str| self.changes.is_unchanged(name, held.read.change);
             names.iter().all(same)
         };
-        (is_fresh && *held.tenant == *tenant && is_same()).then(|| (*held.who).clone())
+        (is_fresh && *held.tenant == *tenant && is_same()).then_some(held.who)
     }
 }
 
