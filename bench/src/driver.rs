@@ -6,18 +6,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio_postgres::{Client, NoTls};
 
-const LOOK: &str = "WITH found AS MATERIALIZED (SELECT tenant_id, id, account_id, kind, dialect, generation, created_at, last_seen_at,
-         expires_at, client_address, user_agent, replaced_at
-     FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > 0)
-     SELECT found.id, found.kind, found.dialect, found.generation, found.created_at, found.last_seen_at, found.expires_at,
+const LOOK: &str = "SELECT found.id, found.kind, found.dialect, found.generation, found.created_at, found.last_seen_at, found.expires_at,
          account.id, account.number, account.email, account.first_name, account.last_name, account.role, account.state,
-         account.created_at, team.id, team.name, team_member.role, project.id, project.name
-     FROM found
+         account.created_at, team.id, team.name, team_member.role, team_member.joined_at, project.id, project.name, project.created_at
+     FROM (SELECT tenant_id, id, account_id, kind, dialect, generation, created_at, last_seen_at, expires_at, client_address, user_agent,
+               replaced_at
+           FROM session WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > 0 LIMIT 1) AS found
      JOIN account ON account.tenant_id = found.tenant_id AND account.id = found.account_id
      LEFT JOIN team_member ON team_member.tenant_id = found.tenant_id AND team_member.account_id = found.account_id
      LEFT JOIN team ON team.tenant_id = team_member.tenant_id AND team.id = team_member.team_id
      LEFT JOIN project ON project.tenant_id = team.tenant_id AND project.team_id = team.id
-     WHERE account.state = 'active' ORDER BY team.id LIMIT 1";
+     WHERE account.state = 'active'";
 const PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
 
 /// Looks a second of so many connections at once, each on a session of its own.

@@ -1,5 +1,7 @@
 //! From checked inputs to one operation of the identity core.
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret;
 use vestibule_identity::{
     Cx, Error, ExchangePartnerToken, ForgotPassword, Identity, Kind, ProviderKind, Refresh,
@@ -67,7 +69,7 @@ pub(crate) async fn perform(
         _ => return perform_unsigned(identity, cx, verb, inputs).await,
     };
     Ok(Outcome {
-        signed_in: Some(signed_in),
+        signed_in: Some(Arc::new(signed_in)),
         ..Outcome::default()
     })
 }

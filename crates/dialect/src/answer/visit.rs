@@ -210,7 +210,7 @@ impl Visit<'_> {
                 return Ok((
                     tenant,
                     Outcome {
-                        signed_in: Some(signed_in),
+                        signed_in: Some(Arc::new(signed_in)),
                         ..Outcome::default()
                     },
                 ));

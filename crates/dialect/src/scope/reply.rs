@@ -58,28 +58,27 @@ pub(super) const TENANT: Getters<Arc<Tenant>> = &[
     ("issuer", |tenant| Value::from(tenant.issuer())),
 ];
 
-/// A domain value as expressions see it.
-struct View<T: 'static> {
-    of: T,
+/// A part of what an operation gave, as expressions see it.
+struct View<O, T: 'static> {
+    of: O,
+    part: fn(&O) -> Option<&T>,
     getters: Getters<T>,
 }
 
-impl<T> fmt::Debug for View<T> {
+impl<O, T> fmt::Debug for View<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("View")
     }
 }
 
-impl<T: Send + Sync + 'static> Object for View<T> {
+impl<O: Send + Sync + 'static, T: 'static> Object for View<O, T> {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.getters
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, get)| get(&self.of))
+        let (_, get) = self.getters.iter().find(|(name, _)| *name == key)?;
+        (self.part)(&self.of).map(get)
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
@@ -87,15 +86,23 @@ impl<T: Send + Sync + 'static> Object for View<T> {
     }
 }
 
-fn view<T: Send + Sync + 'static>(of: T, getters: Getters<T>) -> Value {
-    Value::from_object(View { of, getters })
+/// The part as an object; none where there is no such part.
+fn view<O: Send + Sync + 'static, T>(
+    of: O,
+    part: fn(&O) -> Option<&T>,
+    getters: Getters<T>,
+) -> Value {
+    match part(&of) {
+        Some(_) => Value::from_object(View { of, part, getters }),
+        None => Value::from(()),
+    }
 }
 
 /// What an operation gave.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub account: Option<Account>,
-    pub signed_in: Option<SignedIn>,
+    pub signed_in: Option<Arc<SignedIn>>,
     pub exists: Option<bool>,
     pub reset_token: Option<String>,
 }
@@ -116,22 +123,17 @@ pub(crate) struct ReplyScope {
 impl ReplyScope {
     pub(crate) fn new(outcome: &Outcome, tenant: &Arc<Tenant>, now: Micros) -> ReplyScope {
         let signed_in = outcome.signed_in.as_ref();
-        let account = outcome
-            .account
-            .as_ref()
-            .or(signed_in.map(|signed_in| &signed_in.account));
-        // Nobody is in a team before the address is verified: the name is there, its value is none.
-        let team = |signed_in: &SignedIn| {
-            signed_in
-                .team
-                .clone()
-                .map_or(Value::from(()), |team| view(team, TEAM))
+        let user = match (&outcome.account, signed_in) {
+            (Some(account), _) => Some(view(account.clone(), |account| Some(account), USER)),
+            (None, Some(who)) => Some(view(who.clone(), |who| Some(&who.account), USER)),
+            (None, None) => None,
         };
         ReplyScope {
-            user: account.map(|account| view(account.clone(), USER)),
-            session: signed_in.map(|signed_in| view(signed_in.session.clone(), SESSION)),
-            team: signed_in.map(team),
-            tenant: view(tenant.clone(), TENANT),
+            user,
+            session: signed_in.map(|who| view(who.clone(), |who| Some(&who.session), SESSION)),
+            // Nobody is in a team before the address is verified: the name is there, its value is none.
+            team: signed_in.map(|who| view(who.clone(), |who| who.team.as_ref(), TEAM)),
+            tenant: view(tenant.clone(), |tenant| Some(tenant), TENANT),
             exists: outcome.exists.map(Value::from),
             reset_token: outcome.reset_token.as_deref().map(Value::from),
             now: now.secs(),

@@ -1,8 +1,7 @@
 //! Proof that a person reads the mailbox they gave.
 
-use std::time::Duration;
-
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use vestibule_crypto::Opaque;

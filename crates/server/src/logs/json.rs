@@ -98,7 +98,18 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field.name(), &format_args!("{value:?}"));
+        self.field(field.name(), &format_args!("{}", Shown(value)));
+    }
+}
+
+/// Shows as much of a value as lets itself be shown: serde_json panics where a value refuses.
+struct Shown<'a>(&'a dyn fmt::Debug);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Only the value can fail: a line in memory takes everything.
+        let _ = write!(f, "{:?}", self.0);
+        Ok(())
     }
 }
 
@@ -133,6 +144,15 @@ mod tests {
         }
     }
 
+    struct Refuses;
+
+    impl fmt::Debug for Refuses {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("so far")?;
+            Err(fmt::Error)
+        }
+    }
+
     #[test]
     fn a_line_is_one_object_whatever_is_in_it() {
         let kept = Kept::default();
@@ -154,6 +174,7 @@ mod tests {
                 large = u64::MAX,
                 yes = true,
                 nobody,
+                refuses = ?Refuses,
                 "what {}", "happened"
             );
         });
@@ -176,6 +197,7 @@ mod tests {
                 "signed",
                 "large",
                 "yes",
+                "refuses",
                 "target"
             ]
         );
@@ -183,6 +205,7 @@ mod tests {
         assert_eq!(line["odd"], "line\nend \"quoted\" \u{1b}[31m \u{2028} ü \\");
         assert_eq!(line["debug"], "Some(\"x\\n\")");
         assert_eq!(line["message"], "what happened");
+        assert_eq!(line["refuses"], "so far");
         assert_eq!(
             (&line["level"], &line["target"]),
             (&"WARN".into(), &"here".into())

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::json;
+use vestibule_db::params;
 use vestibule_identity::{Account, Cx, ProfileChange};
 
-use crate::alphalearn;
-use crate::app::{TestApp, postgres_schema};
+use crate::app::{TestApp, on_both, postgres_schema};
+use crate::{alphalearn, enclaive};
 
 const HOST: &str = "lms.acme.test";
 const PASSWORD: &str = "violet-harbour-42-lanterns";
@@ -157,4 +159,64 @@ async fn on_postgres_what_ends_is_let_go() {
     let one = TestApp::on(&url).await;
     let two = TestApp::on_too(&url, &one).await;
     is_held_and_let_go(one, two).await;
+}
+
+on_both! {
+    async fn the_oldest_team_with_a_project_is_the_sessions(app: TestApp) {
+        let cx = app.acme().await;
+        let account = app.person(&cx, "ada@team.example", enclaive::PASSWORD, "Trainee").await;
+        let signed_in = enclaive::signed_in(&app, "ada@team.example").await;
+        let team_of = async || {
+            app.pass(Duration::from_secs(1));
+            let token = SecretString::from(signed_in.user.as_str());
+            let who = app.identity.authenticate_access(&cx, &token).await.unwrap();
+            let team = who.team.clone().unwrap();
+            (team.id, team.project_id)
+        };
+        let own = team_of().await;
+        let add = async |sql: &'static str, id: &'static str, of: &'static str| {
+            let (tenant, account) = (cx.tenant.id.clone(), account.id.clone());
+            let added = app.identity.db().write(move |tx| {
+                let of = if of.is_empty() { &account } else { of };
+                tx.exec(sql, &params![&tenant, id, of])
+            });
+            assert_eq!(added.await.unwrap(), 1, "{sql}");
+        };
+        const TEAM: &str = "INSERT INTO team (tenant_id, id, name, created_at) VALUES ($1, $2, $3, 1)";
+        const MEMBER: &str = "INSERT INTO team_member (tenant_id, team_id, account_id, role, joined_at) VALUES ($1, $2, $3, 'member', 1)";
+        const OLD: &str = "INSERT INTO project (tenant_id, id, team_id, name, created_at) VALUES ($1, $2, $3, 'A project', 1)";
+        const YOUNG: &str = "INSERT INTO project (tenant_id, id, team_id, name, created_at) VALUES ($1, $2, $3, 'A project', 2)";
+        for team in ["team-c", "team-b", "team-a"] {
+            add(TEAM, team, "A team").await;
+            add(MEMBER, team, "").await;
+        }
+        assert_eq!(team_of().await, own, "older teams, but without a project");
+        let expect = |team: &str, project: &str| (team.to_owned(), project.to_owned());
+        add(YOUNG, "project-1", "team-c").await;
+        assert_eq!(team_of().await, expect("team-c", "project-1"));
+        add(OLD, "project-3", "team-c").await;
+        assert_eq!(team_of().await, expect("team-c", "project-3"), "its oldest project");
+        add(OLD, "project-2", "team-c").await;
+        assert_eq!(team_of().await, expect("team-c", "project-2"), "of two as old the first by name");
+        add(YOUNG, "project-4", "team-b").await;
+        assert_eq!(team_of().await, expect("team-b", "project-4"), "of two teams joined at once the first by name");
+    }
+}
+
+/// A table made for each look was half of its work.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_makes_no_table_to_find_a_session() {
+    let app = TestApp::sqlite().await;
+    let source = include_str!("../../../identity/src/session/store.rs");
+    let from = source.find("SELECT found.id").unwrap();
+    let text = &source[from..from + source[from..].find('"').unwrap()];
+    let plan: &'static str = format!("EXPLAIN QUERY PLAN {text}").leak();
+    let steps = app.identity.db().read(move |tx| {
+        let params = params!["tenant", "session", 0, 0];
+        tx.all(plan, &params, |row| row.get::<String>(3))
+    });
+    let steps = steps.await.unwrap();
+    assert_eq!(steps[0], "CO-ROUTINE found", "{steps:#?}");
+    let is_free = |step: &String| !step.contains("TEMP B-TREE") && !step.starts_with("MATERIALIZE");
+    assert!(steps.iter().all(is_free), "{steps:#?}");
 }
