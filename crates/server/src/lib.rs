@@ -39,7 +39,7 @@ pub fn run() -> ExitCode {
 
 fn start(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     let settings = settings::Settings::load(&cli.inputs()?)?;
-    logs::start(&settings, cli.is_node());
+    let _rest_of_the_log = logs::start(&settings, cli.is_node())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -1,30 +1,40 @@
 //! Log lines on standard error.
 
+mod gathered;
 mod json;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::settings::{LogFormat, Settings};
+use gathered::Gathered;
+pub(crate) use gathered::Rest;
 
 /// What a command that only answers and leaves logs: what goes wrong is its answer, but for panics.
 const COMMANDS: &str = "off,vestibule::logs=error";
 
-/// Starts logging. A command is quiet unless the operator set a filter.
-pub(crate) fn start(settings: &Settings, is_node: bool) {
+/// Starts logging; keep what it answers to the end. A command is quiet unless the operator set a filter.
+pub(crate) fn start(settings: &Settings, is_node: bool) -> std::io::Result<Rest> {
     let quiet = !is_node && !settings.is_given("log");
     let filter = if quiet { COMMANDS } else { &settings.log };
     // The setting was parsed when it was read.
     let filter: Targets = filter.parse().unwrap_or_default();
-    let terminal = std::io::stderr().is_terminal();
-    let lines = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal);
+    let terminal = stderr().is_terminal();
+    let (writer, rest) = match is_node && !terminal {
+        true => {
+            let (gathered, rest) = Gathered::new(stderr())?;
+            (BoxMakeWriter::new(gathered), rest)
+        }
+        // Somebody looks on.
+        false => (BoxMakeWriter::new(stderr), Rest::none()),
+    };
+    let lines = fmt::layer().with_writer(writer).with_ansi(terminal);
     let json = match settings.log_format {
         LogFormat::Auto => !terminal && is_node,
         LogFormat::Human => false,
@@ -39,6 +49,7 @@ pub(crate) fn start(settings: &Settings, is_node: bool) {
         .with(lines.with_filter(filter))
         .try_init();
     std::panic::set_hook(Box::new(log_panic));
+    Ok(rest)
 }
 
 /// A panic is one line of the log like any other.

@@ -239,8 +239,7 @@ fn set_up(connection: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
          PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;",
     )?;
     if purpose == Purpose::Read {
-        // There are many of them, and the system holds the file's pages for all: half a MiB each instead of two.
-        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512;")?;
+        connection.execute_batch("PRAGMA query_only = ON;")?;
     }
     Ok(())
 }

@@ -1,0 +1,251 @@
+//! Lines of the log, written many at a time: a call of the system for each costs a tenth of a check of a session.
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// How long a line waits for others: this much of a log is lost where the process is killed.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// Bytes; who brings more than that together writes them, and waits where nobody reads.
+const ENOUGH: usize = 64 * 1024;
+
+/// Where lines come together. Warnings and errors wait for nobody, and take what came before them along.
+pub(super) struct Gathered<W>(Arc<Shared<W>>);
+
+/// Writes what is still there when it is dropped. What comes after that is written at once.
+#[must_use]
+pub(crate) struct Rest(Option<Box<dyn FnOnce() + Send>>);
+
+struct Shared<W> {
+    lines: Mutex<Lines>,
+    /// Told of the first line, and of the end.
+    news: Condvar,
+    /// Taken before `lines`, so that lines stay in their order.
+    out: Mutex<Out<W>>,
+}
+
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+struct Out<W> {
+    to: W,
+    /// Takes turns with [`Lines::bytes`].
+    spare: Vec<u8>,
+}
+
+impl<W: Write + Send + 'static> Gathered<W> {
+    pub(super) fn new(to: W) -> io::Result<(Gathered<W>, Rest)> {
+        let shared = Arc::new(Shared {
+            lines: Mutex::default(),
+            news: Condvar::new(),
+            out: Mutex::new(Out {
+                to,
+                spare: Vec::new(),
+            }),
+        });
+        let (gathers, ends) = (shared.clone(), shared.clone());
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(move || gathers.gather())?;
+        let rest = Rest(Some(Box::new(move || ends.end())));
+        Ok((Gathered(shared), rest))
+    }
+}
+
+impl Rest {
+    /// Where every line is written at once.
+    pub(super) fn none() -> Rest {
+        Rest(None)
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if let Some(write) = self.0.take() {
+            write();
+        }
+    }
+}
+
+impl<W: Write> Shared<W> {
+    fn gather(&self) {
+        let mut lines = self.lines.lock();
+        while !lines.ended {
+            if lines.bytes.is_empty() {
+                self.news.wait(&mut lines);
+                continue;
+            }
+            let until = Instant::now() + PATIENCE;
+            while !lines.ended && !self.news.wait_until(&mut lines, until).timed_out() {}
+            drop(lines);
+            self.write();
+            lines = self.lines.lock();
+        }
+    }
+
+    fn write(&self) {
+        let mut out = self.out.lock();
+        let Out { to, spare } = &mut *out;
+        mem::swap(spare, &mut self.lines.lock().bytes);
+        // There is no other place to tell that nobody takes the log.
+        let _ = to.write_all(spare).and_then(|()| to.flush());
+        spare.clear();
+        spare.shrink_to(ENOUGH);
+    }
+
+    fn end(&self) {
+        self.lines.lock().ended = true;
+        self.news.notify_all();
+        self.write();
+    }
+}
+
+impl<'a, W: Write + 'a> MakeWriter<'a> for Gathered<W> {
+    type Writer = Line<'a, W>;
+
+    fn make_writer(&'a self) -> Line<'a, W> {
+        Line {
+            shared: &self.0,
+            urgent: true,
+        }
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Line<'a, W> {
+        Line {
+            shared: &self.0,
+            urgent: *meta.level() <= Level::WARN,
+        }
+    }
+}
+
+/// One line on its way.
+pub(super) struct Line<'a, W> {
+    shared: &'a Shared<W>,
+    urgent: bool,
+}
+
+impl<W: Write> Write for Line<'_, W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut lines = self.shared.lines.lock();
+        let first = lines.bytes.is_empty();
+        lines.bytes.extend_from_slice(line);
+        let at_once = self.urgent || lines.ended || lines.bytes.len() >= ENOUGH;
+        drop(lines);
+        if at_once {
+            self.shared.write();
+        } else if first {
+            self.shared.news.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    /// Tells each call that the system would get.
+    struct Calls(Sender<String>);
+
+    impl Write for Calls {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            // Nobody listens to what comes after a test.
+            let _ = self.0.send(text);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logging() -> (tracing::subscriber::DefaultGuard, Rest, Receiver<String>) {
+        let (tell, calls) = channel();
+        let (gathered, rest) = Gathered::new(Calls(tell)).unwrap();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(gathered)
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_ansi(false);
+        let subscriber = tracing_subscriber::registry().with(layer);
+        (tracing::subscriber::set_default(subscriber), rest, calls)
+    }
+
+    #[test]
+    fn a_line_that_stays_alone_is_written_by_itself() {
+        let (_guard, _rest, calls) = logging();
+        for line in ["first", "second"] {
+            tracing::info!("{line}");
+            assert_eq!(calls.recv().unwrap(), format!("{line}\n"));
+        }
+    }
+
+    #[test]
+    fn a_warning_waits_for_nobody_and_keeps_its_place() {
+        let (_guard, _rest, calls) = logging();
+        tracing::info!("before");
+        tracing::warn!("warning");
+        // All that was to be written is written when the call is back.
+        let written: String = calls.try_iter().collect();
+        assert_eq!(written, "before\nwarning\n");
+    }
+
+    #[test]
+    fn what_is_there_at_the_end_is_written_and_what_comes_later_too() {
+        let (_guard, rest, calls) = logging();
+        tracing::info!("last");
+        drop(rest);
+        tracing::info!("after the end");
+        let written: String = calls.try_iter().collect();
+        assert_eq!(written, "last\nafter the end\n");
+    }
+
+    #[test]
+    fn lines_of_many_threads_are_whole_in_order_and_few_calls() {
+        const EACH: usize = 20_000;
+        let (guard, rest, calls) = logging();
+        let subscriber = tracing::dispatcher::get_default(Clone::clone);
+        thread::scope(|scope| {
+            for who in 0..4 {
+                let subscriber = subscriber.clone();
+                scope.spawn(move || {
+                    tracing::dispatcher::with_default(&subscriber, || {
+                        for line in 0..EACH {
+                            tracing::info!("{who} {line}");
+                        }
+                    });
+                });
+            }
+        });
+        drop((guard, rest));
+        let calls: Vec<String> = calls.try_iter().collect();
+        assert!(calls.len() < EACH / 10, "{} calls", calls.len());
+        let mut next = [0; 4];
+        for line in calls.concat().lines() {
+            let (who, line) = line.split_once(' ').unwrap();
+            let next = &mut next[who.parse::<usize>().unwrap()];
+            assert_eq!(line.parse::<usize>().unwrap(), *next);
+            *next += 1;
+        }
+        assert_eq!(next, [EACH; 4]);
+    }
+}
