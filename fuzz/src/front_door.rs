@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
@@ -15,6 +14,7 @@ use vestibule::node::{Node, Schema};
 use vestibule::settings::{Inputs, Settings};
 use vestibule::temporary::Folder;
 use vestibule_crypto::SeededRandom;
+use vestibule_http::FrontDoor;
 use vestibule_identity::{Clock, Micros, Ports, TenantFile, Upstream};
 
 use super::targets::texts;
@@ -43,7 +43,7 @@ impl Upstream for Nowhere {
 
 struct Server {
     runtime: Runtime,
-    router: Router,
+    door: FrontDoor,
     _folder: Folder,
 }
 
@@ -65,16 +65,16 @@ fn server() -> &'static Server {
             random: Arc::new(SeededRandom::new(7)),
             upstream: Arc::new(Nowhere),
         };
-        let router = runtime.block_on(async {
+        let door = runtime.block_on(async {
             let node = Node::with_ports(settings, Schema::Migrate, ports).await.unwrap();
             let file: TenantFile = toml::from_str(
                 "slug = 'acme'\nname = 'Acme'\ndomains = ['lms.acme.test']\ndialects = ['rezi', 'enclaive', 'alphalearn']\nredirect_hosts = ['www.acme.test']\n\
                  [handoff]\ntrainee = '/course/{enrollmentId}'\n[[provider]]\nkind = 'google'\nclient_id = 'x'\n",
             ).unwrap();
             node.identity.apply(&file, false).await.unwrap();
-            vestibule_http::router(node.app(None))
+            FrontDoor::new(node.app(None))
         });
-        Server { runtime, router, _folder: folder }
+        Server { runtime, door, _folder: folder }
     })
 }
 
@@ -105,7 +105,7 @@ pub fn request(bytes: &[u8]) {
         .insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4711))));
     let server = server();
     server.runtime.block_on(async {
-        let answer = server.router.clone().oneshot(request).await.unwrap();
+        let answer = server.door.clone().oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         let body = axum::body::to_bytes(answer.into_body(), 16 << 20)
             .await

@@ -1,5 +1,7 @@
 //! Paths: patterns as files write them, and the decoded segments of a request.
 
+use std::sync::Arc;
+
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
@@ -7,7 +9,7 @@ use percent_encoding::percent_decode_str;
 /// `/api/verify-email/{token}`: literal segments and whole-segment parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
-    pub text: String,
+    pub text: Arc<str>,
     pub segments: Vec<Segment>,
 }
 
@@ -31,7 +33,7 @@ impl Pattern {
             return Err(format!("the path `{text}` has an empty segment"));
         }
         let pattern = Pattern {
-            text: text.to_owned(),
+            text: text.into(),
             segments,
         };
         let mut names: Vec<&str> = pattern.parameters().collect();

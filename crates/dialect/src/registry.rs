@@ -113,7 +113,7 @@ impl Dialects {
         for (index, place) in places.iter().enumerate() {
             match place.pattern.is_literal() {
                 true => literal
-                    .entry(place.pattern.text.clone())
+                    .entry(place.pattern.text.to_string())
                     .or_default()
                     .push(index),
                 false => patterned.push(index),
@@ -162,7 +162,7 @@ impl Dialects {
         let of_dialect = |dialect: &Dialect| -> Vec<RouteInfo> {
             let info = |operation, (method, pattern): &(Method, Pattern)| RouteInfo {
                 dialect: dialect.name().to_owned(),
-                path: pattern.text.clone(),
+                path: pattern.text.to_string(),
                 method: method.to_string(),
                 operation,
             };
@@ -215,9 +215,9 @@ impl Dialects {
     }
 
     /// The pattern that such a path fits, as a dialect's file writes it.
-    pub fn pattern_of(&self, path: &str) -> Option<&str> {
+    pub fn pattern_of(&self, path: &str) -> Option<&Arc<str>> {
         let places = self.places(path, &decode(path));
-        places.first().map(|place| &*place.pattern.text)
+        places.first().map(|place| &place.pattern.text)
     }
 
     /// Who may answer there: dialects that the Host's tenant mounts, and no other reads the request. At a host of no tenant
@@ -314,7 +314,11 @@ mod tests {
             ("/api/verify-email/abc", "/api/verify-email/{token}"),
             ("/api/verify-email/a%2Fb", "/api/verify-email/{token}"),
         ] {
-            assert_eq!(dialects.pattern_of(path), Some(pattern), "{path}");
+            assert_eq!(
+                dialects.pattern_of(path).map(AsRef::as_ref),
+                Some(pattern),
+                "{path}"
+            );
         }
     }
 

@@ -73,6 +73,8 @@ pub(crate) fn render(response: Response, reception: &Reception, html: bool) -> R
     log(&fault.error, &reception.client.request_id);
     let (mut parts, _) = response.into_parts();
     parts.extensions.remove::<Fault>();
+    // That of the bare fault.
+    parts.headers.remove(header::CONTENT_LENGTH);
     if let Some(seconds) = fault.error.retry_after {
         parts
             .headers
@@ -116,7 +118,7 @@ fn problem(fault: &Fault, request_id: &str) -> String {
 }
 
 fn page(fault: &Fault, reception: &Reception) -> Result<String, Error> {
-    let lang = reception.language;
+    let lang = reception.language();
     let base = templates::base(reception.tenant(), &reception.client.request_id, lang);
     let text = templates::error_text(
         Voice {

@@ -23,7 +23,7 @@ pub(crate) fn of_tag(tag: &str) -> Option<&'static str> {
 }
 
 /// What the browser's `Accept-Language` likes best (RFC 9110, section 12.5.4).
-fn of_browser(headers: &HeaderMap) -> Option<&'static str> {
+pub(crate) fn of_browser(headers: &HeaderMap) -> Option<&'static str> {
     let lines = headers.get_all(header::ACCEPT_LANGUAGE).iter();
     let wishes = lines
         .filter_map(|line| line.to_str().ok())
@@ -44,10 +44,10 @@ fn of_browser(headers: &HeaderMap) -> Option<&'static str> {
     best.map(|(_, known)| known)
 }
 
-/// The language for somebody who is not known.
-pub(crate) fn of_visitor(headers: &HeaderMap, tenant: Option<&Tenant>) -> &'static str {
-    of_browser(headers)
-        .or_else(|| tenant.and_then(|tenant| of_tag(&tenant.file.defaults.locale)))
+/// The tenant's own language.
+pub(crate) fn of_tenant(tenant: Option<&Tenant>) -> &'static str {
+    tenant
+        .and_then(|tenant| of_tag(&tenant.file.defaults.locale))
         .unwrap_or(DEFAULT)
 }
 
@@ -59,9 +59,7 @@ pub(crate) fn of_account(account: &Account, tenant: &Tenant) -> Option<&'static 
 
 /// The language of a mail to somebody with that locale.
 pub(crate) fn of_mail(locale: &str, tenant: &Tenant) -> &'static str {
-    of_tag(locale)
-        .or_else(|| of_tag(&tenant.file.defaults.locale))
-        .unwrap_or(DEFAULT)
+    of_tag(locale).unwrap_or_else(|| of_tenant(Some(tenant)))
 }
 
 /// `rtl` or `ltr`, as HTML's `dir` wants it.
@@ -119,7 +117,7 @@ mod tests {
             for line in lines {
                 headers.append(header::ACCEPT_LANGUAGE, HeaderValue::from_static(line));
             }
-            of_visitor(&headers, Some(&german))
+            of_browser(&headers).unwrap_or_else(|| of_tenant(Some(&german)))
         };
         for (lines, language) in [
             (&["fr-CH, fr;q=0.9, en;q=0.8"][..], "fr"),
@@ -134,7 +132,7 @@ mod tests {
         ] {
             assert_eq!(visitor(lines), language, "{lines:?}");
         }
-        assert_eq!(of_visitor(&HeaderMap::new(), None), "en");
+        assert_eq!(of_tenant(None), "en");
     }
 
     #[test]

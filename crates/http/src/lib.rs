@@ -36,7 +36,7 @@ mod well_known;
 pub use ipnet::IpNet;
 pub use listener::Listener;
 pub use metrics::Metrics;
-pub use router::{RouteKind, metrics_router, router, routes};
+pub use router::{FrontDoor, RouteKind, metrics_router, routes};
 pub use settings::{App, Demo, DemoPerson, DemoTenant, HttpSettings};
 pub use templates::own::{TextFault, check as check_texts};
 pub use templates::replaced::check as check_templates;

@@ -39,7 +39,7 @@ struct Figures {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
     surface: &'static str,
-    route: String,
+    route: Arc<str>,
     status: &'static str,
 }
 
@@ -79,7 +79,13 @@ impl Metrics {
     }
 
     /// Counts one answered request; `status` is its code.
-    pub(crate) fn request(&self, surface: &'static str, route: &str, status: u16, took: Duration) {
+    pub(crate) fn request(
+        &self,
+        surface: &'static str,
+        route: &Arc<str>,
+        status: u16,
+        took: Duration,
+    ) {
         let class = match status {
             100..=199 => "1xx",
             200..=299 => "2xx",
@@ -91,7 +97,7 @@ impl Metrics {
             .requests
             .get_or_create(&RequestLabels {
                 surface,
-                route: route.to_owned(),
+                route: route.clone(),
                 status: class,
             })
             .inc();
@@ -198,8 +204,8 @@ mod tests {
         let metrics = Metrics::default();
         metrics.watch_hashing(|| 3);
         metrics.watch_hashed(|| 7);
-        metrics.request("pages", "/sign-in", 200, Duration::from_millis(4));
-        metrics.request("pages", "/sign-in", 204, Duration::from_millis(400));
+        metrics.request("pages", &"/sign-in".into(), 200, Duration::from_millis(4));
+        metrics.request("pages", &"/sign-in".into(), 204, Duration::from_millis(400));
         metrics.sign_in("invalid_credentials");
         assert!(!metrics.expose().unwrap().contains("timestamp_seconds{"));
         metrics.backup_made(1_700_000_000);

@@ -1,11 +1,16 @@
 //! The table of routes.
 
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::Router;
-use axum::extract::State;
-use axum::middleware;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
 use http::{StatusCode, header};
+use tower::Service;
 use vestibule_identity::Kind;
 
 use crate::fault::Fault;
@@ -19,19 +24,47 @@ use crate::shared::{Shared, share};
 use crate::{browser, demo, dialect, inbox, layers, native, well_known};
 
 /// Everything that is answered on the public listener. Serve it with `ConnectInfo<SocketAddr>`, or clients have no address.
-pub fn router(app: App) -> Router {
-    let surfaces = surfaces(app.settings.demo.is_some());
-    let shared = share(app);
-    let routers = surfaces.into_iter().map(|surface| surface.router);
-    routers
-        .fold(Router::new(), Router::merge)
-        .fallback(dialect::answer)
-        .method_not_allowed_fallback(|| async { Fault::from(Kind::MethodNotAllowed) })
-        .layer(middleware::from_fn_with_state(
-            shared.clone(),
-            layers::around,
-        ))
-        .with_state(shared)
+#[derive(Clone)]
+pub struct FrontDoor {
+    shared: Shared,
+    router: Router,
+}
+
+impl FrontDoor {
+    /// Opens it.
+    pub fn new(app: App) -> FrontDoor {
+        let surfaces = surfaces(app.settings.demo.is_some());
+        let patterns = surfaces.iter().flat_map(|surface| surface.paths.clone());
+        let shared = share(app, patterns.collect());
+        let routers = surfaces.into_iter().map(|surface| surface.router);
+        let router = routers
+            .fold(Router::new(), Router::merge)
+            .fallback(dialect::answer)
+            .method_not_allowed_fallback(|| async { Fault::from(Kind::MethodNotAllowed) })
+            .with_state(shared.clone());
+        FrontDoor { shared, router }
+    }
+}
+
+impl Service<Request> for FrontDoor {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let FrontDoor { shared, router } = self.clone();
+        Box::pin(async move { Ok(layers::around(&shared, request, router).await) })
+    }
+}
+
+impl fmt::Debug for FrontDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FrontDoor")
+    }
 }
 
 /// What a route of ours is for.

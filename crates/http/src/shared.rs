@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vestibule_dialect::Dialects;
 use vestibule_identity::Identity;
 
-use crate::layers::RequestIds;
+use crate::layers::{OwnPaths, RequestIds};
 use crate::settings::{App, HttpSettings};
 
 /// Axum's state.
@@ -16,14 +16,16 @@ pub(crate) struct Everything {
     pub(crate) dialects: Dialects,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: RequestIds,
+    pub(crate) own_paths: OwnPaths,
 }
 
-pub(crate) fn share(app: App) -> Shared {
+pub(crate) fn share(app: App, own_paths: OwnPaths) -> Shared {
     let request_ids = RequestIds::new(|bytes| app.identity.ports().random.fill(bytes));
     Arc::new(Everything {
         identity: app.identity,
         dialects: app.dialects,
         settings: app.settings,
         request_ids,
+        own_paths,
     })
 }

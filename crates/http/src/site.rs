@@ -17,7 +17,8 @@ use crate::templates::texts::Voice;
 pub(crate) struct Site {
     pub(crate) cx: Cx,
     pub(crate) arrival: Arc<Arrival>,
-    language: &'static str,
+    /// What the person chose.
+    chosen: Option<&'static str>,
 }
 
 impl Site {
@@ -39,18 +40,17 @@ impl Site {
 
     /// The place of a request in that context; it speaks the browser's language.
     pub(crate) fn new(cx: Cx, arrival: Arc<Arrival>) -> Site {
-        let language = arrival.reception.language;
         Site {
             cx,
             arrival,
-            language,
+            chosen: None,
         }
     }
 
     /// The same, in the language that the person chose.
     pub(crate) fn speaking_to(self, account: &Account) -> Site {
-        let language = language::of_account(account, self.tenant()).unwrap_or(self.language);
-        Site { language, ..self }
+        let chosen = language::of_account(account, self.tenant()).or(self.chosen);
+        Site { chosen, ..self }
     }
 
     pub(crate) fn tenant(&self) -> &Tenant {
@@ -60,7 +60,7 @@ impl Site {
     /// What says the texts of this page.
     pub(crate) fn voice(&self) -> Voice<'_> {
         Voice {
-            language: self.language,
+            language: self.language(),
             tenant: Some(self.tenant()),
         }
     }
@@ -71,7 +71,8 @@ impl Site {
 
     /// The language of the page: one for which there are texts.
     pub(crate) fn language(&self) -> &'static str {
-        self.language
+        let visitor = || self.arrival.reception.language();
+        self.chosen.unwrap_or_else(visitor)
     }
 }
 

@@ -20,11 +20,11 @@ pub struct Cx {
 pub struct Client {
     /// The address behind trusted proxies.
     pub address: Option<IpAddr>,
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     /// The `Origin` header: present when a page's script or form calls.
-    pub origin: Option<String>,
+    pub origin: Option<Arc<str>>,
     /// Names this request in logs, audit entries and error pages.
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// The dialect that the request speaks, if any.
     pub dialect: Option<Arc<str>>,
     /// The browser, if the tenant has seen it before.

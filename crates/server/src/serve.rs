@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use vestibule_http::{Demo, Listener};
+use vestibule_http::{Demo, FrontDoor, Listener};
 
 use crate::backups::Backups;
 use crate::mail::SmtpUrl;
@@ -55,7 +55,7 @@ impl Server {
         };
         let mut mounts = Mounts::default();
         mounts.look(&node).await.map_err(core_error)?;
-        let listener = Listener::start(socket, vestibule_http::router(app), files)?;
+        let listener = Listener::start(socket, FrontDoor::new(app), files)?;
         let workers = Workers::start(&node, mounts, backups);
         Ok(Server {
             node,

@@ -257,7 +257,7 @@ impl Visit<'_> {
             tracing::error!(
                 dialect,
                 operation,
-                request = self.client.request_id,
+                request = &*self.client.request_id,
                 ?error,
                 "the operation failed"
             );

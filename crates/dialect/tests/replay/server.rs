@@ -242,7 +242,10 @@ impl Server {
             );
         }
         let client = Client {
-            origin: request.headers.get("origin").cloned(),
+            origin: request
+                .headers
+                .get("origin")
+                .map(|origin| origin.as_str().into()),
             ..Client::default()
         };
         let call = Call {

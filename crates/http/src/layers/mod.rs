@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tower::ServiceExt as _;
 use vestibule_identity::{Client, Cx, Error, Identity, Kind, Micros, Tenant};
 
 pub(crate) use body::{BodyFault, read as read_body};
@@ -27,13 +28,14 @@ pub(crate) use body::{BodyFault, read as read_body};
 pub(crate) use client::address as client_address;
 pub(crate) use host::Host;
 pub(crate) use request_id::RequestIds;
+pub(crate) use route::OwnPaths;
 
 use crate::device;
 use crate::dialect;
 use crate::fault::{self, Fault};
 use crate::language;
 use crate::metrics::Metrics;
-use crate::shared::{Everything, Shared};
+use crate::shared::Everything;
 use route::Route;
 pub(crate) use security::{Beyond, page_policy};
 
@@ -42,8 +44,8 @@ pub(crate) use security::{Beyond, page_policy};
 pub(crate) struct Reception {
     pub(crate) client: Client,
     pub(crate) lookup: Lookup,
-    /// What the browser likes to read.
-    pub(crate) language: &'static str,
+    /// What the browser likes to read, of what we have.
+    pub(crate) wish: Option<&'static str>,
 }
 
 /// What the host says about the tenant.
@@ -61,6 +63,12 @@ impl Reception {
             Lookup::Found(tenant) => Some(tenant),
             _ => None,
         }
+    }
+
+    /// What somebody who is not known is spoken to in.
+    pub(crate) fn language(&self) -> &'static str {
+        let tenant = self.tenant().map(AsRef::as_ref);
+        self.wish.unwrap_or_else(|| language::of_tenant(tenant))
     }
 }
 
@@ -82,13 +90,9 @@ impl Arrival {
     }
 }
 
-/// The outermost layer.
-pub(crate) async fn around(
-    State(shared): State<Shared>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let route = Route::of(&request, &shared);
+/// Answers a request by the router, with everything around it.
+pub(crate) async fn around(shared: &Everything, mut request: Request, router: Router) -> Response {
+    let route = Route::of(&request, shared);
     let html = route.wants_html(request.headers());
     let host = Host::of(request.uri(), request.headers());
     let peer = request
@@ -97,7 +101,7 @@ pub(crate) async fn around(
         .map(|info| info.0.ip());
     // Health must be told at once, also when the directory would have to ask a database that is down.
     let tenant_host = host.as_ref().filter(|_| route.surface != "health");
-    let mut reception = receive(&shared, request.headers(), peer, tenant_host).await;
+    let mut reception = receive(shared, request.headers(), peer, tenant_host).await;
     if route.signs_in()
         && let Lookup::Found(tenant) = &reception.lookup
     {
@@ -129,11 +133,11 @@ pub(crate) async fn around(
                 now: shared.identity.now(),
             };
             request.extensions_mut().insert(Arc::new(arrival));
-            in_own_task(next, request, shared.settings.request_timeout).await
+            in_own_task(answered(router, request), shared.settings.request_timeout).await
         }
     };
     let answer = match in_dialect {
-        Some(uri) => dialect::in_own_words(&shared, uri.path(), &reception, answer),
+        Some(uri) => dialect::in_own_words(shared, uri.path(), &reception, answer),
         None => answer,
     };
     if let (Some(kind), Some(tenant)) = (noteworthy(&answer, html), reception.tenant()) {
@@ -189,8 +193,11 @@ async fn note(identity: &Identity, cx: Cx, kind: Kind) {
 
 /// Runs the handler in a task of its own: a client that hangs up, or a time-out, leaves no operation half done, and a
 /// panic costs this request only. What needs to wait for nothing is done at once, without the task.
-async fn in_own_task(next: Next, request: Request, limit: Duration) -> Response {
-    let mut handler = Box::pin(next.run(request));
+async fn in_own_task(
+    handler: impl Future<Output = Response> + Send + 'static,
+    limit: Duration,
+) -> Response {
+    let mut handler = Box::pin(handler);
     let first = poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
         Poll::Ready(polled)
@@ -208,6 +215,11 @@ async fn in_own_task(next: Next, request: Request, limit: Duration) -> Response 
     }
 }
 
+async fn answered(router: Router, request: Request) -> Response {
+    let Ok(answer) = router.oneshot(request).await;
+    answer
+}
+
 async fn receive(
     shared: &Everything,
     headers: &HeaderMap,
@@ -218,7 +230,7 @@ async fn receive(
         headers
             .get(name)
             .and_then(|value: &HeaderValue| value.to_str().ok())
-            .map(str::to_owned)
+            .map(Arc::from)
     };
     let client = Client {
         address: peer.map(|peer| client::address(peer, headers, &shared.settings.trusted_proxies)),
@@ -226,7 +238,7 @@ async fn receive(
         // Present but unreadable still means: a page calls.
         origin: headers
             .get(header::ORIGIN)
-            .map(|origin| origin.to_str().unwrap_or("null").to_owned()),
+            .map(|origin| origin.to_str().unwrap_or("null").into()),
         request_id: shared.request_ids.next(),
         dialect: None,
         device: None,
@@ -243,15 +255,10 @@ async fn receive(
             }
         },
     };
-    let tenant = match &lookup {
-        Lookup::Found(tenant) => Some(tenant.as_ref()),
-        _ => None,
-    };
-    let language = language::of_visitor(headers, tenant);
     Reception {
         client,
         lookup,
-        language,
+        wish: language::of_browser(headers),
     }
 }
 
@@ -279,13 +286,13 @@ impl Drop for LogLine {
         let client = &self.reception.client;
         tracing::info!(
             target: "vestibule::request",
-            method = %self.method,
-            path = %self.route.path(),
+            method = self.method.as_str(),
+            path = self.route.path(),
             status = self.status,
             ms = took.as_micros() as f64 / 1_000.0,
             client = client.address.map(tracing::field::display),
             tenant = self.reception.tenant().map(|tenant| tenant.slug()),
-            request_id = %client.request_id,
+            request_id = &*client.request_id,
             "request"
         );
     }
@@ -293,21 +300,15 @@ impl Drop for LogLine {
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn;
     use axum::routing::get;
     use tokio::sync::oneshot;
-    use tower::ServiceExt;
 
     use super::*;
 
     async fn status(router: Router, limit: Duration) -> StatusCode {
-        let layer = from_fn(move |request: Request, next: Next| async move {
-            in_own_task(next, request, limit).await
-        });
         let request = Request::builder().uri("/").body(Body::empty()).unwrap();
-        router.layer(layer).oneshot(request).await.unwrap().status()
+        in_own_task(answered(router, request), limit).await.status()
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Names for requests: in logs, audit entries, `X-Request-Id`, and as the reference number on error pages.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Digits and letters that are not mistaken for one another (Crockford's base 32, lower case).
@@ -27,7 +28,7 @@ impl RequestIds {
         }
     }
 
-    pub(crate) fn next(&self) -> String {
+    pub(crate) fn next(&self) -> Arc<str> {
         let mut count = self.count.fetch_add(1, Ordering::Relaxed);
         let mut digits = Vec::with_capacity(8);
         loop {
@@ -41,7 +42,7 @@ impl RequestIds {
         id.push_str(&self.prefix);
         id.push('-');
         id.extend(digits.iter().rev().map(|digit| char::from(*digit)));
-        id
+        id.into()
     }
 }
 
@@ -52,7 +53,7 @@ mod tests {
     #[test]
     fn names_are_short_and_differ() {
         let ids = RequestIds::new(|bytes| bytes.fill(7));
-        assert_eq!(ids.next(), "77777777-1");
+        assert_eq!(&*ids.next(), "77777777-1");
         let last = (0..40).map(|_| ids.next()).last();
         assert_eq!(last.as_deref(), Some("77777777-19"));
     }

@@ -1,7 +1,9 @@
 //! What a request's path is called in logs and figures: without its query, and with everything cut out of it that could
 //! be a secret or a person.
 
-use axum::extract::{MatchedPath, Request};
+use std::sync::Arc;
+
+use axum::extract::Request;
 use http::{HeaderMap, header};
 
 use crate::shared::Everything;
@@ -17,12 +19,37 @@ const BEFORE_SECRETS: &[&str] = &[
     "invitation",
 ];
 
+/// The patterns of our own paths, found as the router finds them.
+#[derive(Debug, Default)]
+pub(crate) struct OwnPaths(matchit::Router<OwnPath>);
+
+#[derive(Debug)]
+struct OwnPath {
+    surface: &'static str,
+    pattern: Arc<str>,
+}
+
+impl FromIterator<&'static str> for OwnPaths {
+    fn from_iter<T: IntoIterator<Item = &'static str>>(patterns: T) -> OwnPaths {
+        let mut paths = OwnPaths::default();
+        for pattern in patterns {
+            let path = OwnPath {
+                surface: surface(pattern),
+                pattern: pattern.into(),
+            };
+            let taken = paths.0.insert(pattern, path);
+            debug_assert!(taken.is_ok(), "the router has taken it");
+        }
+        paths
+    }
+}
+
 /// A request's place in the table of routes.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) surface: &'static str,
     /// For the figures: few different ones, whatever clients ask for.
-    pub(crate) label: String,
+    pub(crate) label: Arc<str>,
     /// What a path that is none of ours is called in the log.
     unmatched: Option<String>,
     matched: bool,
@@ -30,26 +57,26 @@ pub(crate) struct Route {
 
 impl Route {
     pub(crate) fn of(request: &Request, shared: &Everything) -> Route {
-        if let Some(pattern) = request.extensions().get::<MatchedPath>() {
+        let path = request.uri().path();
+        if let Ok(found) = shared.own_paths.0.at(path) {
             return Route {
-                surface: surface(pattern.as_str()),
-                label: pattern.as_str().to_owned(),
+                surface: found.value.surface,
+                label: found.value.pattern.clone(),
                 unmatched: None,
                 matched: true,
             };
         }
-        let path = request.uri().path();
         if let Some(pattern) = shared.dialects.pattern_of(path) {
             return Route {
                 surface: "dialect",
-                label: pattern.to_owned(),
+                label: pattern.clone(),
                 unmatched: None,
                 matched: false,
             };
         }
         Route {
             surface: "other",
-            label: "unmatched".to_owned(),
+            label: "unmatched".into(),
             unmatched: Some(cut(path)),
             matched: false,
         }

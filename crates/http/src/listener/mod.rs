@@ -14,9 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::Response;
@@ -28,7 +27,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tower::ServiceExt as _;
+use tower::Service;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use framing::framed;
@@ -74,17 +73,17 @@ impl Listener {
         Err(failed)
     }
 
-    /// Serves `router` on a bound socket; it finds its peer as `ConnectInfo<SocketAddr>`. `files` is how many files the
+    /// Serves on a bound socket; it finds its peer as `ConnectInfo<SocketAddr>`. `files` is how many files the
     /// process may have open.
-    pub fn start(socket: TcpListener, router: Router, files: usize) -> io::Result<Listener> {
+    pub fn start(socket: TcpListener, service: impl Serves, files: usize) -> io::Result<Listener> {
         let most = files.saturating_sub(OTHER_FILES).max(OTHER_FILES);
-        Listener::start_with(socket, router, most.min(MAX_CONNECTIONS))
+        Listener::start_with(socket, service, most.min(MAX_CONNECTIONS))
     }
 
-    fn start_with(socket: TcpListener, router: Router, most: usize) -> io::Result<Listener> {
+    fn start_with(socket: TcpListener, service: impl Serves, most: usize) -> io::Result<Listener> {
         let address = socket.local_addr()?;
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(accept(socket, router, Places::new(most), stopping));
+        let task = tokio::spawn(accept(socket, service, Places::new(most), stopping));
         Ok(Listener {
             address,
             stop,
@@ -132,14 +131,14 @@ struct Traffic {
     used: AtomicUsize,
 }
 
-async fn accept(
+async fn accept<S: Serves>(
     socket: TcpListener,
-    router: Router,
+    service: S,
     places: Arc<Places>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut open = Connections {
-        router,
+        service,
         traffic: Arc::default(),
         graceful: GracefulShutdown::new(),
         tasks: JoinSet::new(),
@@ -164,21 +163,21 @@ async fn accept(
     open.finish(deadline).await;
 }
 
-struct Connections {
-    router: Router,
+struct Connections<S> {
+    service: S,
     traffic: Arc<Traffic>,
     graceful: GracefulShutdown,
     tasks: JoinSet<()>,
 }
 
-impl Connections {
+impl<S: Serves> Connections<S> {
     fn add(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
         let lost = place.lost();
         let visit = Visit {
             peer,
             place,
             traffic: Arc::clone(&self.traffic),
-            router: self.router.clone(),
+            service: self.service.clone(),
         };
         let connection = self.graceful.watch(serve(stream, visit));
         self.tasks.spawn(async move {
@@ -268,20 +267,39 @@ async fn next(socket: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) 
     }
 }
 
+/// What answers requests: always ready, never without an answer.
+pub trait Serves:
+    Service<Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Serves for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 type Connection<S> = http1::Connection<TokioIo<Strict<Patience<TcpStream>>>, S>;
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// A connection's surroundings; lives as long as it does.
-struct Visit {
+struct Visit<S> {
     peer: SocketAddr,
     place: Place,
     traffic: Arc<Traffic>,
-    router: Router,
+    service: S,
 }
 
-fn serve(
+fn serve<S: Serves>(
     stream: TcpStream,
-    visit: Visit,
+    visit: Visit<S>,
 ) -> Connection<impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future = Answer>> {
     let peer = visit.peer;
     if let Err(error) = stream.set_nodelay(true) {
@@ -300,7 +318,7 @@ fn serve(
         let mut request = request.map(|body| Body::new(Received::new(body, whole)));
         request.extensions_mut().insert(ConnectInfo(peer));
         Box::pin(async move {
-            let mut response = visit.router.clone().oneshot(request).await;
+            let mut response = visit.service.clone().call(request).await;
             drop(counted);
             visit.place.rests();
             if let Ok(response) = &mut response

@@ -33,7 +33,7 @@ fn site_in(language: &'static str) -> Site {
     let reception = Arc::new(Reception {
         client: client.clone(),
         lookup: Lookup::Found(tenant.clone()),
-        language,
+        wish: Some(language),
     });
     let arrival = Arrival {
         reception,

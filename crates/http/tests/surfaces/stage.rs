@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request, StatusCode, header, request};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +11,7 @@ use tower::ServiceExt;
 use vestibule_crypto::{HashOptions, HashPool, PasswordPolicyParams, Sealer, SystemRandom};
 use vestibule_db::{Db, Options};
 use vestibule_dialect::Dialects;
-use vestibule_http::{App, Demo, DemoPerson, DemoTenant, HttpSettings, router};
+use vestibule_http::{App, Demo, DemoPerson, DemoTenant, FrontDoor, HttpSettings};
 use vestibule_identity::*;
 
 pub(crate) const HOST: &str = "lms.acme.test";
@@ -58,7 +57,7 @@ impl References for NoReferences {
 
 pub(crate) struct Stage {
     identity: Identity,
-    router: Router,
+    door: FrontDoor,
     clock: Arc<Hands>,
     key: SecretString,
     folder: std::path::PathBuf,
@@ -130,7 +129,7 @@ impl Stage {
         };
         Stage {
             identity,
-            router: router(app),
+            door: FrontDoor::new(app),
             clock,
             key,
             folder,
@@ -152,7 +151,7 @@ impl Stage {
 
     pub(crate) async fn send(&self, request: Request<String>) -> Answer {
         let response = self
-            .router
+            .door
             .clone()
             .oneshot(request.map(Body::from))
             .await

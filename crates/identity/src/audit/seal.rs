@@ -79,7 +79,7 @@ impl Identity {
                 tenant,
                 now: self.now(),
                 client: Client {
-                    request_id: format!("together-{name}"),
+                    request_id: format!("together-{name}").into(),
                     ..Client::default()
                 },
             };

@@ -35,7 +35,7 @@ pub(crate) fn record(tx: &mut Tx<'_>, cx: &Cx, entry: Entry) -> Result<()> {
             surface: cx.surface().to_owned(),
             client_address: client.address.map(|address| address.to_string()),
             user_agent: agent.map(|agent| agent.chars().take(200).collect()),
-            request_id: client.request_id.clone(),
+            request_id: client.request_id.to_string(),
             times: entry.times,
         },
         hash: None,

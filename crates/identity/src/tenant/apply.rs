@@ -148,7 +148,7 @@ impl Identity {
             tenant,
             now: self.now(),
             client: Client {
-                request_id,
+                request_id: request_id.into(),
                 ..Client::default()
             },
         }

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +12,7 @@ use tower::ServiceExt as _;
 use vestibule_crypto::SystemRandom;
 use vestibule_dialect::Dialects;
 use vestibule_dialect::examples::{ApiKey, Given, Received, Request, User};
+use vestibule_http::FrontDoor;
 use vestibule_identity::{Clock, CreateApiKey, CreateUser, Ports, Span, TenantFile};
 
 use super::outside::{LeapClock, Provider};
@@ -27,7 +27,7 @@ const MAX_BODY: usize = 1024 * 1024;
 
 pub(super) struct Stage {
     node: Node,
-    router: Router,
+    door: FrontDoor,
     clock: Arc<LeapClock>,
     mail: MailWorker,
     variables: BTreeMap<String, String>,
@@ -51,11 +51,11 @@ impl Stage {
         };
         let mut node = Node::with_ports(settings, Schema::Migrate, ports).await?;
         node.dialects = dialects.clone();
-        let router = vestibule_http::router(node.app(None));
+        let door = FrontDoor::new(node.app(None));
         let mail = MailWorker::new(node.identity.clone(), Sender::new(&node.settings));
         let mut stage = Stage {
             node,
-            router,
+            door,
             clock,
             mail,
             variables: BTreeMap::new(),
@@ -236,7 +236,7 @@ impl Stage {
             .extension(ConnectInfo(peer))
             .body(Body::from(body))
             .map_err(wrong)?;
-        let Ok(response) = self.router.clone().oneshot(request).await;
+        let Ok(response) = self.door.clone().oneshot(request).await;
         let (parts, body) = response.into_parts();
         let mut headers = BTreeMap::<String, String>::new();
         for (name, value) in &parts.headers {

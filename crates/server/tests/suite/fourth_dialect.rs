@@ -31,7 +31,7 @@ fn with_harbour(app: &TestApp) -> TestApp {
 /// The same server with these dialects and no others.
 pub fn with_dialects(app: &TestApp, dialects: Dialects) -> TestApp {
     let mut app = app.clone();
-    app.router = vestibule_http::router(App {
+    app.door = vestibule_http::FrontDoor::new(App {
         identity: app.identity.clone(),
         dialects,
         settings: HttpSettings::default(),

@@ -268,7 +268,7 @@ on_both! {
         }
         secrets.are_not_in("the audit log", &audit);
         let log = logs::heard();
-        assert!(log.contains("path=/api/refresh"), "the log was not listened to");
+        assert!(log.contains("path=\"/api/refresh\""), "the log was not listened to");
         secrets.are_not_in("the log", log.as_bytes());
     }
 }

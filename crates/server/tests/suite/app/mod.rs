@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use secrecy::SecretString;
 use vestibule_crypto::{HashOptions, HashPool, PasswordPolicyParams, Sealer, SeededRandom};
 use vestibule_db::{Db, Options};
 use vestibule_dialect::Dialects;
-use vestibule_http::{App, HttpSettings};
+use vestibule_http::{App, FrontDoor, HttpSettings};
 use vestibule_identity::limit::Numbers;
 use vestibule_identity::{
     Clock, Identity, MIGRATIONS, Micros, Parts, Ports, References, Templates,
@@ -81,7 +80,7 @@ impl References for Env {
 #[derive(Clone)]
 pub struct TestApp {
     pub identity: Identity,
-    pub router: Router,
+    pub door: FrontDoor,
     clock: Arc<TestClock>,
     client: IpAddr,
     _folder: Option<Arc<Folder>>,
@@ -294,14 +293,14 @@ impl TestApp {
 
     fn around(identity: Identity, clock: Arc<TestClock>, folder: Option<Arc<Folder>>) -> TestApp {
         let dialects = Dialects::builtin().unwrap();
-        let router = vestibule_http::router(App {
+        let door = FrontDoor::new(App {
             identity: identity.clone(),
             dialects,
             settings: HttpSettings::default(),
         });
         TestApp {
             identity,
-            router,
+            door,
             clock,
             client: IpAddr::from([192, 0, 2, 1]),
             _folder: folder,
