@@ -1,8 +1,7 @@
 //! Paths: patterns as files write them, and the decoded segments of a request.
 
-use std::sync::Arc;
-
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 

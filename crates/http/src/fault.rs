@@ -1,4 +1,4 @@
-//! A refusal or failure on its way out. Handlers answer it bare; the outermost layer gives it a body, as a page or as
+//! A refusal or failure on its way out. Handlers answer it bare; what stands around the router gives it a body, as a page or as
 //! problem+json (RFC 9457), with the request's id.
 
 use axum::response::{IntoResponse, Response};
@@ -73,7 +73,7 @@ pub(crate) fn render(response: Response, reception: &Reception, html: bool) -> R
     log(&fault.error, &reception.client.request_id);
     let (mut parts, _) = response.into_parts();
     parts.extensions.remove::<Fault>();
-    // That of the bare fault.
+    // The router's, of the bare fault.
     parts.headers.remove(header::CONTENT_LENGTH);
     if let Some(seconds) = fault.error.retry_after {
         parts

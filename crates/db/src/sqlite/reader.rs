@@ -1,7 +1,6 @@
 //! Read-only connections; each closure sees one snapshot.
 
 use std::collections::VecDeque;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -15,6 +14,9 @@ use crate::gate::Gate;
 use crate::work::{Run, Work, run};
 use crate::{Error, Options, Tx};
 
+/// One for each processor up to here: each may hold two MiB.
+const MOST_WARM: usize = 4;
+
 pub(super) struct Readers {
     gate: Gate,
     idle: Arc<Idle>,
@@ -24,7 +26,7 @@ struct Idle {
     storage: Arc<Storage>,
     /// The last one was used last, and goes first.
     connections: Mutex<VecDeque<Kept>>,
-    /// How many of them hold pages that they read: one for each processor. The others are there for a crowd.
+    /// How many of them hold pages that they read. The others are there for a crowd.
     warm: usize,
 }
 
@@ -40,7 +42,7 @@ impl Readers {
             idle: Arc::new(Idle {
                 storage,
                 connections: Mutex::default(),
-                warm: available_parallelism().map_or(1, NonZero::get),
+                warm: available_parallelism().map_or(1, |count| count.get().min(MOST_WARM)),
             }),
         }
     }
@@ -116,7 +118,7 @@ impl Idle {
         };
         drop(idle);
         // What it fails to give back it keeps.
-        let _ = control(&left.connection, "PRAGMA shrink_memory");
+        let _ = left.connection.release_memory();
         left.is_cold = true;
         self.connections.lock().push_front(left);
     }

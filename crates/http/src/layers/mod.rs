@@ -16,6 +16,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -149,6 +150,9 @@ pub(crate) async fn around(shared: &Everything, mut request: Request, router: Ro
         note(&shared.identity, cx, kind).await;
     }
     let mut answer = fault::render(answer, &reception, html);
+    if line.method == Method::HEAD {
+        without_body(&mut answer);
+    }
     // What still comes of such a request must not be taken for the next one.
     if no_host || answer.status() == StatusCode::REQUEST_TIMEOUT {
         let close = HeaderValue::from_static("close");
@@ -160,6 +164,21 @@ pub(crate) async fn around(shared: &Everything, mut request: Request, router: Ro
     }
     line.finish(answer.status().as_u16());
     answer
+}
+
+/// As HEAD wants it (RFC 9110, section 9.3.2): the router has seen to answers of its own, not to what was rendered since.
+fn without_body(answer: &mut Response) {
+    if let Some(length) = answer
+        .body()
+        .size_hint()
+        .exact()
+        .filter(|length| *length > 0)
+    {
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length.into());
+        *answer.body_mut() = Body::empty();
+    }
 }
 
 /// What an error page's reference, or a failure of ours, stands for.

@@ -38,7 +38,7 @@ impl FromIterator<&'static str> for OwnPaths {
                 pattern: pattern.into(),
             };
             let taken = paths.0.insert(pattern, path);
-            debug_assert!(taken.is_ok(), "the router has taken it");
+            debug_assert!(taken.is_ok(), "the router would not take it either");
         }
         paths
     }
@@ -147,6 +147,19 @@ fn cut(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::router::routes;
+
+    #[test]
+    fn every_path_of_ours_is_found_by_its_pattern() {
+        let patterns = || routes(true).into_iter().map(|(_, pattern)| pattern);
+        let own: OwnPaths = patterns().collect();
+        for pattern in patterns() {
+            let path = pattern.replace(['{', '}'], "");
+            let found = own.0.at(&path).map(|found| &*found.value.pattern);
+            assert_eq!(found, Ok(pattern));
+        }
+        assert!(own.0.at("/nothing").is_err() && own.0.at("").is_err());
+    }
 
     #[test]
     fn secrets_and_people_are_cut_out() {

@@ -73,7 +73,7 @@ impl Listener {
         Err(failed)
     }
 
-    /// Serves on a bound socket; it finds its peer as `ConnectInfo<SocketAddr>`. `files` is how many files the
+    /// Serves on a bound socket; the service finds its peer as `ConnectInfo<SocketAddr>`. `files` is how many files the
     /// process may have open.
     pub fn start(socket: TcpListener, service: impl Serves, files: usize) -> io::Result<Listener> {
         let most = files.saturating_sub(OTHER_FILES).max(OTHER_FILES);

@@ -14,11 +14,13 @@ use tracing_subscriber::fmt::MakeWriter;
 const PATIENCE: Duration = Duration::from_millis(10);
 /// Bytes; who brings more than that together writes them, and waits where nobody reads.
 const ENOUGH: usize = 64 * 1024;
+/// Bytes that a pipe takes in one piece, however many write to it (`PIPE_BUF` of Linux).
+const WHOLE: usize = 4_096;
 
 /// Where lines come together. Warnings and errors wait for nobody, and take what came before them along.
 pub(super) struct Gathered<W>(Arc<Shared<W>>);
 
-/// Writes what is still there when it is dropped. What comes after that is written at once.
+/// A guard: writes what is still there when it is dropped. What comes after that is written at once.
 #[must_use]
 pub(crate) struct Rest(Option<Box<dyn FnOnce() + Send>>);
 
@@ -96,8 +98,15 @@ impl<W: Write> Shared<W> {
         let mut out = self.out.lock();
         let Out { to, spare } = &mut *out;
         mem::swap(spare, &mut self.lines.lock().bytes);
-        // There is no other place to tell that nobody takes the log.
-        let _ = to.write_all(spare).and_then(|()| to.flush());
+        let mut rest = spare.as_slice();
+        while !rest.is_empty() {
+            let (lines, more) = rest.split_at(whole_lines(rest));
+            // There is no other place to tell that nobody takes the log. What is left of a line is closed.
+            if to.write_all(lines).is_err() {
+                let _ = to.write_all(b"\n");
+            }
+            rest = more;
+        }
         spare.clear();
         spare.shrink_to(ENOUGH);
     }
@@ -107,6 +116,15 @@ impl<W: Write> Shared<W> {
         self.news.notify_all();
         self.write();
     }
+}
+
+/// How many bytes to write at a time: lines that fit into one piece, or one that does not.
+fn whole_lines(bytes: &[u8]) -> usize {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let piece = &bytes[..bytes.len().min(WHOLE)];
+    let last = piece.iter().rposition(is_end);
+    let end = last.or_else(|| bytes.iter().position(is_end));
+    end.map_or(bytes.len(), |end| end + 1)
 }
 
 impl<'a, W: Write + 'a> MakeWriter<'a> for Gathered<W> {
@@ -217,6 +235,68 @@ mod tests {
         tracing::info!("after the end");
         let written: String = calls.try_iter().collect();
         assert_eq!(written, "last\nafter the end\n");
+    }
+
+    /// Takes half of the second call, and no more of it.
+    #[derive(Clone, Default)]
+    struct Full(Arc<Mutex<(u32, Vec<u8>)>>);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (calls, taken) = &mut *self.0.lock();
+            *calls += 1;
+            if *calls == 3 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let length = if *calls == 2 {
+                bytes.len() / 2
+            } else {
+                bytes.len()
+            };
+            taken.extend_from_slice(&bytes[..length]);
+            Ok(length)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_piece_that_is_not_taken_spoils_no_other() {
+        let full = Full::default();
+        let (Gathered(shared), _rest) = Gathered::new(full.clone()).unwrap();
+        // Ended, so that nobody else writes.
+        shared.end();
+        let line = |number: usize| format!("{number:04} {}\n", "x".repeat(250));
+        let given: Vec<String> = (0..60).map(line).collect();
+        shared.lines.lock().bytes = given.concat().into_bytes();
+        shared.write();
+        let taken = String::from_utf8(full.0.lock().1.clone()).unwrap();
+        let whole: Vec<&str> = taken
+            .split_inclusive('\n')
+            .filter(|line| given.iter().any(|given| given == line))
+            .collect();
+        let (first, second) = (WHOLE / given[0].len(), WHOLE / given[0].len() / 2);
+        assert!(whole.len() >= 60 - first + second, "{}", whole.len());
+        assert_eq!(
+            whole[first + second..].first(),
+            given.get(2 * first).map(String::as_str).as_ref()
+        );
+        assert_eq!(whole.last(), given.last().map(String::as_str).as_ref());
+    }
+
+    #[test]
+    fn lines_go_in_pieces_that_a_pipe_takes_whole() {
+        let lines = |lengths: &[usize]| -> Vec<u8> {
+            let line = |length: &usize| [vec![b'x'; length - 1], vec![b'\n']].concat();
+            lengths.iter().flat_map(line).collect()
+        };
+        assert_eq!(whole_lines(&lines(&[10, 20])), 30);
+        assert_eq!(whole_lines(&lines(&[4_000, 96, 1])), 4_096);
+        assert_eq!(whole_lines(&lines(&[4_000, 97])), 4_000);
+        assert_eq!(whole_lines(&lines(&[9_000, 10])), 9_000);
+        assert_eq!(whole_lines(b"no end"), 6);
     }
 
     #[test]

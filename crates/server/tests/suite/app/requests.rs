@@ -22,6 +22,7 @@ impl TestApp {
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();
         // A connection believes it, and cuts the body off there.
+        assert!(!is_head || bytes.is_empty(), "HEAD has no body");
         if let Some(length) = parts.headers.get("content-length").filter(|_| !is_head) {
             assert_eq!(length.to_str().unwrap(), bytes.len().to_string());
         }
