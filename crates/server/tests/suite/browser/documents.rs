@@ -62,6 +62,20 @@ on_both! {
         }
     }
 
+    async fn head_tells_the_length_of_a_refusal_and_no_more(app: TestApp) {
+        app.acme().await;
+        for (host, path) in [(HOST, "/nothing"), ("nobody.test", "/sign-in"), (HOST, "/account/v1/session"), (HOST, "/verify-email/x")] {
+            for accept in ["text/html", "application/json"] {
+                let told = app.get(host, path, &[("accept", accept)]).await;
+                let head = app.send(build("HEAD", host, path, &[("accept", accept)], "")).await;
+                assert_eq!((head.status, head.body.as_str()), (told.status, ""), "{path}");
+                assert!(head.status.is_client_error() && told.body.len() > 100, "{path}");
+                let (length, like) = (head.header("content-length").parse::<usize>().unwrap(), told.body.len());
+                assert!(length.abs_diff(like) < 16, "{path}: {length} for {like}");
+            }
+        }
+    }
+
     async fn tenant_surfaces_are_421_on_unknown_hosts(app: TestApp) {
         app.acme().await;
         app.zeta().await;
