@@ -24,7 +24,7 @@ struct Inner {
     dialects: Vec<Dialect>,
     places: Vec<Place>,
     /// Paths without parameters, decoded, joined by `/`.
-    literal: HashMap<String, Vec<usize>>,
+    literal: HashMap<Arc<str>, Vec<usize>>,
     /// Places whose path has parameters.
     patterned: Vec<usize>,
 }
@@ -108,12 +108,12 @@ impl Dialects {
                 }
             }
         }
-        let mut literal: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut literal: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
         let mut patterned = Vec::new();
         for (index, place) in places.iter().enumerate() {
             match place.pattern.is_literal() {
                 true => literal
-                    .entry(place.pattern.text.to_string())
+                    .entry(place.pattern.text.clone())
                     .or_default()
                     .push(index),
                 false => patterned.push(index),
@@ -243,7 +243,10 @@ impl Dialects {
     pub(crate) fn places(&self, path: &str, segments: &[Decoded<'_>]) -> Vec<&Place> {
         let literal = match path.contains('%') {
             false => self.0.literal.get(path),
-            true => self.0.literal.get(&plain(segments).unwrap_or_default()),
+            true => self
+                .0
+                .literal
+                .get(plain(segments).unwrap_or_default().as_str()),
         };
         let patterned = self
             .0

@@ -1,4 +1,4 @@
-//! The table of routes.
+//! The front door, and the table of routes behind it.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -27,7 +27,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tower::Service;
+use tower::{Service, ServiceExt as _};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use framing::framed;
@@ -267,7 +267,7 @@ async fn next(socket: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) 
     }
 }
 
-/// What answers requests: always ready, never without an answer.
+/// What answers requests, and never fails to.
 pub trait Serves:
     Service<Request, Response = Response, Error = Infallible, Future: Send>
     + Clone
@@ -318,7 +318,7 @@ fn serve<S: Serves>(
         let mut request = request.map(|body| Body::new(Received::new(body, whole)));
         request.extensions_mut().insert(ConnectInfo(peer));
         Box::pin(async move {
-            let mut response = visit.service.clone().call(request).await;
+            let mut response = visit.service.clone().oneshot(request).await;
             drop(counted);
             visit.place.rests();
             if let Ok(response) = &mut response

@@ -25,7 +25,7 @@ pub(super) struct Gathered<W>(Arc<Shared<W>>);
 pub(crate) struct Rest(Option<Box<dyn FnOnce() + Send>>);
 
 struct Shared<W> {
-    lines: Mutex<Lines>,
+    lines: Mutex<Waiting>,
     /// Told of the first line, and of the end.
     news: Condvar,
     /// Taken before `lines`, so that lines stay in their order.
@@ -33,14 +33,14 @@ struct Shared<W> {
 }
 
 #[derive(Default)]
-struct Lines {
+struct Waiting {
     bytes: Vec<u8>,
     ended: bool,
 }
 
 struct Out<W> {
     to: W,
-    /// Takes turns with [`Lines::bytes`].
+    /// Takes turns with [`Waiting::bytes`].
     spare: Vec<u8>,
 }
 
@@ -128,17 +128,17 @@ fn whole_lines(bytes: &[u8]) -> usize {
 }
 
 impl<'a, W: Write + 'a> MakeWriter<'a> for Gathered<W> {
-    type Writer = Line<'a, W>;
+    type Writer = OneLine<'a, W>;
 
-    fn make_writer(&'a self) -> Line<'a, W> {
-        Line {
+    fn make_writer(&'a self) -> OneLine<'a, W> {
+        OneLine {
             shared: &self.0,
             urgent: true,
         }
     }
 
-    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Line<'a, W> {
-        Line {
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> OneLine<'a, W> {
+        OneLine {
             shared: &self.0,
             urgent: *meta.level() <= Level::WARN,
         }
@@ -146,12 +146,12 @@ impl<'a, W: Write + 'a> MakeWriter<'a> for Gathered<W> {
 }
 
 /// One line on its way.
-pub(super) struct Line<'a, W> {
+pub(super) struct OneLine<'a, W> {
     shared: &'a Shared<W>,
     urgent: bool,
 }
 
-impl<W: Write> Write for Line<'_, W> {
+impl<W: Write> Write for OneLine<'_, W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut lines = self.shared.lines.lock();
         let first = lines.bytes.is_empty();
