@@ -8,7 +8,7 @@ use crate::{cookie, redirect};
 
 const DATA_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-const ALWAYS: [(HeaderName, HeaderValue); 6] = [
+static ALWAYS: [(HeaderName, HeaderValue); 4] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -18,11 +18,15 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
         HeaderValue::from_static("no-referrer"),
     ),
     (
-        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
     ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+];
+/// What rules a page in its window: data has no scripts that it could hold back.
+static PAGES: [(HeaderName, HeaderValue); 2] = [
     (
-        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
     ),
     (
@@ -32,22 +36,23 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
              identity-credentials-get=(), microphone=(), midi=(), payment=(), usb=()",
         ),
     ),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
 ];
 
 /// Adds what the handler has not set itself.
 pub(crate) fn add_headers(response: &mut Response, tenant: Option<&Tenant>) {
     let headers = response.headers_mut();
+    let page = is_page(headers);
+    let here = if page { &PAGES[..] } else { &[] };
     // Those, four that follow, and what the connection adds: grown once.
-    headers.reserve(ALWAYS.len() + 6);
-    for (name, value) in ALWAYS {
-        headers.insert(name, value);
+    headers.reserve(ALWAYS.len() + here.len() + 6);
+    for (name, value) in ALWAYS.iter().chain(here) {
+        headers.insert(name, value.clone());
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        let policy = if is_page(headers) {
+        let policy = if page {
             page_policy(tenant, &Beyond::NOTHING)
         } else {
             DATA_POLICY
@@ -148,6 +153,7 @@ mod tests {
             "max-age=31536000"
         );
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        assert!(PAGES.iter().all(|(name, value)| headers[name] == value));
     }
 
     #[test]
@@ -160,5 +166,6 @@ mod tests {
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
         assert!(!headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
+        assert!(PAGES.iter().all(|(name, _)| !headers.contains_key(name)));
     }
 }
