@@ -18,6 +18,7 @@ struct Rules {
     long_file: Vec<LongFile>,
     vague_modules: Vec<String>,
     words: Vec<String>,
+    unsafe_code: PathBuf,
     arrows: BTreeMap<String, Vec<String>>,
     only: BTreeMap<String, Vec<String>>,
 }
@@ -87,6 +88,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     for (path, text) in &files {
         if path.starts_with("crates") && path.extension().is_some_and(|e| e == "rs") {
             faults.extend(misplaced_sql(path, text));
+            faults.extend(misplaced_unsafe(path, text, &rules));
         }
         faults.extend(vague_name(path, &rules));
         // The list of the words is itself no breach.
@@ -169,6 +171,15 @@ fn is_sql(text: &str) -> bool {
     let plain = text.split_whitespace().collect::<Vec<_>>().join(" ") + " ";
     SQL.iter()
         .any(|(first, second)| plain.contains(first) && plain.contains(second))
+}
+
+/// The linter refuses unsafe code unless a file says that it wants some; one may.
+fn misplaced_unsafe(path: &Path, text: &str, rules: &Rules) -> Option<String> {
+    let misplaced = has_word(text, "unsafe_code") && path != rules.unsafe_code;
+    misplaced.then(|| {
+        let place = rules.unsafe_code.display();
+        format!("{}: unsafe code belongs into {place}", path.display())
+    })
 }
 
 fn vague_name(path: &Path, rules: &Rules) -> Option<String> {
@@ -284,6 +295,15 @@ mod tests {
                 "{inside}"
             );
         }
+    }
+
+    #[test]
+    fn one_file_may_hold_unsafe_code() {
+        let (rules, code) = (rules(), "#![expect(unsafe_code, reason = \"fast\")]");
+        let elsewhere = Path::new("crates/crypto/src/lib.rs");
+        assert!(misplaced_unsafe(&rules.unsafe_code, code, &rules).is_none());
+        assert!(misplaced_unsafe(elsewhere, code, &rules).is_some());
+        assert!(misplaced_unsafe(elsewhere, "// an unsafe_coder", &rules).is_none());
     }
 
     #[test]

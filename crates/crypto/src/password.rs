@@ -2,6 +2,7 @@
 //! starve the rest of the server nor take more memory than planned.
 
 mod compute;
+mod pages;
 
 use std::fmt;
 use std::num::NonZero;

@@ -138,13 +138,14 @@ impl MacKey {
     /// The MAC over `parts`, each preceded by its length.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0);
+        let length = parts.iter().map(|part| 8 + part.len()).sum();
+        let mut whole = Zeroizing::new(Vec::with_capacity(length));
         for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
+            whole.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            whole.extend_from_slice(part);
         }
         let mut out = [0; 32];
-        out.copy_from_slice(context.sign().as_ref());
+        out.copy_from_slice(hmac::sign(&self.0, &whole).as_ref());
         out
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::random::Random;
@@ -70,7 +70,7 @@ pub fn digest(data: &[u8]) -> [u8; 32] {
 /// Whether `a` and `b` are the same bytes; the time taken depends on their lengths only.
 #[must_use]
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.ct_eq(b).into()
+    verify_slices_are_equal(a, b).is_ok()
 }
 
 /// A one-time token: 256 random bits, written as 43 characters of base64url.

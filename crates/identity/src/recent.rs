@@ -1,8 +1,9 @@
 //! What was used lately, at most so much of it.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 const SHARDS: usize = 16;
@@ -25,14 +26,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     pub(crate) fn new(most: usize) -> Recent<K, V> {
         let shard = |_| {
             Mutex::new(Generations {
-                young: HashMap::new(),
-                old: HashMap::new(),
+                young: HashMap::default(),
+                old: HashMap::default(),
             })
         };
         Recent {
             shards: std::array::from_fn(shard),
             most: most.div_ceil(SHARDS),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 

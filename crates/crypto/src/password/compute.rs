@@ -6,6 +6,7 @@ use std::time::Instant;
 use argon2::{Argon2, Block};
 use secrecy::ExposeSecret;
 
+use super::pages::make_large;
 use super::{HashError, Job, Shared};
 use crate::foreign::Foreign;
 use crate::phc::Phc;
@@ -68,6 +69,8 @@ impl Shared {
         if memory.len() < blocks {
             if blocks <= own {
                 memory.reserve_exact(own.max(ALWAYS_MAPPED));
+                // No further: a page that is not used whole would still be taken whole.
+                make_large(&mut memory.spare_capacity_mut()[..own]);
                 self.holding.fetch_add(1, Ordering::Relaxed);
             }
             memory.resize(blocks.max(own), Block::new());

@@ -9,7 +9,6 @@ mod strict;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -287,7 +286,6 @@ impl<S> Serves for S where
 }
 
 type Connection<S> = http1::Connection<TokioIo<Strict<Patience<TcpStream>>>, S>;
-type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// A connection's surroundings; lives as long as it does.
 struct Visit<S> {
@@ -300,7 +298,7 @@ struct Visit<S> {
 fn serve<S: Serves>(
     stream: TcpStream,
     visit: Visit<S>,
-) -> Connection<impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future = Answer>> {
+) -> Connection<impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>> {
     let peer = visit.peer;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "TCP_NODELAY: {error}");
@@ -308,7 +306,7 @@ fn serve<S: Serves>(
     let visit = Arc::new(visit);
     // Lives as long as the connection.
     let used = OnceLock::new();
-    let service = service_fn(move |request: hyper::Request<Incoming>| -> Answer {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
         used.get_or_init(|| Counted::new(&visit.traffic, |traffic| &traffic.used));
         let counted = Counted::new(&visit.traffic, |traffic| &traffic.requests);
         let visit = Arc::clone(&visit);
@@ -317,7 +315,7 @@ fn serve<S: Serves>(
         let whole = move || arriving.place.works();
         let mut request = request.map(|body| Body::new(Received::new(body, whole)));
         request.extensions_mut().insert(ConnectInfo(peer));
-        Box::pin(async move {
+        async move {
             let mut response = visit.service.clone().oneshot(request).await;
             drop(counted);
             visit.place.rests();
@@ -328,7 +326,7 @@ fn serve<S: Serves>(
                 response.headers_mut().insert(CONNECTION, close);
             }
             response
-        })
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -336,6 +334,8 @@ fn serve<S: Serves>(
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD_BYTES)
         .max_buf_size(MAX_HEAD_BYTES)
+        // Head and body in one piece: most answers are short.
+        .writev(false)
         .serve_connection(TokioIo::new(Strict::new(Patience::new(stream))), service)
 }
 

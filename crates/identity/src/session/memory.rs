@@ -3,10 +3,12 @@
 //! What this process changes is forgotten before the change is answered. What another process changes is seen when the copy
 //! is [`HELD`] old: no copy is ever used longer.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use foldhash::fast::RandomState;
 
 use super::Authenticated;
 use crate::ports::Micros;
@@ -71,7 +73,7 @@ impl Memory {
             changes: Changes {
                 last: AtomicU64::new(0),
                 places: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
-                hasher: RandomState::new(),
+                hasher: RandomState::default(),
             },
         }
     }

@@ -1,5 +1,6 @@
 //! What names a session or a person outside: signed JWTs, and opaque tokens that are a name with a keyed MAC.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use vestibule_crypto::{Algorithm, MacKey, Sealer};
+use zeroize::Zeroizing;
 
 use super::authenticate::Proven;
 use super::{Session, SignedIn};
@@ -183,16 +185,22 @@ impl Identity {
     /// The refresh token of the session's present generation; the same each time it is asked for.
     pub fn refresh_token(&self, tenant: &Tenant, session: &Session) -> SecretString {
         self.opaque(tenant, OpaqueKind::Refresh, &session.id, session.generation)
+            .as_str()
+            .into()
     }
 
     /// An opaque bearer for this session at our own API.
     pub fn session_token(&self, tenant: &Tenant, session: &Session) -> SecretString {
         self.opaque(tenant, OpaqueKind::Session, &session.id, 0)
+            .as_str()
+            .into()
     }
 
     /// The browser cookie's value.
     pub fn cookie_value(&self, tenant: &Tenant, session: &Session) -> SecretString {
         self.opaque(tenant, OpaqueKind::Cookie, &session.id, 0)
+            .as_str()
+            .into()
     }
 
     fn opaque(
@@ -201,18 +209,19 @@ impl Identity {
         kind: OpaqueKind,
         session: &str,
         generation: i64,
-    ) -> SecretString {
+    ) -> Zeroizing<String> {
         let mac = self.opaque_keys().of(kind).mac(&[
             tenant.id.as_bytes(),
             session.as_bytes(),
             &generation.to_be_bytes(),
         ]);
-        SecretString::from(format!(
-            "{}_{}_{session}.{generation}.{}",
-            kind.prefix(),
-            tenant.number,
-            URL_SAFE_NO_PAD.encode(mac)
-        ))
+        let (prefix, number) = (kind.prefix(), tenant.number);
+        // Room for all of it: one is made for each that comes, to be compared with.
+        let mut token = Zeroizing::new(String::with_capacity(128));
+        // A text in memory takes everything.
+        let _ = write!(token, "{prefix}_{number}_{session}.{generation}.");
+        URL_SAFE_NO_PAD.encode_string(mac, &mut token);
+        token
     }
 
     /// Takes an opaque token apart; `None` unless it is exactly one that we gave out.
@@ -229,12 +238,10 @@ impl Identity {
             return None;
         }
         let expected = self.opaque(tenant, kind, session, generation);
-        vestibule_crypto::equal(expected.expose_secret().as_bytes(), token.as_bytes()).then(|| {
-            NamedSession {
-                session_id: session.to_owned(),
-                generation,
-                account_id: None,
-            }
+        vestibule_crypto::equal(expected.as_bytes(), token.as_bytes()).then(|| NamedSession {
+            session_id: session.to_owned(),
+            generation,
+            account_id: None,
         })
     }
 

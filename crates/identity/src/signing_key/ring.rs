@@ -16,8 +16,8 @@ use crate::tenant::Seen;
 #[derive(Default)]
 struct Ring {
     /// The key in force and those to come, each with the time from which it signs.
-    signing: HashMap<Place, Vec<(Micros, Arc<SigningKey>)>>,
-    verifying: HashMap<String, (Purpose, Arc<VerifyingKey>)>,
+    signing: foldhash::HashMap<Place, Vec<(Micros, Arc<SigningKey>)>>,
+    verifying: foldhash::HashMap<String, (Purpose, Arc<VerifyingKey>)>,
     /// The JWKS document, where there is a key.
     public: Option<Arc<str>>,
     marks: Vec<Mark>,
@@ -26,7 +26,7 @@ struct Ring {
 /// Each tenant's keys.
 #[derive(Default)]
 pub(crate) struct Rings {
-    rings: RwLock<HashMap<String, Arc<Ring>>>,
+    rings: RwLock<foldhash::HashMap<String, Arc<Ring>>>,
     /// How the catalogue stood when all were last as in the database.
     compared: RwLock<Option<Seen>>,
     /// Held from reading keys to putting them here, so that none are replaced by older ones.

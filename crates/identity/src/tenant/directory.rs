@@ -48,7 +48,8 @@ struct Book {
     seen: Seen,
     /// Which reading of the catalogue this is.
     reading: u64,
-    by_host: HashMap<String, Arc<Tenant>>,
+    /// Asked for each request; nobody outside chooses what it holds.
+    by_host: foldhash::HashMap<String, Arc<Tenant>>,
     by_slug: HashMap<String, Arc<Tenant>>,
     by_id: HashMap<String, Arc<Tenant>>,
     by_number: HashMap<i64, Arc<Tenant>>,
