@@ -163,8 +163,9 @@ impl Db {
         slot.answer(self.run(Access::Read, work).await)
     }
 
-    /// [`Db::read`] of one quick statement at most, a SELECT by a key. Without a transaction around it PostgreSQL answers in a
-    /// third of the time, and SQLite looks in the caller's thread; a second statement answers [`Error::Unsupported`].
+    /// [`Db::read`] of one quick statement at most, a SELECT by a key; a second one answers [`Error::Unsupported`]. SQLite looks
+    /// in the caller's thread. To PostgreSQL it goes without a transaction around it, and together with what others ask just
+    /// then: the closure is run several times, must ask the same each time, and have no other effect.
     pub async fn read_one<T, E, F>(&self, f: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,

@@ -1,6 +1,6 @@
 //! The transaction that a closure works on.
 
-use crate::postgres::{self, Session};
+use crate::postgres::{self, Look, Session, unable};
 use crate::{Error, Row, Value, sqlite};
 
 /// One open transaction.
@@ -12,9 +12,13 @@ pub struct Tx<'a> {
     changed: Vec<String>,
 }
 
+/// What a look cannot do.
+const ROWS_ONLY: &str = "a look that does more than to ask for rows";
+
 enum Handle<'a> {
     Sqlite(&'a rusqlite::Connection),
     Postgres(&'a Session<'a>),
+    Look(&'a Look),
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -27,18 +31,20 @@ impl std::fmt::Debug for Tx<'_> {
 
 impl<'a> Tx<'a> {
     pub(crate) fn sqlite(connection: &'a rusqlite::Connection) -> Self {
-        Self {
-            engine: Handle::Sqlite(connection),
-            failure: None,
-            statements: 0,
-            only_one: false,
-            changed: Vec::new(),
-        }
+        Self::of(Handle::Sqlite(connection))
     }
 
     pub(crate) fn postgres(session: &'a Session<'a>) -> Self {
+        Self::of(Handle::Postgres(session))
+    }
+
+    pub(crate) fn looking(look: &'a Look) -> Self {
+        Self::of(Handle::Look(look))
+    }
+
+    fn of(engine: Handle<'a>) -> Self {
         Self {
-            engine: Handle::Postgres(session),
+            engine,
             failure: None,
             statements: 0,
             only_one: false,
@@ -53,7 +59,10 @@ impl<'a> Tx<'a> {
 
     /// How many statements were run.
     pub(crate) fn statements(&self) -> u64 {
-        self.statements
+        match &self.engine {
+            Handle::Look(look) if look.is_listening() => 0,
+            _ => self.statements,
+        }
     }
 
     /// Refuses a second statement, and one that writes.
@@ -72,7 +81,7 @@ impl<'a> Tx<'a> {
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.engine, Handle::Postgres(_))
+        !matches!(self.engine, Handle::Sqlite(_))
     }
 
     /// Runs a statement; answers the number of rows it changed (for a SELECT: found).
@@ -93,6 +102,7 @@ impl<'a> Tx<'a> {
                 .map(|row| sqlite::statement::exec(connection, sql, row))
                 .collect(),
             Handle::Postgres(session) => session.exec_each(sql, rows),
+            Handle::Look(_) => Err(unable(ROWS_ONLY)),
         };
         self.note(result)
     }
@@ -159,6 +169,7 @@ impl<'a> Tx<'a> {
         let result = match &self.engine {
             Handle::Sqlite(connection) => sqlite::statement::exec(connection, sql, params),
             Handle::Postgres(session) => session.exec(sql, params),
+            Handle::Look(_) => Err(unable(ROWS_ONLY)),
         };
         self.note(result)
     }
@@ -178,6 +189,7 @@ impl<'a> Tx<'a> {
         let result = match &self.engine {
             Handle::Sqlite(connection) => sqlite::statement::prepare_only(connection, sql),
             Handle::Postgres(session) => session.prepare_only(sql),
+            Handle::Look(_) => Err(unable(ROWS_ONLY)),
         };
         self.note(result)
     }
@@ -189,6 +201,7 @@ impl<'a> Tx<'a> {
         let result = match &self.engine {
             Handle::Sqlite(connection) => sqlite::statement::batch(connection, sql),
             Handle::Postgres(session) => session.batch(sql),
+            Handle::Look(_) => Err(unable(ROWS_ONLY)),
         };
         self.note(result)
     }
@@ -203,6 +216,7 @@ impl<'a> Tx<'a> {
         let result = match &self.engine {
             Handle::Sqlite(connection) => sqlite::statement::query(connection, sql, params, each),
             Handle::Postgres(session) => session.query(sql, params, each),
+            Handle::Look(look) => look.query(sql, params, each),
         };
         self.note(result)
     }

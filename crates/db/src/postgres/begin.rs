@@ -74,7 +74,8 @@ impl Limits {
         }
     }
 
-    pub(super) fn begin_within(self, direct: bool) -> Duration {
+    /// How long to wait for the first answer on a connection that may have died since its last.
+    pub(super) fn first_within(self, direct: bool) -> Duration {
         match direct {
             true => self.wait.min(BEGIN),
             false => self.wait,

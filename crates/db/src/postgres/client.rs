@@ -1,18 +1,19 @@
 //! One connection: the driver's client, the statements prepared on it, and what its server warned of.
 //!
 //! Messages move while somebody waits for an answer, in that one's thread: handing them to another and back costs more than
-//! the server takes for most statements.
+//! the server takes for most statements. Only where many wait for answers on one connection do they move by themselves.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use foldhash::HashMap;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{AsyncMessage, Connection, Statement};
 
@@ -30,6 +31,8 @@ pub(super) struct Client {
     inner: tokio_postgres::Client,
     /// Moves messages; none once the connection has ended.
     carrier: Mutex<Option<BoxFuture<'static, ()>>>,
+    /// What moves them where [many](Client::run_by_itself) wait.
+    task: OnceLock<AbortHandle>,
     news: Arc<News>,
     statements: Mutex<HashMap<String, Statement>>,
     direct: bool,
@@ -45,6 +48,7 @@ impl Client {
         Self {
             inner,
             carrier: Mutex::new(Some(Box::pin(carry(connection, Arc::clone(&news))))),
+            task: OnceLock::new(),
             news,
             statements: Mutex::default(),
             direct: false,
@@ -62,6 +66,13 @@ impl Client {
             call.as_mut().poll(cx)
         })
         .await
+    }
+
+    /// From here on messages move by themselves, and any number of calls may wait for answers.
+    pub(super) fn run_by_itself(&self) {
+        if let Some(carrier) = self.carrier.lock().take() {
+            let _ = self.task.set(tokio::spawn(carrier).abort_handle());
+        }
     }
 
     fn carry(&self, cx: &mut Context<'_>) {
@@ -118,6 +129,15 @@ impl Client {
             .lock()
             .insert(sql.to_owned(), statement.clone());
         Ok(statement)
+    }
+}
+
+impl Drop for Client {
+    /// Nobody waits any more: what was asked and is not answered yet would keep the connection open.
+    fn drop(&mut self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
@@ -65,16 +65,28 @@ impl Dialer {
         })
     }
 
-    /// A new connection to the first host that lets us in. [`Error::Unavailable`] at once if the last try failed a
-    /// moment ago, [`Error::Busy`] if the turn did not come in time.
-    pub(super) async fn dial(&self) -> Result<Client, Error> {
+    /// As [`Dialer::dial`], with a failure that keeps nobody from trying.
+    pub(super) async fn dial_aside(&self) -> Result<Client, Error> {
+        let _place = self.place().await?;
+        self.any_host().await
+    }
+
+    /// A turn to dial, unless others have just failed.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Error> {
         self.paused()?;
         let Ok(place) = timeout(self.wait, self.places.acquire()).await else {
             return Err(Error::Busy);
         };
-        let _place = place.map_err(|_| Error::Closed)?;
+        let place = place.map_err(|_| Error::Closed)?;
         // Those who waited learn from those who tried.
         self.paused()?;
+        Ok(place)
+    }
+
+    /// A new connection to the first host that lets us in. [`Error::Unavailable`] at once if the last try failed a
+    /// moment ago, [`Error::Busy`] if the turn did not come in time.
+    pub(super) async fn dial(&self) -> Result<Client, Error> {
+        let _place = self.place().await?;
         let result = self.any_host().await;
         let mut pause = self.pause.lock();
         match &result {

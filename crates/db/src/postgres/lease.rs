@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,6 +19,8 @@ pub(super) struct Connections(Arc<Shared>);
 struct Shared {
     dialer: Dialer,
     idle: Mutex<Vec<Line>>,
+    /// How often all connections were to be forgotten.
+    forgotten: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -27,6 +29,7 @@ impl Connections {
         Self(Arc::new(Shared {
             dialer,
             idle: Mutex::default(),
+            forgotten: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }))
     }
@@ -34,7 +37,7 @@ impl Connections {
     /// An idle connection, the one used last first, or a new one. The flag says whether it is new. In a thread that may
     /// block.
     pub(super) fn take(&self) -> Result<(Lease, bool), Error> {
-        if self.0.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Err(Error::Closed);
         }
         loop {
@@ -52,9 +55,24 @@ impl Connections {
         self.0.dialer.dial().await
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Acquire)
+    }
+
+    /// As [`Connections::dial`], for what can wait: a failure is nobody else's.
+    pub(super) async fn dial_aside(&self) -> Result<Client, Error> {
+        self.0.dialer.dial_aside().await
+    }
+
     /// Drops the idle connections: one of them turned out to lead nowhere, so the others may too.
     pub(super) fn forget_idle(&self) {
+        self.0.forgotten.fetch_add(1, Ordering::AcqRel);
         self.0.idle.lock().clear();
+    }
+
+    /// How often that was done: what was made before the last time should not be used.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.0.forgotten.load(Ordering::Acquire)
     }
 
     pub(super) fn close(&self) {
@@ -131,7 +149,7 @@ impl Lease {
 
     /// Gives the connection back for use by others.
     pub(super) fn keep(self) {
-        if !self.home.0.closed.load(Ordering::Acquire) {
+        if !self.home.is_closed() {
             self.home.0.idle.lock().push(self.line);
         }
     }

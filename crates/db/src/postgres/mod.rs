@@ -6,6 +6,7 @@ mod dial;
 mod error;
 mod lease;
 mod listen;
+mod look;
 mod retry;
 mod session;
 mod target;
@@ -24,35 +25,48 @@ use dial::Dialer;
 use error::Fault;
 use lease::{Connections, Lease};
 pub(crate) use listen::{ANNOUNCE, Listener};
+use look::Looks;
+pub(crate) use look::{Look, unable};
 pub(crate) use session::Session;
 pub(crate) use value::column;
 
 pub(crate) struct Postgres {
     gate: Gate,
     connections: Connections,
+    looks: Looks,
     limits: Limits,
     commits: Arc<AtomicU64>,
 }
 
 impl Postgres {
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
-        let gate = Gate::new(options.pool, options.wait);
         let limits = Limits::of(options);
         let connections = Connections::new(Dialer::new(options, limits.settings())?);
         // Wrong addresses and passwords should show now, not at the first request.
         let first = connections.clone();
-        let tried =
-            tokio::task::spawn_blocking(move || first.take().map(|(lease, _)| lease.keep()));
-        tried.await.unwrap_or(Err(Error::Panicked))?;
+        let tried = tokio::task::spawn_blocking(move || {
+            let (lease, _) = first.take()?;
+            let direct = lease.client().is_direct();
+            lease.keep();
+            Ok(direct)
+        });
+        let direct = tried.await.unwrap_or(Err(Error::Panicked))?;
+        let looks = Looks::new(connections.clone(), limits, direct);
         Ok(Self {
-            gate,
+            gate: Gate::new(options.pool - looks.connections(), options.wait),
             connections,
+            looks,
             limits,
             commits: Arc::default(),
         })
     }
 
     pub(crate) async fn run(&self, access: Access, mut work: Work) -> Result<(), Error> {
+        if access == Access::One
+            && let Some(answered) = self.looks.answer(&mut work).await
+        {
+            return answered;
+        }
         let place = self.gate.enter().await?;
         let runner = Runner {
             access,
@@ -86,6 +100,7 @@ impl Postgres {
     pub(crate) async fn close(&self) {
         self.gate.close().await;
         self.connections.close();
+        self.looks.close().await;
     }
 
     pub(crate) fn commits(&self) -> u64 {
@@ -130,7 +145,7 @@ impl Runner {
             let last = new || spare == 0;
             let limit = match last {
                 true => self.limits.statement(self.access),
-                false => Some(self.limits.begin_within(lease.client().is_direct())),
+                false => Some(self.limits.first_within(lease.client().is_direct())),
             };
             let session = Session::new(&lease, limit);
             let ran = run(work, Tx::postgres(&session));
@@ -175,7 +190,7 @@ impl Runner {
             let (lease, new) = self.connections.take()?;
             let direct = lease.client().is_direct();
             let begin = self.limits.begin(self.access, direct);
-            let limit = Some(self.limits.begin_within(direct));
+            let limit = Some(self.limits.first_within(direct));
             match lease.wait(limit, lease.client().inner().batch_execute(&begin)) {
                 Ok(()) => return Ok(lease),
                 Err(fault) if new || spare == 0 || !fault.is_broken() => {

@@ -110,22 +110,7 @@ impl<'a> Session<'a> {
     /// The statement, whose parameters have been checked against the ones given.
     fn prepared(&self, sql: &str, params: &[Value]) -> Result<Statement, Error> {
         let statement = self.wait(sql, self.lease.client().prepared(sql))?;
-        let types = statement.params();
-        if types.len() != params.len() {
-            return Err(Error::parameter(
-                types.len().min(params.len()) + 1,
-                format!(
-                    "the statement takes {} parameters, {} were given",
-                    types.len(),
-                    params.len()
-                ),
-            ));
-        }
-        for (index, (value, ty)) in params.iter().zip(types).enumerate() {
-            Param(value)
-                .fits(ty)
-                .map_err(|problem| Error::parameter(index + 1, problem))?;
-        }
+        fitting(&statement, params)?;
         Ok(statement)
     }
 
@@ -148,6 +133,27 @@ impl<'a> Session<'a> {
             fault.convert(sql)
         })
     }
+}
+
+/// Whether these parameters are what the statement takes.
+pub(super) fn fitting(statement: &Statement, params: &[Value]) -> Result<(), Error> {
+    let types = statement.params();
+    if types.len() != params.len() {
+        return Err(Error::parameter(
+            types.len().min(params.len()) + 1,
+            format!(
+                "the statement takes {} parameters, {} were given",
+                types.len(),
+                params.len()
+            ),
+        ));
+    }
+    for (index, (value, ty)) in params.iter().zip(types).enumerate() {
+        Param(value)
+            .fits(ty)
+            .map_err(|problem| Error::parameter(index + 1, problem))?;
+    }
+    Ok(())
 }
 
 /// Parameters for a statement that is parsed, run and forgotten: their types are what our columns have.

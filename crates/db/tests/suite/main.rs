@@ -10,6 +10,7 @@
 mod place;
 
 mod copy;
+mod looks;
 mod migrations;
 mod outage;
 mod pgbouncer;

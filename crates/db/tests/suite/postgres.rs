@@ -120,7 +120,7 @@ async fn idle_connections_that_died_go_unnoticed() {
     let other = place.another().await;
     let end_it = async || {
         let pid = |tx: &mut Tx<'_>| tx.one("SELECT pg_backend_pid()", &[], |row| row.get::<i64>(0));
-        let pid = place.db.read_one(pid).await.unwrap();
+        let pid = place.db.read(pid).await.unwrap();
         // The second argument waits until the process is gone.
         run(&other, format!("SELECT pg_terminate_backend({pid}, 5000)")).await;
     };

@@ -40,9 +40,15 @@ static PAGES: [(HeaderName, HeaderValue); 2] = [
 
 /// Adds what the handler has not set itself.
 pub(crate) fn add_headers(response: &mut Response, tenant: Option<&Tenant>) {
+    let leads_on = response.status().is_redirection();
     let headers = response.headers_mut();
     let page = is_page(headers);
-    let here = if page { &PAGES[..] } else { &[] };
+    let here = match page {
+        true => &PAGES[..],
+        // A window that is led on from one page of ours to another must not be somebody's on the way.
+        false if leads_on => &PAGES[..1],
+        false => &[],
+    };
     // Those, four that follow, and what the connection adds: grown once.
     headers.reserve(ALWAYS.len() + here.len() + 6);
     for (name, value) in ALWAYS.iter().chain(here) {

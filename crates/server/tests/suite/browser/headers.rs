@@ -15,6 +15,10 @@ fn protected(reply: &Reply, what: &str) {
     ] {
         assert_eq!(reply.header(name), value, "{what}: {name}");
     }
+    if reply.status.is_redirection() {
+        let alone = reply.header("cross-origin-opener-policy");
+        assert_eq!(alone, "same-origin", "{what}");
+    }
     assert!(!reply.header("x-request-id").is_empty(), "{what}");
     assert!(
         reply.headers.get("server").is_none() && reply.headers.get("x-powered-by").is_none(),
