@@ -206,7 +206,8 @@ impl Db {
             (Backend::Sqlite(sqlite), Access::Read) => sqlite.read(work).await,
             (Backend::Sqlite(sqlite), Access::One) => sqlite.read_one(work).await,
             (Backend::Sqlite(sqlite), Access::Write | Access::Patient) => sqlite.write(work).await,
-            (Backend::Postgres(postgres), access) => postgres.run(access, work).await,
+            // Large: every future that asks the database would be.
+            (Backend::Postgres(postgres), access) => Box::pin(postgres.run(access, work)).await,
         };
         changes.tell();
         end

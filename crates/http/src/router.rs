@@ -57,7 +57,7 @@ impl Service<Request> for FrontDoor {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let FrontDoor { shared, router } = self.clone();
-        Box::pin(async move { Ok(layers::around(&shared, request, router).await) })
+        Box::pin(layers::around(shared, request, router))
     }
 }
 

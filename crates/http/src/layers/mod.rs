@@ -8,9 +8,11 @@ mod request_id;
 mod route;
 mod security;
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -36,7 +38,7 @@ use crate::dialect;
 use crate::fault::{self, Fault};
 use crate::language;
 use crate::metrics::Metrics;
-use crate::shared::Everything;
+use crate::shared::{Everything, Shared};
 use route::Route;
 pub(crate) use security::{Beyond, page_policy};
 
@@ -92,78 +94,91 @@ impl Arrival {
 }
 
 /// Answers a request by the router, with everything around it.
-pub(crate) async fn around(shared: &Everything, mut request: Request, router: Router) -> Response {
-    let route = Route::of(&request, shared);
-    let html = route.wants_html(request.headers());
-    let host = Host::of(request.uri(), request.headers());
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
-    // Health must be told at once, also when the directory would have to ask a database that is down.
-    let tenant_host = host.as_ref().filter(|_| route.surface != "health");
-    let mut reception = receive(shared, request.headers(), peer, tenant_host).await;
-    if route.signs_in()
-        && let Lookup::Found(tenant) = &reception.lookup
-    {
-        let device = device::read(&shared.identity, tenant, request.headers());
-        reception.client.device = device.map(Arc::new);
-    }
-    let reception = Arc::new(reception);
-    // Whatever fails around a dialect's route is told in the dialect's own words, unless a person reads it.
-    let in_dialect = (route.surface == "dialect" && !html).then(|| request.uri().clone());
-    let line = LogLine {
-        started: Instant::now(),
-        method: request.method().clone(),
-        route,
-        reception: reception.clone(),
-        metrics: shared.settings.metrics.clone(),
-        status: 499,
-    };
-    let no_host = host.is_none();
-    let answer = match host {
-        None => Fault::from(Error::with_detail(
-            Kind::MalformedInput,
-            "The Host header is missing or not valid.",
-        ))
-        .into_response(),
-        Some(host) => {
-            let arrival = Arrival {
-                reception: reception.clone(),
-                host,
-                now: shared.identity.now(),
-            };
-            request.extensions_mut().insert(Arc::new(arrival));
-            in_own_task(answered(router, request), shared.settings.request_timeout).await
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` holds what it is given twice; this is taken and given back for each request"
+)]
+pub(crate) fn around(
+    shared: Shared,
+    mut request: Request,
+    router: Router,
+) -> impl Future<Output = Result<Response, Infallible>> + Send {
+    async move {
+        let shared = &*shared;
+        let route = Route::of(&request, shared);
+        let html = route.wants_html(request.headers());
+        let host = Host::of(request.uri(), request.headers());
+        let peer = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip());
+        // Health must be told at once, also when the directory would have to ask a database that is down.
+        let tenant_host = host.as_ref().filter(|_| route.surface != "health");
+        let mut reception = receive(shared, request.headers(), peer, tenant_host).await;
+        if route.signs_in()
+            && let Lookup::Found(tenant) = &reception.lookup
+        {
+            let device = device::read(&shared.identity, tenant, request.headers());
+            reception.client.device = device.map(Arc::new);
         }
-    };
-    let answer = match in_dialect {
-        Some(uri) => dialect::in_own_words(shared, uri.path(), &reception, answer),
-        None => answer,
-    };
-    if let (Some(kind), Some(tenant)) = (noteworthy(&answer, html), reception.tenant()) {
-        let cx = Cx {
-            tenant: tenant.clone(),
-            now: shared.identity.now(),
-            client: reception.client.clone(),
+        let reception = Arc::new(reception);
+        // Whatever fails around a dialect's route is told in the dialect's own words, unless a person reads it.
+        let in_dialect = (route.surface == "dialect" && !html).then(|| request.uri().clone());
+        let line = LogLine {
+            started: Instant::now(),
+            method: request.method().clone(),
+            route,
+            reception: reception.clone(),
+            metrics: &shared.settings.metrics,
+            status: 499,
         };
-        note(&shared.identity, cx, kind).await;
+        let no_host = host.is_none();
+        let answer = match host {
+            None => Fault::from(Error::with_detail(
+                Kind::MalformedInput,
+                "The Host header is missing or not valid.",
+            ))
+            .into_response(),
+            Some(host) => {
+                let arrival = Arrival {
+                    reception: reception.clone(),
+                    host,
+                    now: shared.identity.now(),
+                };
+                request.extensions_mut().insert(Arc::new(arrival));
+                let handler = Box::pin(answered(router, request));
+                in_own_task(handler, shared.settings.request_timeout).await
+            }
+        };
+        let answer = match in_dialect {
+            Some(uri) => dialect::in_own_words(shared, uri.path(), &reception, answer),
+            None => answer,
+        };
+        if let (Some(kind), Some(tenant)) = (noteworthy(&answer, html), reception.tenant()) {
+            let cx = Cx {
+                tenant: tenant.clone(),
+                now: shared.identity.now(),
+                client: reception.client.clone(),
+            };
+            // Rare, and large: every request would carry it.
+            Box::pin(note(&shared.identity, cx, kind)).await;
+        }
+        let mut answer = fault::render(answer, &reception, html);
+        if line.method == Method::HEAD {
+            without_body(&mut answer);
+        }
+        // What still comes of such a request must not be taken for the next one.
+        if no_host || answer.status() == StatusCode::REQUEST_TIMEOUT {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
+        }
+        security::add_headers(&mut answer, reception.tenant().map(AsRef::as_ref));
+        if let Ok(id) = HeaderValue::from_str(&reception.client.request_id) {
+            answer.headers_mut().insert("x-request-id", id);
+        }
+        line.finish(answer.status().as_u16());
+        Ok(answer)
     }
-    let mut answer = fault::render(answer, &reception, html);
-    if line.method == Method::HEAD {
-        without_body(&mut answer);
-    }
-    // What still comes of such a request must not be taken for the next one.
-    if no_host || answer.status() == StatusCode::REQUEST_TIMEOUT {
-        let close = HeaderValue::from_static("close");
-        answer.headers_mut().insert(header::CONNECTION, close);
-    }
-    security::add_headers(&mut answer, reception.tenant().map(AsRef::as_ref));
-    if let Ok(id) = HeaderValue::from_str(&reception.client.request_id) {
-        answer.headers_mut().insert("x-request-id", id);
-    }
-    line.finish(answer.status().as_u16());
-    answer
 }
 
 /// As HEAD wants it (RFC 9110, section 9.3.2): the router has seen to answers of its own, not to what was rendered since.
@@ -213,10 +228,9 @@ async fn note(identity: &Identity, cx: Cx, kind: Kind) {
 /// Runs the handler in a task of its own: a client that hangs up, or a time-out, leaves no operation half done, and a
 /// panic costs this request only. What needs to wait for nothing is done at once, without the task.
 async fn in_own_task(
-    handler: impl Future<Output = Response> + Send + 'static,
+    mut handler: Pin<Box<impl Future<Output = Response> + Send + 'static>>,
     limit: Duration,
 ) -> Response {
-    let mut handler = Box::pin(handler);
     let first = poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
         Poll::Ready(polled)
@@ -282,22 +296,22 @@ async fn receive(
 }
 
 /// The one line that each request leaves in the log. Dropped unfinished (the client hung up), it says 499.
-struct LogLine {
+struct LogLine<'a> {
     started: Instant,
     method: Method,
     route: Route,
     reception: Arc<Reception>,
-    metrics: Metrics,
+    metrics: &'a Metrics,
     status: u16,
 }
 
-impl LogLine {
+impl LogLine<'_> {
     fn finish(mut self, status: u16) {
         self.status = status;
     }
 }
 
-impl Drop for LogLine {
+impl Drop for LogLine<'_> {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         self.metrics
@@ -305,6 +319,7 @@ impl Drop for LogLine {
         let client = &self.reception.client;
         tracing::info!(
             target: "vestibule::request",
+            message = "request",
             method = self.method.as_str(),
             path = self.route.path(),
             status = self.status,
@@ -312,7 +327,6 @@ impl Drop for LogLine {
             client = client.address.map(tracing::field::display),
             tenant = self.reception.tenant().map(|tenant| tenant.slug()),
             request_id = &*client.request_id,
-            "request"
         );
     }
 }
@@ -327,7 +341,8 @@ mod tests {
 
     async fn status(router: Router, limit: Duration) -> StatusCode {
         let request = Request::builder().uri("/").body(Body::empty()).unwrap();
-        in_own_task(answered(router, request), limit).await.status()
+        let handler = Box::pin(answered(router, request));
+        in_own_task(handler, limit).await.status()
     }
 
     #[tokio::test]

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Digits and letters that are not mistaken for one another (Crockford's base 32, lower case).
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// What 64 bits have at most.
+const DIGITS: usize = 13;
+
 /// Hands out `prefix-count`; the prefix is random in each process, so that names differ between nodes and starts.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
@@ -30,18 +33,21 @@ impl RequestIds {
 
     pub(crate) fn next(&self) -> Arc<str> {
         let mut count = self.count.fetch_add(1, Ordering::Relaxed);
-        let mut digits = Vec::with_capacity(8);
+        let mut digits = [0; DIGITS];
+        let mut first = DIGITS;
         loop {
-            digits.push(ALPHABET[(count % 32) as usize]);
+            first -= 1;
+            digits[first] = ALPHABET[(count % 32) as usize];
             count /= 32;
             if count == 0 {
                 break;
             }
         }
-        let mut id = String::with_capacity(self.prefix.len() + 1 + digits.len());
+        let digits = digits[first..].iter().map(|digit| char::from(*digit));
+        let mut id = String::with_capacity(self.prefix.len() + 1 + DIGITS);
         id.push_str(&self.prefix);
         id.push('-');
-        id.extend(digits.iter().rev().map(|digit| char::from(*digit)));
+        id.extend(digits);
         id.into()
     }
 }
@@ -56,5 +62,7 @@ mod tests {
         assert_eq!(&*ids.next(), "77777777-1");
         let last = (0..40).map(|_| ids.next()).last();
         assert_eq!(last.as_deref(), Some("77777777-19"));
+        ids.count.store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(&*ids.next(), "77777777-fzzzzzzzzzzzz");
     }
 }

@@ -87,7 +87,8 @@ impl Identity {
         dialect: Option<&str>,
     ) -> Result<Authenticated> {
         let mut claims = self.access_claims(cx, token.expose_secret(), dialect);
-        if claims.is_err() && self.learn_key(cx, token).await? {
+        // Boxed: rare, and as large as all the rest.
+        if claims.is_err() && Box::pin(self.learn_key(cx, token)).await? {
             claims = self.access_claims(cx, token.expose_secret(), dialect);
         }
         let claims = claims?;
@@ -134,7 +135,7 @@ impl Identity {
         };
         let found = match found.filter(is_live) {
             Some(who) => Some(who),
-            None => self.read_session(cx, &named.session_id).await?,
+            None => Box::pin(self.read_session(cx, &named.session_id)).await?,
         };
         let who = found.filter(|who| named.is_of(&who.account.id));
         let who = who.ok_or(Kind::Unauthorized)?;
@@ -150,7 +151,8 @@ impl Identity {
             return;
         }
         let (cx, id) = (cx.clone(), session.id.clone());
-        let touched = self.db().write(move |tx| store::touch(tx, &cx, &id)).await;
+        let touching = self.db().write(move |tx| store::touch(tx, &cx, &id));
+        let touched = Box::pin(touching).await;
         // Who somebody is can be told as long as the database can be read.
         if let Err(error) = touched {
             tracing::debug!(%error, "a session's last use was not written down");

@@ -149,7 +149,7 @@ impl Identity {
             return Ok(());
         }
         for (purpose, algorithm) in wanted {
-            self.signing_key(tenant, *purpose, *algorithm).await?;
+            Box::pin(self.signing_key(tenant, *purpose, *algorithm)).await?;
         }
         Ok(())
     }
@@ -252,7 +252,7 @@ impl Identity {
     /// The public keys of a tenant as a JWKS document (RFC 7517), from memory; `None` where there is none.
     pub async fn jwks(&self, tenant: &Tenant) -> Result<Option<Arc<str>>> {
         if !self.rings().knows(&tenant.id) {
-            self.load_ring(&tenant.id).await?;
+            Box::pin(self.load_ring(&tenant.id)).await?;
         }
         Ok(self.rings().public(&tenant.id))
     }

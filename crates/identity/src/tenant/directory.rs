@@ -196,7 +196,8 @@ impl Directory {
         if let Some(found) = look(&self.book()) {
             return Ok(Some(found));
         }
-        self.refresh().await?;
+        // Rare, and large: whoever asks would carry it.
+        Box::pin(self.refresh()).await?;
         Ok(look(&self.book()))
     }
 

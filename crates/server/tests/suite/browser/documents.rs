@@ -1,6 +1,7 @@
 //! Documents for machines: keys, discovery, health, robots.
 
 use serde_json::json;
+use tower::Service as _;
 
 use super::HOST;
 use crate::app::{build, on_both};
@@ -74,6 +75,15 @@ on_both! {
                 assert!(length.abs_diff(like) < 16, "{path}: {length} for {like}");
             }
         }
+    }
+
+    /// What surrounds each request is taken from the heap and given back: up to so many bytes glibc has them at hand.
+    async fn what_is_taken_for_a_request_is_small(app: TestApp) {
+        let request = build("GET", HOST, "/health/live", &[], "");
+        let surroundings = app.door.clone().call(request);
+        let size = std::mem::size_of_val(&*surroundings);
+        assert!(size <= 1_032, "{size}");
+        assert_eq!(surroundings.await.unwrap().status(), 200);
     }
 
     async fn tenant_surfaces_are_421_on_unknown_hosts(app: TestApp) {
