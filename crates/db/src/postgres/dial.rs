@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
@@ -31,6 +31,8 @@ pub(super) struct Dialer {
     /// Whether a pooler between refuses the mark.
     unmarked: AtomicBool,
     places: Semaphore,
+    /// For those [aside](Dialer::dial_aside).
+    place_aside: Semaphore,
     pause: Mutex<Option<Pause>>,
 }
 
@@ -61,32 +63,29 @@ impl Dialer {
             first: AtomicUsize::new(first),
             unmarked: AtomicBool::new(false),
             places: Semaphore::new(AT_ONCE),
+            place_aside: Semaphore::new(1),
             pause: Mutex::new(None),
         })
     }
 
-    /// As [`Dialer::dial`], with a failure that keeps nobody from trying.
+    /// As [`Dialer::dial`], one at a time, without a place that others wait for and with a failure that keeps nobody from trying.
     pub(super) async fn dial_aside(&self) -> Result<Client, Error> {
-        let _place = self.place().await?;
+        let place = self.place_aside.acquire().await;
+        let _place = place.map_err(|_| Error::Closed)?;
+        self.paused()?;
         self.any_host().await
-    }
-
-    /// A turn to dial, unless others have just failed.
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.paused()?;
-        let Ok(place) = timeout(self.wait, self.places.acquire()).await else {
-            return Err(Error::Busy);
-        };
-        let place = place.map_err(|_| Error::Closed)?;
-        // Those who waited learn from those who tried.
-        self.paused()?;
-        Ok(place)
     }
 
     /// A new connection to the first host that lets us in. [`Error::Unavailable`] at once if the last try failed a
     /// moment ago, [`Error::Busy`] if the turn did not come in time.
     pub(super) async fn dial(&self) -> Result<Client, Error> {
-        let _place = self.place().await?;
+        self.paused()?;
+        let Ok(place) = timeout(self.wait, self.places.acquire()).await else {
+            return Err(Error::Busy);
+        };
+        let _place = place.map_err(|_| Error::Closed)?;
+        // Those who waited learn from those who tried.
+        self.paused()?;
         let result = self.any_host().await;
         let mut pause = self.pause.lock();
         match &result {

@@ -70,6 +70,19 @@ impl Connections {
         self.0.idle.lock().clear();
     }
 
+    /// The same, unless it was done since.
+    pub(super) fn forget_since(&self, forgotten: u64) {
+        let next = forgotten + 1;
+        let order = Ordering::AcqRel;
+        let first = self
+            .0
+            .forgotten
+            .compare_exchange(forgotten, next, order, Ordering::Acquire);
+        if first.is_ok() {
+            self.0.idle.lock().clear();
+        }
+    }
+
     /// How often that was done: what was made before the last time should not be used.
     pub(super) fn forgotten(&self) -> u64 {
         self.0.forgotten.load(Ordering::Acquire)

@@ -83,7 +83,7 @@ impl Looks {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let line = self.lines.get(turn.checked_rem(self.lines.len())?)?;
         let _place = line.places.try_acquire().ok()?;
-        let client = line.client(&self.connections)?;
+        let (client, since) = line.client(&self.connections)?;
         let heard = {
             let look = Look(RefCell::default());
             let ran = run(work, Tx::looking(&look));
@@ -103,7 +103,8 @@ impl Looks {
                 return None;
             }
             Err(_) => {
-                self.connections.forget_idle();
+                // Once for all that waited: what was made since has done nothing wrong.
+                self.connections.forget_since(since);
                 return None;
             }
         };
@@ -123,18 +124,20 @@ impl Looks {
 }
 
 impl SharedLine {
-    /// The connection, if it is there. If not, it will be.
-    fn client(self: &Arc<Self>, connections: &Connections) -> Option<Arc<Client>> {
-        let forgotten = connections.forgotten();
+    /// The connection, if it is there, and how often all were forgotten before it was made. If not, it will be.
+    fn client(self: &Arc<Self>, connections: &Connections) -> Option<(Arc<Client>, u64)> {
         let mut end = self.end.lock();
+        let forgotten = connections.forgotten();
         match &*end {
             End::Server(client, since) if !client.is_closed() && *since == forgotten => {
-                return Some(client.clone());
+                return Some((client.clone(), forgotten));
             }
             End::Dialing | End::Pooler => return None,
             End::Nothing | End::Server(..) => {}
         }
         *end = End::Dialing;
+        // Where the runtime is about to end, what is spawned is dropped at once, and takes the lock.
+        drop(end);
         let (dialing, connections) = (Dialing(self.clone()), connections.clone());
         tokio::spawn(async move {
             match connections.dial_aside().await {
