@@ -1,4 +1,4 @@
-//! Large pages for the memory of a hash. The only unsafe code of the server: it is told from here, and nowhere else.
+//! Large pages for the memory of a hash: the only unsafe code of the server.
 #![expect(
     unsafe_code,
     reason = "a lone sign-in takes a fifth less time; decision 0027"

@@ -219,7 +219,6 @@ impl Question {
 }
 
 /// What a closure sees in place of a connection.
-#[derive(Debug)]
 pub(crate) struct Look(RefCell<State>);
 
 #[derive(Default)]
@@ -231,12 +230,6 @@ enum State {
         heard: Question,
         found: Result<Vec<tokio_postgres::Row>, Error>,
     },
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("State")
-    }
 }
 
 impl Look {

@@ -185,8 +185,7 @@ async fn a_look_whose_plan_went_stale_is_made_anew() {
 
 #[tokio::test]
 async fn a_look_that_takes_too_long_is_given_up_and_keeps_nobody() {
-    let (place, db) = place_of(8).await;
-    db.close().await;
+    let place = Place::postgres().await;
     let options = Options {
         pool: 8,
         limit: Some(Duration::from_millis(100)),
