@@ -31,6 +31,9 @@ pub fn email(tenant: i64, account: i64) -> String {
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse 0 battery";
 
+/// When they were made, in microseconds: as wide in the file as any time of these years.
+const MADE: i64 = 1_790_000_000_000_000;
+
 /// Adds tenants, each like the one of slug `bench`, and a thousand accounts to each, all with the password of
 /// `person0@bench.test`. The server must not run. `told` gets the accounts done.
 pub fn fill(file: &Path, accounts: i64, mut told: impl FnMut(i64)) -> Result<()> {
@@ -93,12 +96,12 @@ fn add_accounts(write: &Connection, tenant: i64, id: &str, each: i64, phc: &str)
             .prepare_cached(
                 "INSERT INTO account (tenant_id, id, number, email, email_canonical, email_verified_at, first_name,
                  last_name, mobile, unique_id, role, locale, timezone, state, created_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?4, 1, 'Ada', 'Lovelace', '', '', 'Trainee', 'en', 'UTC', 'active', 1, 1)",
+                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, 'Ada', 'Lovelace', '', '', 'Trainee', 'en', 'UTC', 'active', ?5, 0)",
             )?
-            .execute(params![id, own, account + 1, email(tenant, account)])?;
+            .execute(params![id, own, account + 1, email(tenant, account), MADE])?;
         write
-            .prepare_cached("INSERT INTO password (tenant_id, account_id, phc, changed_at) VALUES (?1, ?2, ?3, 1)")?
-            .execute(params![id, own, phc])?;
+            .prepare_cached("INSERT INTO password (tenant_id, account_id, phc, changed_at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![id, own, phc, MADE])?;
     }
     Ok(())
 }

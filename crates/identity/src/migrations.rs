@@ -74,6 +74,11 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "sign_ups",
         sql: include_str!("../migrations/0014_sign_ups.sql"),
     },
+    Migration {
+        version: 15,
+        name: "account_numbers",
+        sql: include_str!("../migrations/0015_account_numbers.sql"),
+    },
 ];
 
 #[cfg(test)]

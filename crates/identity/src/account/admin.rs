@@ -66,11 +66,11 @@ impl Identity {
             .await
     }
 
-    /// One page of accounts in the order of their numbers, after the number `after`.
-    pub async fn users(&self, cx: &Cx, after: i64, limit: i64) -> Result<Vec<Account>> {
-        let tenant = cx.tenant.id.clone();
+    /// One page of accounts in the order of their ids, after the id `after`.
+    pub async fn users(&self, cx: &Cx, after: &str, limit: i64) -> Result<Vec<Account>> {
+        let (tenant, after) = (cx.tenant.id.clone(), after.to_owned());
         self.db()
-            .read(move |tx| store::page(tx, &tenant, after, limit.clamp(1, 1_000)))
+            .read(move |tx| store::page(tx, &tenant, &after, limit.clamp(1, 1_000)))
             .await
     }
 
@@ -82,9 +82,7 @@ impl Identity {
             .read(move |tx| {
                 let found = match (&email, who.parse::<i64>()) {
                     (Some(email), _) => store::by_email(tx, &tenant, email)?,
-                    (None, Ok(number)) => store::page(tx, &tenant, number - 1, 1)?
-                        .into_iter()
-                        .find(|account| account.number == number),
+                    (None, Ok(number)) => store::by_number(tx, &tenant, number)?,
                     (None, Err(_)) => store::by_id(tx, &tenant, &who)?,
                 };
                 found.ok_or_else(|| {

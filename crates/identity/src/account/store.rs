@@ -53,10 +53,20 @@ pub(crate) fn by_email(tx: &mut Tx<'_>, tenant: &str, email: &Email) -> Result<O
     )?)
 }
 
-pub(crate) fn page(tx: &mut Tx<'_>, tenant: &str, after: i64, limit: i64) -> Result<Vec<Account>> {
+/// Without an index: an operator asks for it, and seldom.
+pub(crate) fn by_number(tx: &mut Tx<'_>, tenant: &str, number: i64) -> Result<Option<Account>> {
+    Ok(tx.opt(
+        "SELECT id, number, email, email_verified_at, first_name, last_name, mobile, unique_id, role, locale, timezone, state, onboarded_at, created_at
+         FROM account WHERE tenant_id = $1 AND number = $2 AND state <> 'deleted'",
+        &params![tenant, number],
+        account,
+    )?)
+}
+
+pub(crate) fn page(tx: &mut Tx<'_>, tenant: &str, after: &str, limit: i64) -> Result<Vec<Account>> {
     Ok(tx.all(
         "SELECT id, number, email, email_verified_at, first_name, last_name, mobile, unique_id, role, locale, timezone, state, onboarded_at, created_at
-         FROM account WHERE tenant_id = $1 AND number > $2 AND state <> 'deleted' ORDER BY number LIMIT $3",
+         FROM account WHERE tenant_id = $1 AND id > $2 AND state <> 'deleted' ORDER BY id LIMIT $3",
         &params![tenant, after, limit],
         account,
     )?)
@@ -83,10 +93,11 @@ pub(crate) fn insert(tx: &mut Tx<'_>, tenant: &str, mut new: Account) -> Result<
     )?;
     new.number = number.ok_or_else(|| Error::new(Kind::UnknownTenant))?;
     let verified = new.email_verified.then_some(now);
+    // Not changed since: as 0 an `updated_at` takes no room.
     let added = tx.exec(
         "INSERT INTO account (tenant_id, id, number, email, email_canonical, email_verified_at, first_name, last_name, mobile, unique_id, role, locale,
              timezone, state, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)
          ON CONFLICT (email_canonical, tenant_id) DO NOTHING",
         &params![
             tenant,

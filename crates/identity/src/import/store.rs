@@ -76,8 +76,7 @@ pub(super) fn insert_accounts(
             &account.timezone,
             account.state.name(),
             account.onboarded.then_some(cx.now),
-            account.created_at,
-            cx.now
+            account.created_at
         ]
         .to_vec()
     };
@@ -85,7 +84,7 @@ pub(super) fn insert_accounts(
     let added = tx.exec_each(
         "INSERT INTO account (tenant_id, id, number, email, email_canonical, email_verified_at, first_name, last_name, mobile, unique_id, role,
              locale, timezone, state, onboarded_at, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0)
          ON CONFLICT (email_canonical, tenant_id) DO NOTHING",
         &rows,
     )?;

@@ -151,13 +151,9 @@ async fn invite(node: &Node, new: InvitedUser, output: Output) -> anyhow::Result
 
 async fn list(node: &Node, tenant: &str, output: Output) -> anyhow::Result<()> {
     let cx = node.cx(tenant).await?;
-    let (mut documents, mut rows) = (Vec::new(), Vec::new());
-    each(node, &cx, |account| {
-        documents.push(document(account));
-        rows.push(row(account));
-        Ok(())
-    })
-    .await?;
+    let accounts = all(node, &cx).await?;
+    let documents: Vec<Value> = accounts.iter().map(document).collect();
+    let rows: Vec<_> = accounts.iter().map(row).collect();
     let heading = [
         "ID", "NUMBER", "EMAIL", "NAME", "ROLE", "STATE", "VERIFIED", "CREATED",
     ];
@@ -169,32 +165,39 @@ async fn export(node: &Node, tenant: &str, output: Output) -> anyhow::Result<()>
     if !output.json {
         return each(node, &cx, |account| print(&document(account).to_string())).await;
     }
-    let mut documents = Vec::new();
-    each(node, &cx, |account| {
-        documents.push(document(account));
-        Ok(())
-    })
-    .await?;
+    let documents: Vec<Value> = all(node, &cx).await?.iter().map(document).collect();
     output.answer(&json!({ "users": documents }), String::new)
 }
 
-/// All accounts, page by page, oldest first.
+/// All accounts, oldest first.
+async fn all(node: &Node, cx: &Cx) -> anyhow::Result<Vec<Account>> {
+    let mut accounts = Vec::new();
+    each(node, cx, |account| {
+        accounts.push(account.clone());
+        Ok(())
+    })
+    .await?;
+    accounts.sort_by_key(|account| account.number);
+    Ok(accounts)
+}
+
+/// All accounts, page by page, in the order of their ids.
 async fn each(
     node: &Node,
     cx: &Cx,
     mut see: impl FnMut(&Account) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut after = 0;
+    let mut after = String::new();
     loop {
         let page = node
             .identity
-            .users(cx, after, PAGE)
+            .users(cx, &after, PAGE)
             .await
             .map_err(core_error)?;
         let Some(last) = page.last() else {
             return Ok(());
         };
-        after = last.number;
+        after.clone_from(&last.id);
         page.iter().try_for_each(&mut see)?;
     }
 }

@@ -83,7 +83,7 @@ on_both! {
                 assert_eq!(reply.status, control.status, "{method} {path}: {} / {}", reply.body, control.body);
             }
         }
-        assert_eq!(app.identity.users(&evil, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&evil, "", 10).await.unwrap(), []);
     }
 
     /// Its own company's hosts, hosts of nobody, and a company that mounts it as well.
@@ -147,7 +147,7 @@ on_both! {
         for (method, path) in [("GET", "/authorize/login"), ("PUT", "/v1/user/token")] {
             assert!(!ask(&app, method, NOBODY, path, json!({})).await.status(405).body.contains("greedy"), "{path}");
         }
-        assert_eq!(app.identity.users(&evil, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&evil, "", 10).await.unwrap(), []);
     }
 
     /// However an expression spells them: cookies and credentials are not among the headers that it sees.

@@ -9,6 +9,7 @@
     clippy::disallowed_methods
 )]
 
+mod account_numbers;
 mod addresses;
 mod app;
 mod audit;

@@ -120,7 +120,7 @@ on_both! {
             // Five mails in an hour.
             app.pass(std::time::Duration::from_secs(3_600));
         }
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap().len(), 1);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap().len(), 1);
     }
 
     async fn either_normal_form_sets_and_opens(app: TestApp) {

@@ -72,7 +72,7 @@ async fn assert_forgotten(app: &TestApp, email: &str, link: &str) {
 }
 
 async fn account(app: &TestApp, email: &str) -> Option<Account> {
-    let everybody = app.identity.users(&app.cx("acme").await, 0, 100).await;
+    let everybody = app.identity.users(&app.cx("acme").await, "", 100).await;
     let mut everybody = everybody.unwrap().into_iter();
     everybody.find(|account| account.email == email)
 }

@@ -165,7 +165,7 @@ impl Scene {
                 .unwrap()
                 .email_verified
         );
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap().len(), 2);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap().len(), 2);
         assert_eq!(app.mails().await.len(), 0);
     }
 }

@@ -42,7 +42,9 @@ async fn links(app: &TestApp, cookie: &str) -> (String, String) {
 }
 
 async fn address(app: &TestApp, cx: &Cx) -> String {
-    app.identity.users(cx, 0, 1).await.unwrap()[0].email.clone()
+    app.identity.users(cx, "", 1).await.unwrap()[0]
+        .email
+        .clone()
 }
 
 on_both! {

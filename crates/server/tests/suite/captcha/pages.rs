@@ -134,7 +134,7 @@ on_both! {
             assert!(reply.body.contains("could not be checked just now") && reply.body.contains("Grace Hopper"), "{}", reply.body);
             assert!(!reply.header("retry-after").is_empty() && !reply.body.contains("127.0.0.1"));
         }
-        assert!(app.identity.users(&cx, 0, 10).await.unwrap().is_empty() && app.mails().await.is_empty());
+        assert!(app.identity.users(&cx, "", 10).await.unwrap().is_empty() && app.mails().await.is_empty());
     }
 
     async fn a_form_is_sent_with_the_work_done(app: TestApp) {

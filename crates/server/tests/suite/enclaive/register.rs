@@ -202,7 +202,7 @@ on_both! {
             reply.is(409, failure(409, "This e-mail address is already registered"));
         }
         assert_eq!(app.mails().await.len(), 1);
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap().len(), 1);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap().len(), 1);
         let winner = replies.iter().find(|reply| reply.status == 200).unwrap();
         refresh(&app, &Tokens::of(winner).user).await.status(200);
     }

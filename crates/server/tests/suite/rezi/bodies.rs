@@ -98,7 +98,7 @@ on_both! {
             let reply = send(&app, &key, content_type, body).await;
             assert_eq!(bad_request(&reply, &format!("{content_type} {body}")), MISSING);
         }
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap(), []);
     }
 
     async fn malformed_addresses(app: TestApp) {
@@ -109,7 +109,7 @@ on_both! {
             let reply = exchange_at(&app, HOST, &key, json!({"email": email, "uid": UID})).await;
             assert_ne!(bad_request(&reply, email), MISSING, "{email}");
         }
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap(), []);
     }
 
     async fn wrong_types(app: TestApp) {
@@ -125,7 +125,7 @@ on_both! {
         for body in [json!([]), json!("text"), json!(1), json!(null), json!(true), json!([{"email": EMAIL, "uid": UID}])] {
             bad_request(&exchange_at(&app, HOST, &key, body.clone()).await, &body.to_string());
         }
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap(), []);
     }
 
     async fn broken_bodies(app: TestApp) {
@@ -172,7 +172,7 @@ on_both! {
             let shown = format!("{content_type} {}", String::from_utf8_lossy(&body[..body.len().min(80)]));
             bad_request(&send(&app, &key, content_type, body).await, &shown);
         }
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap(), []);
     }
 
     async fn the_limit_is_64_kib(app: TestApp) {

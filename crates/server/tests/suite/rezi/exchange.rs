@@ -22,7 +22,7 @@ on_both! {
         assert_eq!(first.header("cache-control"), "no-store");
         app.pass(Duration::from_secs(86_400));
         assert_eq!(text(&exchange(&app, &key, EMAIL, UID).await, "userID"), id);
-        let users = app.identity.users(&cx, 0, 10).await.unwrap();
+        let users = app.identity.users(&cx, "", 10).await.unwrap();
         assert_eq!(users.iter().map(|user| (&*user.id, &*user.email, user.email_verified)).collect::<Vec<_>>(), [(&*id, EMAIL, true)]);
         assert_eq!(app.mails().await.len(), 0, "the partner vouches for the address");
     }
@@ -105,7 +105,7 @@ on_both! {
             exchange(&app, key, EMAIL, UID).await.is(401, unauthorized());
         }
         exchange_at(&app, "lms.zeta.test", &good, person()).await.is(401, unauthorized());
-        assert_eq!(app.identity.users(&zeta, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&zeta, "", 10).await.unwrap(), []);
         assert_eq!(exchange(&app, &good, EMAIL, UID).await.status, 200);
         assert_eq!(exchange_at(&app, "lms.zeta.test", &foreign, person()).await.status, 200);
     }
@@ -133,7 +133,7 @@ on_both! {
         }
         let noted = app.audit("acme").await;
         assert_eq!(noted.iter().filter(|line| *line == "api_key.used refused browser_origin").count(), 5, "{noted:?}");
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap(), []);
         // A key that is none is not told that the page is the trouble, and fills no log.
         let reply = app.post(HOST, TOKEN, &[("authorization", "Bearer nothing"), ("origin", "https://partner.example")], person()).await;
         reply.is(401, unauthorized());
@@ -154,6 +154,6 @@ on_both! {
         for path in ["/v1/user/token/", "/v1/user", "/V1/user/token", "/v1/user/token/x", "//v1/user/token"] {
             assert_eq!(app.post(HOST, path, &[("authorization", &bearer)], person()).await.status, 404, "{path}");
         }
-        assert_eq!(app.identity.users(&cx, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&cx, "", 10).await.unwrap(), []);
     }
 }

@@ -20,7 +20,7 @@ on_both! {
         assert_eq!(app.get("lms.plain.test", "/login/", &[]).await.status, 404);
         assert_eq!(app.get("lms.plain.test", "/login/?token=x", &[("accept", "text/html")]).await.status, 404);
         assert_eq!(app.get("lms.plain.test", TOKEN, &[]).await.status, 404, "not 405: there is nothing here");
-        assert_eq!(app.identity.users(&plain, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&plain, "", 10).await.unwrap(), []);
     }
 
     async fn an_unknown_host_is_no_tenant(app: TestApp) {
@@ -43,7 +43,7 @@ on_both! {
         let reply = exchange_at(&app, shared, &acme_key, person()).await;
         let id = text(&reply, "userID");
         assert_eq!(app.identity.user(&acme, EMAIL).await.unwrap().id, id);
-        assert_eq!(app.identity.users(&zeta, 0, 10).await.unwrap(), []);
+        assert_eq!(app.identity.users(&zeta, "", 10).await.unwrap(), []);
         assert_eq!(text(&exchange(&app, &acme_key, EMAIL, UID).await, "userID"), id, "the same person as on the tenant's own host");
         assert_eq!(open(&app, &text(&reply, "token"), &[]).await.status, 303);
         assert_ne!(text(&exchange_at(&app, shared, &zeta_key, person()).await, "userID"), id);
