@@ -7,7 +7,7 @@ use std::io::{IsTerminal, stderr};
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -26,23 +26,18 @@ pub(crate) fn start(settings: &Settings, is_node: bool) -> std::io::Result<Rest>
     // The setting was parsed when it was read.
     let filter: Targets = filter.parse().unwrap_or_default();
     let terminal = stderr().is_terminal();
-    let (writer, rest) = match is_node && !terminal {
-        true => {
-            let (gathered, rest) = Gathered::new(stderr())?;
-            (BoxMakeWriter::new(gathered), rest)
-        }
-        // Somebody looks on.
-        false => (BoxMakeWriter::new(stderr), Rest::none()),
-    };
-    let lines = fmt::layer().with_writer(writer).with_ansi(terminal);
     let json = match settings.log_format {
         LogFormat::Auto => !terminal && is_node,
         LogFormat::Human => false,
         LogFormat::Json => true,
     };
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match json {
-        true => lines.event_format(json::Lines).boxed(),
-        false => lines.boxed(),
+    let (lines, rest) = match is_node && !terminal {
+        true => {
+            let (gathered, rest) = Gathered::new(stderr())?;
+            (lines(json, gathered), rest)
+        }
+        // Somebody looks on.
+        false => (lines(json, stderr), Rest::none()),
     };
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry()
@@ -50,6 +45,19 @@ pub(crate) fn start(settings: &Settings, is_node: bool) -> std::io::Result<Rest>
         .try_init();
     std::panic::set_hook(Box::new(log_panic));
     Ok(rest)
+}
+
+fn lines<M>(json: bool, writer: M) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    match json {
+        true => json::Lines(writer).boxed(),
+        false => fmt::layer()
+            .with_ansi(stderr().is_terminal())
+            .with_writer(writer)
+            .boxed(),
+    }
 }
 
 /// A panic is one line of the log like any other.

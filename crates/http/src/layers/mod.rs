@@ -22,7 +22,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt as _;
 use vestibule_identity::{Client, Cx, Error, Identity, Kind, Micros, Tenant};
 
@@ -41,6 +41,8 @@ use crate::metrics::Metrics;
 use crate::shared::{Everything, Shared};
 use route::Route;
 pub(crate) use security::{Beyond, page_policy};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who came, and to which tenant: known for every request, also for refused ones.
 #[derive(Debug)]
@@ -174,7 +176,7 @@ pub(crate) fn around(
         }
         security::add_headers(&mut answer, reception.tenant().map(AsRef::as_ref));
         if let Ok(id) = HeaderValue::from_str(&reception.client.request_id) {
-            answer.headers_mut().insert("x-request-id", id);
+            answer.headers_mut().insert(X_REQUEST_ID, id);
         }
         line.finish(answer.status().as_u16());
         Ok(answer)
