@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -109,7 +109,8 @@ pub struct Syncs {
     pub shared: f64,
 }
 
-pub fn syncs(folder: &Path, seconds: f64) -> Result<Syncs> {
+/// As they are where each takes `longer` than on this disk.
+pub fn syncs(folder: &Path, seconds: f64, longer: Duration) -> Result<Syncs> {
     let path = folder.join("sync");
     let mut file = File::create(&path)?;
     file.write_all(&[0; 1 << 20])?;
@@ -120,6 +121,9 @@ pub fn syncs(folder: &Path, seconds: f64) -> Result<Syncs> {
             for _ in 0..together {
                 file.write_all_at(&[1; 4096], at % (1 << 20))?;
                 at += 4096;
+            }
+            if !longer.is_zero() {
+                std::thread::sleep(longer);
             }
             file.sync_data()?;
             done += together;

@@ -92,6 +92,11 @@ impl Site {
 
     /// Starts the server and waits for its first answer.
     pub fn start(&self) -> Result<Server> {
+        self.start_with(&[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(&self, environment: &[(&str, &Path)]) -> Result<Server> {
         // Free a moment ago; that it is taken meanwhile shows as an error.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = self.folder.join(format!("log-{port}"));
@@ -99,6 +104,7 @@ impl Site {
         let mut child = self
             .prepare()
             .env("VESTIBULE_LISTEN", format!("127.0.0.1:{port}"))
+            .envs(environment.iter().copied())
             .arg("serve")
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)

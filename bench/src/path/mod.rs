@@ -14,6 +14,7 @@ mod refresh;
 mod rotation;
 mod session;
 mod sign_in;
+mod slow_disk;
 mod start;
 mod verification;
 mod while_hashing;
@@ -45,6 +46,7 @@ pub const ALL: &[Case] = &[
     mint_new::CASE,
     refresh::CASE,
     rotation::CASE,
+    slow_disk::CASE,
     session::CASE,
     forward_auth::CASE,
     verification::CASE,

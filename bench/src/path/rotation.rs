@@ -1,6 +1,8 @@
 //! A refresh that answers new tokens, which the client uses next: one row read and written, on the disk before the answer,
 //! and two signatures.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -8,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::{Case, between, case, plain, refresh, told};
 use crate::bound;
-use crate::load::{Ask, Client, get, post};
+use crate::load::{self, Ask, Client, Clients, get, post};
 use crate::report::Wanted::{AtLeast, AtMost, Nothing};
-use crate::stage::{Measured, Stage};
+use crate::server::Server;
+use crate::stage::{Measured, Person, Stage};
 
 pub const CASE: Case = case(
     "rotation",
@@ -45,20 +48,24 @@ fn token(body: &Bytes) -> Result<String> {
         .to_owned())
 }
 
+/// One for each of the people, who sign in for it.
+pub fn clients(stage: &Stage, server: &Server, people: &[Person]) -> Result<Clients> {
+    let turning = |person: &Person| -> Result<Box<dyn Client>> {
+        let body = json!({ "email": person.email, "password": person.password });
+        let ask = post("/api/login", None, &body)?;
+        let reply = stage.runtime.block_on(load::once(server.port, ask))?;
+        let token = token(&reply.body)?;
+        Ok(Box::new(Turning(get("/api/refresh", Some(&token))?)))
+    };
+    people.iter().map(turning).collect()
+}
+
 fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let people = stage.people.clone();
-    let mut clients: Vec<Box<dyn Client>> = Vec::new();
-    for person in people.iter() {
-        let body = json!({ "email": person.email, "password": person.password });
-        let reply = stage.once(post("/api/login", None, &body)?)?;
-        clients.push(Box::new(Turning(get(
-            "/api/refresh",
-            Some(&token(&reply.body)?),
-        )?)));
-    }
+    let clients = clients(stage, &stage.server, &people)?;
     let mut bare = post("/json", None, &json!({ "token": people[0].access }))?;
     bare.headers_mut().remove("authorization");
-    let syncs = bound::syncs(&stage.folder, stage.seconds() / 2.0)?;
+    let syncs = bound::syncs(&stage.folder, stage.seconds() / 2.0, Duration::ZERO)?;
     let bound = || refresh::signed(stage, &bare, 2.0);
     let ([before, after], ours) = between(bound, || stage.load(clients))?;
     let bound = f64::midpoint(before, after);
