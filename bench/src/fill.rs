@@ -61,7 +61,7 @@ pub fn fill(file: &Path, accounts: i64, mut told: impl FnMut(i64)) -> Result<()>
             };
             fields.insert("slug".to_owned(), format!("t{tenant}").into());
             fields.insert("domains".to_owned(), vec![host(tenant)].into());
-            let id = name("T", tenant);
+            let id = tenant_id(tenant);
             write.prepare_cached(
                 "INSERT INTO tenant (id, number, slug, settings, next_account_number, created_at, updated_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, 1, 1)",
@@ -91,7 +91,7 @@ pub fn fill(file: &Path, accounts: i64, mut told: impl FnMut(i64)) -> Result<()>
 /// Ids as the server draws them, as far as an index can tell: of the same length, and in no order.
 fn add_accounts(write: &Connection, tenant: i64, id: &str, each: i64, phc: &str) -> Result<()> {
     for account in 0..each {
-        let own = name("A", tenant * each + account);
+        let own = account_id(tenant * each + account);
         write
             .prepare_cached(
                 "INSERT INTO account (tenant_id, id, number, email, email_canonical, email_verified_at, first_name,
@@ -106,11 +106,16 @@ fn add_accounts(write: &Connection, tenant: i64, id: &str, each: i64, phc: &str)
     Ok(())
 }
 
-fn name(kind: &str, number: i64) -> String {
+fn tenant_id(number: i64) -> String {
+    format!("T{:011x}", mixed(number) >> 20)
+}
+
+fn account_id(number: i64) -> String {
+    format!("A{:016x}{:03}", mixed(number), number % 1_000)
+}
+
+fn mixed(number: i64) -> u64 {
     // Odd, so that different numbers stay different.
-    let mixed = number
-        .unsigned_abs()
-        .wrapping_add(1)
-        .wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    format!("{kind}{mixed:016x}{:03}", number % 1_000)
+    let odd = 0x9E37_79B9_7F4A_7C15;
+    number.unsigned_abs().wrapping_add(1).wrapping_mul(odd)
 }

@@ -41,7 +41,8 @@ impl Identity {
                 format!("{}: {}", fault.field, fault.message),
             ));
         }
-        let new_id = vestibule_crypto::alphanumeric(self.random(), 20);
+        // Stands in six places of each account's rows and indexes.
+        let new_id = vestibule_crypto::alphanumeric(self.random(), 12);
         let settings = serde_json::to_string(file).map_err(Error::internal)?;
         let (file, now) = (file.clone(), self.now());
         let identity = self.clone();

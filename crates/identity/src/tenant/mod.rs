@@ -27,7 +27,7 @@ use crate::audit::AuditKey;
 /// A tenant as the running server knows it: its stored settings, compiled.
 #[derive(Clone, Debug)]
 pub struct Tenant {
-    /// 20 characters of [A-Za-z0-9].
+    /// 12 characters of [A-Za-z0-9]; 20 where it was made before schema 15.
     pub id: String,
     /// The integer that dialects with numeric company ids show.
     pub number: i64,
