@@ -41,7 +41,7 @@ impl Identity {
                 format!("{}: {}", fault.field, fault.message),
             ));
         }
-        // Stands in six places of each account's rows and indexes.
+        // Stands in five places of each account's rows and indexes.
         let new_id = vestibule_crypto::alphanumeric(self.random(), 12);
         let settings = serde_json::to_string(file).map_err(Error::internal)?;
         let (file, now) = (file.clone(), self.now());
