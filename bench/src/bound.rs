@@ -102,38 +102,25 @@ pub fn signatures(seconds: f64) -> Result<Signatures> {
     })
 }
 
-/// Writes a second that are on the disk before the next: each with an fsync of its own, and 64 to an fsync.
-#[derive(Debug, Clone, Copy)]
-pub struct Syncs {
-    pub alone: f64,
-    pub shared: f64,
-}
-
-/// As they are where each takes `longer` than on this disk.
-pub fn syncs(folder: &Path, seconds: f64, longer: Duration) -> Result<Syncs> {
+/// Writes a second that are on the disk before the next, so many to an fsync, each of which takes `longer` than this disk's.
+pub fn syncs(folder: &Path, seconds: f64, together: u32, longer: Duration) -> Result<f64> {
     let path = folder.join("sync");
     let mut file = File::create(&path)?;
     file.write_all(&[0; 1 << 20])?;
     file.sync_all()?;
-    let rate = |together: u32| -> Result<f64> {
-        let (start, mut done, mut at) = (Instant::now(), 0, 0);
-        while start.elapsed().as_secs_f64() < seconds / 2.0 {
-            for _ in 0..together {
-                file.write_all_at(&[1; 4096], at % (1 << 20))?;
-                at += 4096;
-            }
-            if !longer.is_zero() {
-                std::thread::sleep(longer);
-            }
-            file.sync_data()?;
-            done += together;
+    let (start, mut done, mut at) = (Instant::now(), 0, 0);
+    while start.elapsed().as_secs_f64() < seconds {
+        for _ in 0..together {
+            file.write_all_at(&[1; 4096], at % (1 << 20))?;
+            at += 4096;
         }
-        Ok(f64::from(done) / start.elapsed().as_secs_f64())
-    };
-    let syncs = Syncs {
-        alone: rate(1)?,
-        shared: rate(64)?,
-    };
+        if !longer.is_zero() {
+            std::thread::sleep(longer);
+        }
+        file.sync_data()?;
+        done += together;
+    }
+    let rate = f64::from(done) / start.elapsed().as_secs_f64();
     std::fs::remove_file(path)?;
-    Ok(syncs)
+    Ok(rate)
 }

@@ -115,7 +115,7 @@ fn account_id(number: i64) -> String {
 }
 
 fn mixed(number: i64) -> u64 {
-    // Odd, so that different numbers stay different.
+    // Odd, and the golden ratio: different numbers stay different, and so do the upper bits of neighbours.
     let odd = 0x9E37_79B9_7F4A_7C15;
     number.unsigned_abs().wrapping_add(1).wrapping_mul(odd)
 }

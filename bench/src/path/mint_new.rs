@@ -21,7 +21,7 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let seconds = stage.seconds();
     let hash = bound::argon2(seconds / 2.0)?.cpu;
     let signature = bound::signatures(seconds / 2.0)?.rs256;
-    let sync = 1.0 / bound::syncs(&stage.folder, seconds / 4.0, Duration::ZERO)?.alone;
+    let sync = 1.0 / bound::syncs(&stage.folder, seconds / 8.0, 1, Duration::ZERO)?;
     let (key, mut count) = (stage.key.clone(), 0_u64);
     let nobody = mint::ask(&key, "nobody")?;
     let drawn = std::time::SystemTime::now()

@@ -65,7 +65,11 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let clients = clients(stage, &stage.server, &people)?;
     let mut bare = post("/json", None, &json!({ "token": people[0].access }))?;
     bare.headers_mut().remove("authorization");
-    let syncs = bound::syncs(&stage.folder, stage.seconds() / 2.0, Duration::ZERO)?;
+    let syncs = |together| {
+        let seconds = stage.seconds() / 4.0;
+        bound::syncs(&stage.folder, seconds, together, Duration::ZERO)
+    };
+    let (alone, shared) = (syncs(1)?, syncs(64)?);
     let bound = || refresh::signed(stage, &bare, 2.0);
     let ([before, after], ours) = between(bound, || stage.load(clients))?;
     let bound = f64::midpoint(before, after);
@@ -75,16 +79,11 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             "of an fsync for each request",
             "×",
             AtLeast(10.0),
-            ours.throughput() / syncs.alone,
+            ours.throughput() / alone,
         ),
         told(what, "×", AtMost(3.0), ours.cpu_each() / bound),
-        told("fsyncs, each by itself", "/s", Nothing, syncs.alone),
-        told(
-            "writes that share an fsync by 64",
-            "/s",
-            Nothing,
-            syncs.shared,
-        ),
+        told("fsyncs, each by itself", "/s", Nothing, alone),
+        told("writes that share an fsync by 64", "/s", Nothing, shared),
     ];
     figures.extend(plain(&ours));
     Ok(figures)

@@ -30,8 +30,14 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let people = people(server.port, HOST, stage.people.len());
     let people = stage.runtime.block_on(people)?;
     let clients = rotation::clients(stage, &server, &people)?;
-    let alone = bound::syncs(&folder, stage.seconds() / 2.0, LONGER)?.alone;
+    let alone = bound::syncs(&folder, stage.seconds() / 2.0, 1, LONGER)?;
     let ours = stage.load_server(&server, clients)?;
+    let lonely = rotation::clients(stage, &server, &people[..1])?;
+    let lonely = stage.load_server(&server, lonely)?.percentile(50.0);
+    ensure!(
+        lonely >= LONGER.as_secs_f64() * 1e3,
+        "a change took {lonely} ms: the server's syncs were not made slower"
+    );
     drop(server);
     fs::remove_dir_all(&folder)?;
     let mut figures = vec![
@@ -42,6 +48,7 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
             ours.throughput() / alone,
         ),
         told("fsyncs, each by itself", "/s", Nothing, alone),
+        told("p50 of one client", "ms", Nothing, lonely),
     ];
     figures.extend(plain(&ours));
     Ok(figures)

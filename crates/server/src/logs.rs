@@ -34,10 +34,10 @@ pub(crate) fn start(settings: &Settings, is_node: bool) -> std::io::Result<Rest>
     let (lines, rest) = match is_node && !terminal {
         true => {
             let (gathered, rest) = Gathered::new(stderr())?;
-            (lines(json, gathered), rest)
+            (lines(json, terminal, gathered), rest)
         }
         // Somebody looks on.
-        false => (lines(json, stderr), Rest::none()),
+        false => (lines(json, terminal, stderr), Rest::none()),
     };
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry()
@@ -47,16 +47,13 @@ pub(crate) fn start(settings: &Settings, is_node: bool) -> std::io::Result<Rest>
     Ok(rest)
 }
 
-fn lines<M>(json: bool, writer: M) -> Box<dyn Layer<Registry> + Send + Sync>
+fn lines<M>(json: bool, colours: bool, writer: M) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     match json {
         true => json::Lines(writer).boxed(),
-        false => fmt::layer()
-            .with_ansi(stderr().is_terminal())
-            .with_writer(writer)
-            .boxed(),
+        false => fmt::layer().with_ansi(colours).with_writer(writer).boxed(),
     }
 }
 

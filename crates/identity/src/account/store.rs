@@ -53,7 +53,7 @@ pub(crate) fn by_email(tx: &mut Tx<'_>, tenant: &str, email: &Email) -> Result<O
     )?)
 }
 
-/// Without an index: an operator asks for it, and seldom.
+/// Reads the tenant's accounts one by one: an operator asks, and seldom.
 pub(crate) fn by_number(tx: &mut Tx<'_>, tenant: &str, number: i64) -> Result<Option<Account>> {
     Ok(tx.opt(
         "SELECT id, number, email, email_verified_at, first_name, last_name, mobile, unique_id, role, locale, timezone, state, onboarded_at, created_at

@@ -14,7 +14,7 @@ fn only_adds(statement: &str) -> bool {
         ("CREATE", "TABLE") => true,
         // A unique one would refuse what was allowed.
         ("CREATE", "INDEX") => true,
-        // Without it an older program is slower, no more: none of its statements names it by ON CONFLICT.
+        // No server looked for numbers, and no statement named it by ON CONFLICT.
         ("DROP", "INDEX") => words[2] == "account_number",
         ("ALTER", "TABLE") => {
             words.get(3..5) == Some(&["ADD", "COLUMN"])

@@ -74,8 +74,8 @@ pub enum ApiKeyCommand {
 /// One person of one tenant.
 #[derive(Args, Clone, Debug)]
 pub struct Who {
-    /// Id or e-mail address
-    #[arg(value_name = "ID|EMAIL")]
+    /// Id, number or e-mail address
+    #[arg(value_name = "ID|NUMBER|EMAIL")]
     pub who: String,
     /// Slug of the tenant
     #[arg(long, value_name = "SLUG")]
@@ -217,7 +217,7 @@ pub struct AuditList {
     #[arg(value_name = "TENANT")]
     pub tenant: Option<String>,
     /// The person it is about, or who did it
-    #[arg(long, value_name = "ID|EMAIL")]
+    #[arg(long, value_name = "ID|NUMBER|EMAIL")]
     pub user: Option<String>,
     /// What was done, or how it begins: `sign_in`, `sign_in.password`
     #[arg(long)]

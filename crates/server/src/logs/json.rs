@@ -1,7 +1,7 @@
 //! Each line of the log as one JSON object: `timestamp`, `level`, the event's own fields, `target`.
 //!
-//! A line is written for each request. That of `tracing-subscriber` takes three times as long, which is a fifth of what a
-//! check of a session costs.
+//! A line is written for each request. `tracing-subscriber`'s own JSON took 13,000 instructions more, a third of a whole answer
+//! of the key set.
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
@@ -189,9 +189,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Log(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Kept {
+    impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -201,9 +201,9 @@ mod tests {
         }
     }
 
-    impl<'a> MakeWriter<'a> for Kept {
-        type Writer = Kept;
-        fn make_writer(&'a self) -> Kept {
+    impl<'a> MakeWriter<'a> for Log {
+        type Writer = Log;
+        fn make_writer(&'a self) -> Log {
             self.clone()
         }
     }
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_line_is_one_object_whatever_is_in_it() {
-        let kept = Kept::default();
+        let kept = Log::default();
         let subscriber = tracing_subscriber::registry().with(Lines(kept.clone()));
         tracing::subscriber::with_default(subscriber, || {
             let odd = "line\nend \"quoted\" \u{1b}[31m \u{2028} ü \\";
@@ -281,5 +281,28 @@ mod tests {
             DateTime::parse_from_rfc3339(at).is_ok() && at.len() == 27,
             "{at}"
         );
+    }
+
+    #[test]
+    fn lines_of_one_thread_have_nothing_of_each_other() {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::registry().with(Lines(log.clone()));
+        let long = "x\n".repeat(USUAL);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(long, "long");
+            tracing::info!("short");
+            tracing::info!(refuses = ?Refuses, "odd");
+            tracing::info!("last");
+        });
+        let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = written
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let told: Vec<_> = lines.iter().map(|line| &line["message"]).collect();
+        assert_eq!(told, ["long", "short", "odd", "last"]);
+        assert_eq!(lines[0]["long"], long);
+        let own = |line: &Value| line.as_object().unwrap().len();
+        assert_eq!(lines.iter().map(own).collect::<Vec<_>>(), [5, 4, 5, 4]);
     }
 }
