@@ -153,7 +153,7 @@ impl Stage {
     pub fn seconds(&self) -> f64 {
         self.options
             .seconds
-            .unwrap_or(if self.options.quick { 0.8 } else { 3.0 })
+            .unwrap_or(if self.options.quick { 0.4 } else { 3.0 })
     }
 
     /// Tells how far a long path is.
