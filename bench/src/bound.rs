@@ -114,9 +114,7 @@ pub fn syncs(folder: &Path, seconds: f64, together: u32, longer: Duration) -> Re
             file.write_all_at(&[1; 4096], at % (1 << 20))?;
             at += 4096;
         }
-        if !longer.is_zero() {
-            std::thread::sleep(longer);
-        }
+        std::thread::sleep(longer);
         file.sync_data()?;
         done += together;
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Case, between, case, plain, refresh, told};
 use crate::bound;
-use crate::load::{self, Ask, Client, Clients, get, post};
+use crate::load::{self, Ask, Client, Clients, Sample, get, post};
 use crate::report::Wanted::{AtLeast, AtMost, Nothing};
 use crate::server::Server;
 use crate::stage::{Measured, Person, Stage};
@@ -60,6 +60,15 @@ pub fn clients(stage: &Stage, server: &Server, people: &[Person]) -> Result<Clie
     people.iter().map(turning).collect()
 }
 
+/// Against changes that each wait for an fsync of their own, so many a second.
+pub fn of_syncs(ours: &Sample, alone: f64) -> Vec<Measured> {
+    let ratio = ours.throughput() / alone;
+    vec![
+        told("of an fsync for each request", "×", AtLeast(10.0), ratio),
+        told("fsyncs, each by itself", "/s", Nothing, alone),
+    ]
+}
+
 fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let people = stage.people.clone();
     let clients = clients(stage, &stage.server, &people)?;
@@ -74,17 +83,11 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     let ([before, after], ours) = between(bound, || stage.load(clients))?;
     let bound = f64::midpoint(before, after);
     let what = "processor time, in a bare JSON handler and two signatures";
-    let mut figures = vec![
-        told(
-            "of an fsync for each request",
-            "×",
-            AtLeast(10.0),
-            ours.throughput() / alone,
-        ),
+    let mut figures = of_syncs(&ours, alone);
+    figures.extend([
         told(what, "×", AtMost(3.0), ours.cpu_each() / bound),
-        told("fsyncs, each by itself", "/s", Nothing, alone),
         told("writes that share an fsync by 64", "/s", Nothing, shared),
-    ];
+    ]);
     figures.extend(plain(&ours));
     Ok(figures)
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Case, case, plain, rotation, told};
 use crate::bound;
 use crate::load::HOST;
-use crate::report::Wanted::{AtLeast, Nothing};
+use crate::report::Wanted::Nothing;
 use crate::server::Site;
 use crate::stage::{Measured, Stage, people};
 
@@ -40,16 +40,8 @@ fn round(stage: &mut Stage) -> Result<Vec<Measured>> {
     );
     drop(server);
     fs::remove_dir_all(&folder)?;
-    let mut figures = vec![
-        told(
-            "of an fsync for each request",
-            "×",
-            AtLeast(10.0),
-            ours.throughput() / alone,
-        ),
-        told("fsyncs, each by itself", "/s", Nothing, alone),
-        told("p50 of one client", "ms", Nothing, lonely),
-    ];
+    let mut figures = rotation::of_syncs(&ours, alone);
+    figures.push(told("p50 of one client", "ms", Nothing, lonely));
     figures.extend(plain(&ours));
     Ok(figures)
 }

@@ -53,18 +53,15 @@ struct Kept {
 }
 
 thread_local! {
-    static KEPT: Cell<Kept> = const {
-        let clock = Clock { second: 0, shown: String::new() };
-        Cell::new(Kept { line: Vec::new(), clock })
-    };
+    static KEPT: Cell<Kept> = Cell::default();
 }
 
 /// Many lines are written in one second.
 #[derive(Default)]
 struct Clock {
-    /// Since 1970; 0 before the first line.
-    second: i64,
-    /// As `2026-01-31T23:59:59`.
+    /// Since 1970.
+    second: Option<i64>,
+    /// That one, as `2026-01-31T23:59:59`.
     shown: String,
 }
 
@@ -76,10 +73,12 @@ impl Clock {
     fn tell(&mut self, line: &mut Line) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let since = since.unwrap_or_default();
-        let second = i64::try_from(since.as_secs()).unwrap_or_default();
-        if second != self.second || self.shown.is_empty() {
-            let at = DateTime::from_timestamp(second, 0).unwrap_or_default();
-            self.shown = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let second = i64::try_from(since.as_secs()).ok();
+        if self.second != second {
+            let at = second.and_then(|second| DateTime::from_timestamp(second, 0));
+            self.shown = at
+                .unwrap_or_default()
+                .to_rfc3339_opts(SecondsFormat::Secs, true);
             self.shown.pop();
             self.second = second;
         }
